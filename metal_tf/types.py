@@ -1,0 +1,59 @@
+"""The records that travel between the rooms of metal_tf.
+
+Shapes: `B` batch, `K` constraints, `O` observation size, `A` action size.
+"""
+
+from typing import Any, NamedTuple, Tuple
+
+import numpy as np
+
+
+class Transition(NamedTuple):
+  """An n-step transition from time `t-1` to `t`, all float32.
+
+  One transition, or a batch of them with a leading `[B]`. Rewards and penalties
+  stay apart: the multiplier weighs them at learning time, never at insertion.
+
+  Attributes:
+    o_tm1: observation before the action, `[O]`.
+    a_tm1: the action taken, `[A]`.
+    r_t: discounted sum of the m <= n rewards that followed, `[]`.
+    c_t: discounted sum of the m <= n penalties that followed, `[K]`.
+    discount_t: product of the m discounts, the agent's gamma included, `[]`.
+      At the end of an episode m < n, so this is not always `gamma ** n`.
+    o_t: observation after the m steps, `[O]`.
+  """
+  o_tm1: Any
+  a_tm1: Any
+  r_t: Any
+  c_t: Any
+  discount_t: Any
+  o_t: Any
+
+
+class EnvironmentSpec(NamedTuple):
+  """What learner, replay and actors need to know of an environment.
+
+  Attributes:
+    observation_size: O, length of the flat float32 observation.
+    action_minimum: lower bounds, float32 `[A]`.
+    action_maximum: upper bounds, float32 `[A]`.
+    constraint_names: K names, in the order of every `[K]` array.
+    thresholds: beta, float32 `[K]`, in mean penalty per step.
+    episode_steps: steps of a full episode, or 0 where the environment does not
+      say.
+  """
+  observation_size: int
+  action_minimum: np.ndarray
+  action_maximum: np.ndarray
+  constraint_names: Tuple[str, ...]
+  thresholds: np.ndarray
+  episode_steps: int = 0
+
+  @property
+  def action_size(self) -> int:
+    return int(self.action_minimum.shape[0])
+
+  @property
+  def num_constraints(self) -> int:
+    return len(self.constraint_names)
