@@ -1,0 +1,194 @@
+"""Every setting of a run, with its default, once.
+
+The launchers' flags, their help texts and the table of defaults in the docs are
+derived from `Config`. The origin of a default is one of
+
+- `paper`: in the paper's main text,
+- `checked`: in public source code or a sister paper,
+- `recalled`: recalled from the paper's appendix, which could not be opened,
+- `our choice`: unknown, chosen for this project.
+"""
+
+import dataclasses
+from typing import Any, Optional, Sequence, Tuple
+
+ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """What is known of one field of `Config`.
+
+  Attributes:
+    help: one sentence for the flag's help.
+    origin: one of `ORIGINS`.
+    unit: of the value, or ''.
+    minimum: smallest allowed value, or None.
+    maximum: largest allowed value, or None.
+    exclusive: whether the bounds themselves are forbidden.
+    choices: allowed values, or None.
+  """
+  help: str
+  origin: str
+  unit: str = ''
+  minimum: Optional[float] = None
+  maximum: Optional[float] = None
+  exclusive: bool = False
+  choices: Optional[Sequence[str]] = None
+
+  @property
+  def allowed(self) -> str:
+    """The allowed values in words, or '' where there is no restriction."""
+    if self.choices:
+      return 'one of ' + ', '.join(self.choices)
+    low, high = self.minimum, self.maximum
+    if low is None and high is None:
+      return ''
+    if high is None:
+      return f'{">" if self.exclusive else ">="} {low:g}'
+    if low is None:
+      return f'{"<" if self.exclusive else "<="} {high:g}'
+    left, right = ('(', ')') if self.exclusive else ('[', ']')
+    return f'in {left}{low:g}, {high:g}{right}'
+
+
+def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:  # pylint: disable=redefined-builtin
+  return dataclasses.field(
+      default=default, metadata={'setting': Setting(help, origin, **details)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """The settings of a training run. `settings()` documents each field."""
+
+  # The task.
+  domain: str = _setting(
+      'cartpole', 'Task family of the Real-World RL suite.', 'paper',
+      choices=('cartpole', 'walker', 'quadruped', 'humanoid'))
+  task: str = _setting(
+      '', "Task of the domain; empty means the paper's.", 'paper')
+  safety_coeff: float = _setting(
+      0.3, 'Safety coefficient of the suite: smaller makes every constraint '
+      'harder. The paper uses 0.05, 0.1, 0.2 and 0.3.', 'paper',
+      minimum=0, maximum=1)
+  constraints: Tuple[str, ...] = _setting(
+      (), 'Constraints as name[:threshold],...; empty means the domain\'s '
+      'constraint in the paper.', 'checked')
+  threshold: Optional[float] = _setting(
+      None, 'Threshold beta for the constraints without one of their own; '
+      'unset means the task\'s default.', 'paper',
+      unit='mean penalty per step', minimum=0)
+  suite: str = _setting(
+      'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, or '
+      'the real one where it is installed.', 'our choice',
+      choices=('auto', 'realworldrl', 'builtin'))
+
+  # The run.
+  num_episodes: int = _setting(
+      20000, 'Length of training.', 'paper', unit='episodes', minimum=1)
+  seed: int = _setting(
+      0, 'Seed of networks, environment, exploration and replay.',
+      'our choice', minimum=0, maximum=2**31 - 1)
+  workdir: str = _setting(
+      '', 'Folder for everything the run writes; the same command again resumes '
+      'there. Relative to where you stand; empty means a name made of '
+      'algorithm, domain, coefficient and seed under ./runs.', 'our choice')
+  deterministic: bool = _setting(
+      False, 'Replay from a seeded in-process store instead of Reverb (whose '
+      'selectors take no seed): two runs with one seed are identical.',
+      'our choice')
+  checkpoint_seconds: float = _setting(
+      120.0, 'Least time between two checkpoints; one is also written at the '
+      'end.', 'our choice', unit='s', minimum=0)
+
+  # Constraint handling.
+  lagrange_lr: float = _setting(
+      1e-4, 'alpha_1, learning rate of the multiplier.', 'our choice',
+      minimum=0)
+  lagrange_multiplier: float = _setting(
+      0.0, 'lambda: where it starts for agents that learn it (0 in the paper), '
+      'where it stays for RS-D4PG.', 'paper',
+      unit='reward per penalty', minimum=0)
+  meta_lr: float = _setting(
+      1e-3, 'alpha_eta, learning rate of the meta-parameter alpha_lambda.',
+      'our choice', minimum=0)
+  meta_optimizer: str = _setting(
+      'adam', 'Optimizer of alpha_lambda.', 'our choice',
+      choices=('sgd', 'adam'))
+  meta_parameter_limit: float = _setting(
+      10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
+      minimum=0, exclusive=True)
+  outer_divergence: str = _setting(
+      'cross_entropy', 'Divergence of the outer critic loss: the literal reading '
+      "of the paper, or KL, which shares the theorem's fixed point.",
+      'our choice', choices=('cross_entropy', 'kl'))
+  validation_fraction: float = _setting(
+      0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
+      minimum=0, maximum=1, exclusive=True)
+
+  # D4PG.
+  batch_size: int = _setting(
+      256, 'Transitions per learner step, validation part included.', 'checked',
+      minimum=2)
+  discount: float = _setting(
+      0.99, 'gamma.', 'checked', minimum=0, maximum=1)
+  n_step: int = _setting(
+      5, 'Steps of the n-step return.', 'checked', unit='steps', minimum=1)
+  policy_lr: float = _setting(
+      1e-4, "Adam's learning rate for the policy.", 'checked', minimum=0)
+  critic_lr: float = _setting(
+      1e-4, "alpha_theta_c, Adam's learning rate for the critic.", 'checked',
+      minimum=0)
+  policy_layer_sizes: Tuple[int, ...] = _setting(
+      (256, 256, 256), 'Hidden widths of the policy.', 'checked', minimum=1)
+  critic_layer_sizes: Tuple[int, ...] = _setting(
+      (512, 512, 256), 'Hidden widths of the critic.', 'checked', minimum=1)
+  num_atoms: int = _setting(
+      51, 'Atoms of the value distribution.', 'checked', minimum=2)
+  vmin: float = _setting(
+      -150.0, 'Lowest atom.', 'checked', unit='discounted return')
+  vmax: float = _setting(
+      150.0, 'Highest atom.', 'checked', unit='discounted return')
+  clip_norm: float = _setting(
+      40.0, 'Bound on the global norm of the policy\'s and of the critic\'s '
+      'gradient.', 'checked', minimum=0, exclusive=True)
+  dqda_clip_norm: float = _setting(
+      1.0, 'Bound on the norm of dQ/da, per transition.', 'checked', minimum=0,
+      exclusive=True)
+  target_update_period: int = _setting(
+      100, 'Learner steps between copies to the target networks.', 'checked',
+      unit='learner steps', minimum=1)
+  exploration_sigma: float = _setting(
+      0.3, 'Standard deviation of the Gaussian exploration noise.', 'checked',
+      unit='action units', minimum=0)
+  xla: bool = _setting(
+      True, 'Compile the learner step with XLA.', 'our choice')
+
+  # Replay.
+  replay_capacity: int = _setting(
+      1_000_000, 'Transitions kept, first in first out.', 'checked',
+      unit='transitions', minimum=1)
+  min_replay_size: int = _setting(
+      1000, 'Transitions before learning starts.', 'checked',
+      unit='transitions', minimum=1)
+  samples_per_insert: float = _setting(
+      32.0, 'Times that a transition is sampled on average; with batches of 256 '
+      'one learner step per 8 environment steps.', 'checked', minimum=0,
+      exclusive=True)
+  penalty_capacity: int = _setting(
+      100, 'Episode penalties kept, first in first out.', 'our choice',
+      unit='episodes', minimum=1)
+  penalty_samples: int = _setting(
+      32, 'Episode penalties averaged per learner step to estimate J_C.',
+      'our choice', unit='episodes', minimum=1)
+
+  @classmethod
+  def settings(cls) -> Sequence[Tuple[dataclasses.Field, Setting]]:
+    """Returns each field with its documentation, in order."""
+    return [(field, field.metadata['setting'])
+            for field in dataclasses.fields(cls)]
+
+  @property
+  def num_validation(self) -> int:
+    """Transitions of a batch in its validation part."""
+    return round(self.batch_size * self.validation_fraction)

@@ -1,0 +1,149 @@
+"""Losses of the critic and of the policy.
+
+The critic's inner loss is the distributional form of the paper's reward-shaped
+critic loss (section 3; footnote 2 says that the distributional critic is used),
+the policy's is D4PG's deterministic policy gradient.
+"""
+
+from typing import Callable, NamedTuple, Sequence, Tuple
+
+import tensorflow as tf
+import trfl
+
+from metal_tf import types
+from metal_tf.maths import projection
+from metal_tf.maths import shapes
+
+Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Policy = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Target(NamedTuple):
+  """The critic's target distribution.
+
+  Attributes:
+    probabilities: on the fixed atoms, `[B, N]`; differentiable in the
+      multiplier, constant in everything else.
+    clipped_mass: mean share of mass outside the support, `[]`.
+  """
+  probabilities: tf.Tensor
+  clipped_mass: tf.Tensor
+
+
+def shaped_reward(r_t: tf.Tensor, c_t: tf.Tensor,
+                  multiplier: tf.Tensor) -> tf.Tensor:
+  """Returns `r - lambda . c` (section 3), `[B]`.
+
+  Args:
+    r_t: reward, or discounted sum of rewards, `[B]`.
+    c_t: penalties, or their discounted sums, `[B, K]`.
+    multiplier: lambda, `[K]`.
+  """
+  shapes.check('r_t', r_t, [None])
+  shapes.check('c_t', c_t, [r_t.shape[0], multiplier.shape[0]])
+  # A product and a sum rather than a matrix-vector product: with K = 1 it is
+  # exact, and a multiplier of 0 leaves the reward untouched to the bit.
+  return r_t - tf.reduce_sum(c_t * multiplier[None, :], axis=1)
+
+
+def critic_target(batch: types.Transition, multiplier: tf.Tensor,
+                  logits_t: tf.Tensor,
+                  support: projection.Support) -> Target:
+  """The distribution of `r - lambda . c + discount * Z_target(s', pi(s'))`.
+
+  Only the target networks' output is held constant. The target as a whole must
+  stay differentiable in lambda: both paths of the meta-gradient (Theorem 1)
+  pass through here.
+
+  Args:
+    batch: transitions, `[B, ...]`.
+    multiplier: the *updated* lambda', `[K]` (Algorithm 1, line 11).
+    logits_t: target critic at `(o_t, target_policy(o_t))`, `[B, N]`.
+    support: the atoms.
+
+  Returns:
+    The target distribution.
+  """
+  shapes.check('logits_t', logits_t, [batch.r_t.shape[0], support.num_atoms])
+  shapes.check('discount_t', batch.discount_t, [batch.r_t.shape[0]])
+  probabilities_t = tf.nn.softmax(tf.stop_gradient(logits_t))
+  r_t = shaped_reward(batch.r_t, batch.c_t, multiplier)
+  atoms = support.atoms(logits_t.dtype)
+  positions = r_t[:, None] + batch.discount_t[:, None] * atoms[None, :]
+  return Target(
+      projection.project(positions, probabilities_t, support),
+      projection.clipped_mass(positions, probabilities_t, support))
+
+
+def cross_entropy(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+  """Cross entropy of predicted logits under a target distribution, `[B]`.
+
+  Written out on purpose. `tf.nn.softmax_cross_entropy_with_logits` has a
+  hand-written gradient whose own gradient leaves out the path into the labels;
+  with it the meta-gradient through the updated weights is silently zero.
+
+  Args:
+    target: probabilities, `[B, N]`; gradients flow into it.
+    logits: predicted logits, `[B, N]`.
+  """
+  shapes.check('target', target, logits.shape)
+  return -tf.reduce_sum(target * tf.nn.log_softmax(logits), axis=1)
+
+
+def kl_divergence(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+  """`KL(target || prediction)`, `[B]`: cross entropy less the target's entropy.
+
+  In the outer loss the multiplier moves the target, so the target's own entropy
+  matters: with a perfect critic the derivative of this one in lambda is zero,
+  as for Theorem 1's squared error, and that of the cross entropy is not.
+
+  Args:
+    target: probabilities, `[B, N]`; gradients flow into it.
+    logits: predicted logits, `[B, N]`.
+  """
+  # 0 log 0 = 0 with a derivative of 0: an empty atom neither costs nor pulls.
+  positive = target > 0
+  log_target = tf.math.log(tf.where(positive, target, tf.ones_like(target)))
+  return cross_entropy(target, logits) + tf.reduce_sum(
+      tf.where(positive, target * log_target, tf.zeros_like(target)), axis=1)
+
+
+def critic_loss(
+    critic: Critic,
+    batch: types.Transition,
+    target: Target,
+    divergence: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = cross_entropy
+) -> tf.Tensor:
+  """Mean divergence of the critic at `(o_tm1, a_tm1)` from its target, `[]`."""
+  return tf.reduce_mean(
+      divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1)))
+
+
+def policy_gradient(
+    policy: Policy, critic: Critic, policy_variables: Sequence[tf.Variable],
+    o_t: tf.Tensor, support: projection.Support,
+    dqda_clip_norm: float) -> Tuple[tf.Tensor, Sequence[tf.Tensor]]:
+  """D4PG's policy loss and its gradient (section 2; Algorithm 1, line 13).
+
+  Evaluated at the transitions' later observation, as Acme's D4PG does.
+
+  Args:
+    policy: maps `[B, O]` to `[B, A]`.
+    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`, with weights from
+      before this step's update.
+    policy_variables: what to differentiate by; nothing else is touched.
+    o_t: observations, `[B, O]`.
+    support: the atoms, for the mean of the value distribution.
+    dqda_clip_norm: bound on the norm of dQ/da, per transition.
+
+  Returns:
+    The mean loss `[]` and its gradient by each of the policy's variables.
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(policy_variables)
+    a_t = policy(o_t)
+    probabilities = tf.nn.softmax(critic(o_t, a_t))
+    q_t = tf.reduce_sum(probabilities * support.atoms(a_t.dtype), axis=1)
+    loss = tf.reduce_mean(
+        trfl.dpg(q_t, a_t, dqda_clipping=dqda_clip_norm, clip_norm=True).loss)
+  return loss, tape.gradient(loss, policy_variables)

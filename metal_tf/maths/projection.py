@@ -1,0 +1,84 @@
+"""Projection of a shifted value distribution back onto the fixed atoms.
+
+The categorical projection of C51 (Bellemare et al., 2017), as D4PG uses it,
+with one demand more: MetaL differentiates the critic's target with respect to
+the multiplier, so the projection must be differentiable in the atoms' shifted
+positions. It is piecewise linear in them. At a kink (a position exactly on an
+atom) the derivative from the right is taken, so that a shift still moves mass;
+beyond the ends of the support, where the position is clipped, it is zero.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from metal_tf.maths import shapes
+
+
+class Support(NamedTuple):
+  """The fixed, evenly spaced atoms of the value distribution.
+
+  Attributes:
+    vmin: the lowest atom, in units of discounted return.
+    vmax: the highest atom.
+    num_atoms: N, at least 2.
+  """
+  vmin: float
+  vmax: float
+  num_atoms: int
+
+  @property
+  def spacing(self) -> float:
+    return (self.vmax - self.vmin) / (self.num_atoms - 1)
+
+  def atoms(self, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """Returns the atoms, `[N]`."""
+    return tf.linspace(
+        tf.constant(self.vmin, dtype), tf.constant(self.vmax, dtype),
+        self.num_atoms)
+
+
+def project(positions: tf.Tensor, probabilities: tf.Tensor,
+            support: Support) -> tf.Tensor:
+  """Splits each atom's mass between its two neighbours on the support.
+
+  Args:
+    positions: where the atoms have moved to, `[B, N]`.
+    probabilities: their mass, `[B, N]`.
+    support: the atoms to project onto.
+
+  Returns:
+    The projected probabilities `[B, N]`; each row keeps its mass. A position
+    outside the support counts as its nearest end.
+
+  Raises:
+    ValueError: for shapes other than `[B, N]`.
+  """
+  n = support.num_atoms
+  shapes.check('positions', positions, [None, n])
+  shapes.check('probabilities', probabilities, [positions.shape[0], n])
+  index = (tf.clip_by_value(positions, support.vmin, support.vmax)
+           - support.vmin) / support.spacing
+  # Rounding may put an index a hair beyond the last one.
+  index = tf.minimum(index, tf.constant(n - 1, index.dtype))
+  lower = tf.stop_gradient(tf.minimum(tf.floor(index), n - 2))
+  fraction = index - lower  # In [0, 1]; the only path for gradients.
+  atom = tf.range(n, dtype=index.dtype)[None, :, None]  # [1, N, 1]
+  below = tf.cast(tf.equal(atom, lower[:, None, :]), index.dtype)  # [B, N, N]
+  above = tf.cast(tf.equal(atom, lower[:, None, :] + 1), index.dtype)
+  mass_below = ((1 - fraction) * probabilities)[:, None, :]
+  mass_above = (fraction * probabilities)[:, None, :]
+  return tf.reduce_sum(below * mass_below + above * mass_above, axis=2)
+
+
+def clipped_mass(positions: tf.Tensor, probabilities: tf.Tensor,
+                 support: Support) -> tf.Tensor:
+  """Returns the mean share of mass that lies outside the support, `[]`.
+
+  Mass at the clipped ends carries no gradient to the multiplier, so a large
+  share says that `vmin` and `vmax` are too tight for `lambda * J_C`.
+  """
+  outside = tf.logical_or(positions < support.vmin, positions > support.vmax)
+  share = tf.reduce_sum(
+      tf.where(outside, probabilities, tf.zeros_like(probabilities)), axis=1)
+  return tf.reduce_mean(share)

@@ -1,0 +1,92 @@
+"""The policy and critic networks, in Sonnet.
+
+Sizes and layers are those of Acme's control-suite D4PG, which the RWRL suite's
+own example uses as well: layer norm and tanh after the first layer, then ELU.
+"""
+
+from typing import Sequence
+
+from acme import specs
+from acme.tf import networks as acme_networks
+import sonnet as snt
+import tensorflow as tf
+
+from metal_tf import types
+
+
+class Critic(snt.Module):
+  """Maps an observation and an action to the logits of a value distribution."""
+
+  def __init__(self, layer_sizes: Sequence[int], num_atoms: int,
+               name: str = 'critic'):
+    """Builds the critic.
+
+    Args:
+      layer_sizes: widths of the hidden layers.
+      num_atoms: N, atoms of the value distribution.
+      name: the module's name.
+    """
+    super().__init__(name=name)
+    self._network = snt.Sequential([
+        acme_networks.LayerNormMLP(layer_sizes, activate_final=True),
+        snt.Linear(num_atoms),
+    ])
+
+  def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+    """Returns logits `[B, N]` for `[B, O]` observations, `[B, A]` actions."""
+    return self._network(tf.concat([observation, action], axis=1))
+
+
+def make_policy(spec: types.EnvironmentSpec, layer_sizes: Sequence[int],
+                dtype: tf.DType = tf.float32) -> snt.Module:
+  """Returns the policy: `[B, O]` observations to `[B, A]` bounded actions."""
+  action_spec = specs.BoundedArray(
+      shape=spec.action_minimum.shape,
+      dtype=dtype.as_numpy_dtype,
+      minimum=spec.action_minimum.astype(dtype.as_numpy_dtype),
+      maximum=spec.action_maximum.astype(dtype.as_numpy_dtype))
+  return snt.Sequential([
+      acme_networks.LayerNormMLP(layer_sizes, activate_final=True),
+      acme_networks.NearZeroInitializedLinear(spec.action_size),
+      acme_networks.TanhToSpec(action_spec),
+  ], name='policy')
+
+
+class Networks:
+  """Policy and critic with their target copies, variables created."""
+
+  def __init__(self, spec: types.EnvironmentSpec,
+               policy_layer_sizes: Sequence[int],
+               critic_layer_sizes: Sequence[int], num_atoms: int,
+               dtype: tf.DType = tf.float32):
+    """Builds all four networks; targets start as copies.
+
+    Args:
+      spec: sizes and bounds of the environment.
+      policy_layer_sizes: hidden widths of the policy.
+      critic_layer_sizes: hidden widths of the critic.
+      num_atoms: N.
+      dtype: of weights and inputs; float64 is for checking gradients.
+    """
+    self.policy = make_policy(spec, policy_layer_sizes, dtype)
+    self.critic = Critic(critic_layer_sizes, num_atoms)
+    self.target_policy = make_policy(spec, policy_layer_sizes, dtype)
+    self.target_critic = Critic(critic_layer_sizes, num_atoms,
+                                name='target_critic')
+    observation = tf.zeros([1, spec.observation_size], dtype)
+    action = tf.zeros([1, spec.action_size], dtype)
+    for policy in (self.policy, self.target_policy):
+      policy(observation)
+    for critic in (self.critic, self.target_critic):
+      critic(observation, action)
+    for source, target in zip(self.online_variables, self.target_variables):
+      target.assign(source)
+
+  @property
+  def online_variables(self) -> Sequence[tf.Variable]:
+    return self.critic.trainable_variables + self.policy.trainable_variables
+
+  @property
+  def target_variables(self) -> Sequence[tf.Variable]:
+    return (self.target_critic.trainable_variables +
+            self.target_policy.trainable_variables)
