@@ -1,0 +1,32 @@
+"""Constrained environments: the wrapper, the paper's tasks, the suite.
+
+Importing this package loads no simulator: `make` does.
+"""
+
+import os
+
+# Training needs no renderer, and a machine without a display must not fail for
+# the lack of one. dm_control reads this when it is first imported; set
+# MUJOCO_GL yourself (e.g. to egl) to render.
+os.environ.setdefault('MUJOCO_GL', 'disable')
+
+# pylint: disable=g-import-not-at-top,wrong-import-position
+from metal_tf.environments.constraint import Constraint
+from metal_tf.environments.errors import BadEnvironmentOutput
+from metal_tf.environments.errors import EpisodeCut
+from metal_tf.environments.factory import make
+from metal_tf.environments.factory import resolve_suite
+from metal_tf.environments.registry import TASKS
+from metal_tf.environments.wrapper import ConstrainedEnvironment
+from metal_tf.environments.wrapper import TimeStep
+
+__all__ = (
+    'BadEnvironmentOutput',
+    'ConstrainedEnvironment',
+    'Constraint',
+    'EpisodeCut',
+    'TASKS',
+    'TimeStep',
+    'make',
+    'resolve_suite',
+)

@@ -1,0 +1,94 @@
+"""`make`: one of the paper's tasks with the constraints asked for."""
+
+import importlib.util
+from typing import Optional, Sequence, Tuple
+
+from metal_tf.environments import registry
+from metal_tf.environments import wrapper
+
+SUITES = ('auto', 'realworldrl', 'builtin')
+
+
+def resolve_suite(suite: str = 'auto') -> str:
+  """Says which implementation of the tasks will be used.
+
+  Args:
+    suite: 'realworldrl' for the real suite, 'builtin' for our tasks, which
+      equal it bit for bit, or 'auto': the real one where it is installed.
+
+  Returns:
+    'realworldrl' or 'builtin'.
+
+  Raises:
+    ValueError: for an unknown word, or for 'realworldrl' where the package is
+      not installed.
+  """
+  if suite not in SUITES:
+    raise ValueError(
+        f'unknown suite: {suite!r}, expected one of {", ".join(SUITES)}')
+  if suite == 'builtin':
+    return 'builtin'
+  if importlib.util.find_spec('realworldrl_suite') is not None:
+    return 'realworldrl'
+  if suite == 'auto':
+    return 'builtin'
+  raise ValueError(
+      "suite 'realworldrl' needs the package realworldrl_suite, which is not "
+      'installed: use the builtin suite (it equals the real one), or run '
+      'pip install git+https://github.com/google-research/realworldrl_suite@'
+      f'{registry.SUITE_COMMIT[:7]}')
+
+
+def make(domain: str,
+         task: Optional[str] = None,
+         *,
+         safety_coeff: float,
+         constraints: Sequence[Tuple[str, float]],
+         seed: int,
+         suite: str = 'auto',
+         include_penalties_in_observation: bool = False
+         ) -> wrapper.ConstrainedEnvironment:
+  """Makes one of the paper's tasks.
+
+  Args:
+    domain: 'cartpole', 'walker', 'quadruped' or 'humanoid'.
+    task: the suite's name with or without `realworld_`; the domain's only task
+      if None.
+    safety_coeff: in [0, 1]; smaller is stricter.
+    constraints: name and threshold of each of the K constraints.
+    seed: of the initial states; the same seed and actions give the same
+      episodes.
+    suite: 'auto', 'realworldrl' or 'builtin', see `resolve_suite`.
+    include_penalties_in_observation: appends the K penalties to the
+      observation.
+
+  Returns:
+    The environment; its `suite` says which implementation it is.
+
+  Raises:
+    ValueError: for an unknown name (with the nearest), a coefficient outside
+      [0, 1], a bad threshold, no constraint or a repeated one, or a suite that
+      is not installed.
+  """
+  info = registry.lookup(domain, task)
+  safety_coeff = registry.check_safety_coeff(safety_coeff)
+  chosen = [(info.constraint(name), threshold)
+            for name, threshold in constraints]
+  # A simulator is loaded here and not above, see the package's docstring.
+  # pylint: disable=g-import-not-at-top
+  if resolve_suite(suite) == 'realworldrl':
+    from metal_tf.environments import realworldrl as implementation
+  else:
+    from metal_tf.environments import builtin as implementation
+  # pylint: enable=g-import-not-at-top
+  environment = implementation.make_environment(info, safety_coeff, seed)
+  # The suite observes its bits; the agent gets them only when asked for.
+  observation_keys = [key for key in environment.observation_spec()
+                      if key != 'constraints']
+  return wrapper.ConstrainedEnvironment(
+      environment,
+      implementation.make_constraints(environment, info, safety_coeff, chosen),
+      observation_keys=observation_keys,
+      include_penalties_in_observation=include_penalties_in_observation,
+      name=f'{info.domain}/{info.task}',
+      suite=implementation.version())

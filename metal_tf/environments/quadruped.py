@@ -1,0 +1,63 @@
+"""Quadruped walk as the suite has it: episodes start upright.
+
+dm_control's own quadruped walk drops the robot in any orientation; the suite's
+differs in the azimuth only. Everything else is dm_control's.
+"""
+
+from dm_control.rl import control
+from dm_control.suite import common
+from dm_control.suite import quadruped
+import numpy as np
+
+_TIME_LIMIT = 20  # seconds, checked
+_CONTROL_TIMESTEP = 0.02  # seconds, checked
+_WALK_SPEED = 0.5  # m/s, checked
+_HEIGHT_STEP = 0.01  # m, checked
+_MAX_HEIGHT = 100.0  # m, far above any contact
+
+
+def walk(seed: int) -> control.Environment:
+  """The walking task with the suite's distribution of initial states."""
+  model = quadruped.make_model(floor_size=_TIME_LIMIT * _WALK_SPEED)
+  physics = quadruped.Physics.from_xml_string(model, common.ASSETS)
+  return control.Environment(
+      physics, _Walk(desired_speed=_WALK_SPEED, random=seed),
+      time_limit=_TIME_LIMIT, control_timestep=_CONTROL_TIMESTEP)
+
+
+class _Walk(quadruped.Move):
+  """dm_control's Move, started at a random azimuth just above the ground."""
+
+  def initialize_episode(self, physics: quadruped.Physics) -> None:
+    half_azimuth = self.random.uniform(0, 2 * np.pi) / 2
+    _place_above_ground(
+        physics, np.array([np.cos(half_azimuth), 0, 0, np.sin(half_azimuth)]))
+
+
+def _place_above_ground(physics: quadruped.Physics,
+                        orientation: np.ndarray) -> None:
+  """Raises the robot from the floor until nothing touches.
+
+  Args:
+    physics: of the quadruped.
+    orientation: unit quaternion, `[4]`.
+
+  Raises:
+    RuntimeError: if there is still a contact at an absurd height.
+  """
+  height = 0.0
+  while height < _MAX_HEIGHT:
+    try:
+      with physics.reset_context():
+        # The free joint of the root comes first: position, then orientation.
+        physics.data.qpos[:3] = 0.0, 0.0, height
+        physics.data.qpos[3:7] = orientation
+    except control.PhysicsError:
+      # Deep in the floor the contact buffer may overflow: go on upwards.
+      pass
+    if not physics.data.ncon:
+      return
+    # Added up, not multiplied: the sum's rounding is part of the start state.
+    height += _HEIGHT_STEP
+  raise RuntimeError(f'the quadruped touches something even {height:g} m above '
+                     'the ground')
