@@ -58,7 +58,7 @@ class TaskInfo:
     default_threshold_label: how sure that is.
     thresholds: all thresholds of the paper's experiments, with their labels.
     observation_size: O, without penalties in the observation.
-    action_size: A; every action is bounded by [-1, 1].
+    action_size: A; the bounds are the environment's (not all of them are 1).
     control_timestep: seconds per step.
     episode_steps: steps of a full episode.
   """
