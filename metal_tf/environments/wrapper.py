@@ -13,6 +13,8 @@ from metal_tf.environments import constraint as constraint_lib
 from metal_tf.environments import errors
 from metal_tf.environments import flatten
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 class TimeStep(NamedTuple):
   """One step of a constrained environment.
@@ -242,10 +244,11 @@ class ConstrainedEnvironment(dm_env.Environment):
       raise errors.BadEnvironmentOutput(
           self._name, field, self._step,
           f'expected one number, got {value!r}') from None
-    if not math.isfinite(number):
+    # Also False for NaN. Beyond this bound replay would store an infinity.
+    if not abs(number) <= _FLOAT32_MAX:
       raise errors.BadEnvironmentOutput(
           self._name, field, self._step,
-          f'expected a finite number, got {number}')
+          f'expected a finite float32 number, got {number}')
     return number
 
   def _translated(self, error: RuntimeError) -> RuntimeError:
