@@ -1,0 +1,103 @@
+"""What a learner and an actor's loop need of a replay memory."""
+
+import abc
+from typing import Any, Mapping, Tuple
+
+import numpy as np
+
+from metal_tf import types
+
+
+class Replay(abc.ABC):
+  """Transitions, and beside them the penalties of the latest episodes.
+
+  The paper keeps penalties inside the transitions and an additional penalty
+  replay buffer (section 3, Algorithm 1): the learner's multiplier follows the
+  J_C of whole episodes, the critic the penalties of single transitions.
+
+  One loop of acting and learning in a single thread is
+
+      replay.insert(transition)          # for every transition
+      replay.insert_episode_penalty(j_c)  # at the end of an episode
+      for _ in range(replay.batches_due()):
+        learner.step(*replay.sample())
+  """
+
+  @abc.abstractmethod
+  def insert(self, transition: types.Transition) -> None:
+    """Adds one transition; the oldest is removed beyond the capacity.
+
+    Raises:
+      ValueError: if a field does not have the shape of the environment's spec.
+    """
+
+  @abc.abstractmethod
+  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+    """Adds J_C `[K]`, mean penalty per step, of an episode that has ended.
+
+    Raises:
+      ValueError: if the shape is not `[K]`.
+    """
+
+  @abc.abstractmethod
+  def can_sample(self) -> bool:
+    """Whether min_size transitions and one episode penalty are there."""
+
+  @abc.abstractmethod
+  def batches_due(self) -> int:
+    """How many batches the ratio samples_per_insert asks for now.
+
+    0 while `can_sample()` is false. Taking them all before the next insertion
+    keeps the ratio and can never block.
+    """
+
+  @abc.abstractmethod
+  def sample(self) -> Tuple[types.Transition, Any]:
+    """Draws uniformly and with replacement.
+
+    Returns:
+      A batch of transitions with leading `[B]`, and episode penalties `[M, K]`;
+      float32, arrays or tensors.
+
+    Raises:
+      RuntimeError: if `can_sample()` is false, or if the batch would leave the
+        window around the ratio (see `rate_limits`).
+    """
+
+  @property
+  @abc.abstractmethod
+  def num_transitions(self) -> int:
+    """Transitions held now."""
+
+  @property
+  @abc.abstractmethod
+  def num_episode_penalties(self) -> int:
+    """Episode penalties held now."""
+
+  @abc.abstractmethod
+  def save(self, directory: str) -> None:
+    """Writes everything into a directory, which exists and is the replay's own.
+
+    Whether the result appears under its final name at once or not at all is for
+    the caller to arrange, by renaming the directory afterwards.
+    """
+
+  @abc.abstractmethod
+  def restore(self, directory: str) -> None:
+    """Replaces the contents by what `save` wrote.
+
+    Raises:
+      ValueError: if it was written by a replay of other sizes or settings.
+    """
+
+  @abc.abstractmethod
+  def close(self) -> None:
+    """Ends background work; nothing else may be called afterwards."""
+
+
+def check_settings(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+  """Raises ValueError, naming the field, unless saved settings are our own."""
+  for name, value in own.items():
+    if saved.get(name) != value:
+      raise ValueError(f'{name}: got {saved.get(name)} in the saved replay, '
+                       f'expected {value} as in this run')

@@ -1,0 +1,184 @@
+"""Replay on a Reverb server inside this process."""
+
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, Iterator, Optional, Tuple
+
+import numpy as np
+import reverb
+
+from metal_tf import types
+from metal_tf.replay import loopback
+from metal_tf.replay import rate_limits
+from metal_tf.replay import replay
+from metal_tf.replay import reverb_dataset
+from metal_tf.replay import reverb_writer
+from metal_tf.replay import tables
+
+_TABLES_DIRECTORY = 'reverb'
+_STATE_FILE = 'replay.json'
+
+
+class ReverbReplay(replay.Replay):
+  """The two tables, a writer and a sampler in one process.
+
+  Made for a single thread that inserts and samples in turn: both calls either
+  return or raise, whatever the sizes. Selection inside Reverb takes no seed;
+  `InProcessReplay` is the reproducible one.
+  """
+
+  def __init__(self, *, spec: types.EnvironmentSpec, batch_size: int,
+               num_penalty_samples: int, capacity: int, min_size: int,
+               samples_per_insert: float, penalty_capacity: int,
+               error_buffer: Optional[float] = None,
+               timeout_seconds: float = 60.,
+               scratch_directory: Optional[str] = None) -> None:
+    """Starts the server on a free port, reachable from this machine only.
+
+    Args:
+      spec: the environment's.
+      batch_size: B, transitions per sample.
+      num_penalty_samples: M, episode penalties per sample.
+      capacity: transitions held, first in first out.
+      min_size: transitions before the first sample.
+      samples_per_insert: how often a transition is sampled on average.
+      penalty_capacity: episode penalties held, first in first out.
+      error_buffer: see `rate_limits.rate_limiter_window`.
+      timeout_seconds: how long the server may withhold a sample or hold back
+        an insertion before that is an error.
+      scratch_directory: where a checkpoint is written before `save` moves it;
+        on the same file system as `save`'s directory that is one rename.
+        None: the system's directory for temporary files.
+
+    Raises:
+      ValueError: naming the argument, what it was and what is allowed.
+    """
+    rate_limits.check_penalty_sizes(num_penalty_samples, penalty_capacity)
+    self.window = rate_limits.rate_limiter_window(
+        samples_per_insert=samples_per_insert, min_size=min_size,
+        capacity=capacity, batch_size=batch_size,
+        prefetched_batches=reverb_dataset.in_flight_batches(),
+        first_inserts=spec.episode_steps, error_buffer=error_buffer)
+    self._spec = spec
+    self._batch_size = batch_size
+    self._num_penalty_samples = num_penalty_samples
+    self._capacity = capacity
+    self._penalty_capacity = penalty_capacity
+    self._timeout_seconds = timeout_seconds
+    self._scratch = tempfile.mkdtemp(prefix='replay-', dir=scratch_directory)
+    self._inserts = 0
+    self._episodes = 0
+    self._samples = 0
+    self._start()
+
+  def insert(self, transition: types.Transition) -> None:
+    self._writer.insert(transition)
+    self._inserts += 1
+    self._flushed = False
+
+  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+    self._writer.insert_episode_penalty(j_c)
+    self._episodes += 1
+
+  def can_sample(self) -> bool:
+    return self.num_transitions >= self.window.min_size and self._episodes > 0
+
+  def batches_due(self) -> int:
+    if not self.can_sample():
+      return 0
+    return self.window.batches_due(
+        self._inserts, self._samples, self._batch_size)
+
+  def sample(self) -> Tuple[types.Transition, Any]:
+    self._check_can_sample()
+    if not self._flushed:
+      self._writer.flush()
+      self._flushed = True
+    batch = self._next()
+    if batch is None:
+      # While nobody asked, the prefetch waited at the rate limiter until its
+      # time was up. What it held is lost, and counts as sampled.
+      self._iterator = None
+      self._samples = self._table_samples()
+      self._check_can_sample()
+      batch = self._next()
+    if batch is None:
+      raise RuntimeError(
+          f'replay: no sample came for {self._timeout_seconds:g} s '
+          f'({self._inserts} inserted, {self._samples} sampled; '
+          f'{self.window.description})')
+    self._samples += self._batch_size
+    return batch
+
+  @property
+  def num_transitions(self) -> int:
+    return min(self._inserts, self._capacity)
+
+  @property
+  def num_episode_penalties(self) -> int:
+    return min(self._episodes, self._penalty_capacity)
+
+  def save(self, directory: str) -> None:
+    raise NotImplementedError
+
+  def restore(self, directory: str) -> None:
+    raise NotImplementedError
+
+  def close(self) -> None:
+    self._stop()
+    shutil.rmtree(self._scratch, ignore_errors=True)
+
+  def _start(self) -> None:
+    """Starts a server."""
+    self._tables = tables.make_tables(
+        self._spec, capacity=self._capacity,
+        penalty_capacity=self._penalty_capacity, window=self.window)
+    self._server = reverb.Server(
+        self._tables,
+        checkpointer=reverb.checkpointers.DefaultCheckpointer(self._scratch))
+    loopback.restrict_to_loopback(self._server.port)
+    self._address = f'localhost:{self._server.port}'
+    self._client = reverb.Client(self._address)
+    self._writer = reverb_writer.ReverbWriter(
+        self._client, self._spec, timeout_seconds=self._timeout_seconds)
+    self._flushed = True
+    self._iterator: Optional[Iterator[Any]] = None
+
+  def _stop(self) -> None:
+    """Ends the streams before the server they lead to."""
+    self._iterator = None
+    self._writer.close()
+    self._client = None
+    self._server.stop()
+    # Reverb's server returns its port when it is deleted; at the interpreter's
+    # exit it would be too late for that.
+    self._server = None
+    self._tables = []
+
+  def _next(self) -> Optional[Tuple[types.Transition, Any]]:
+    """The next batch, or None if the server withheld it for too long."""
+    if self._iterator is None:
+      self._iterator = iter(reverb_dataset.make_dataset(
+          self._address, self._spec, batch_size=self._batch_size,
+          num_penalty_samples=self._num_penalty_samples,
+          timeout_seconds=self._timeout_seconds))
+    return next(self._iterator, None)
+
+  def _table_samples(self) -> int:
+    """Transitions that the table has given out."""
+    return self._tables[0].info.rate_limiter_info.sample_stats.completed
+
+  def _check_can_sample(self) -> None:
+    """Raises unless a batch is there inside the window."""
+    if not self.can_sample():
+      raise RuntimeError(
+          f'replay: sampled with {self.num_transitions} transitions and '
+          f'{self.num_episode_penalties} episode penalties, expected at least '
+          f'{self.window.min_size} and 1')
+    if not self.window.admits_batch(self._inserts, self._samples,
+                                    self._batch_size):
+      raise RuntimeError(
+          f'replay: sampled too far ahead, {self._samples} samples of '
+          f'{self._inserts} insertions ({self.window.description})')

@@ -1,0 +1,97 @@
+"""Writes transitions and episode penalties to a Reverb server."""
+
+import numpy as np
+import reverb
+
+from metal_tf import types
+from metal_tf.replay import layout
+from metal_tf.replay import tables
+
+# Transitions compressed together. Fewer, larger chunks halve the cost of an
+# insertion and save a quarter of the memory; a sample has to read a whole one.
+_CHUNK_LENGTH = 8
+
+# Insertions that may wait for the server's confirmation. Without a limit an
+# actor would run ahead of the rate limiter.
+_MAX_IN_FLIGHT = 8 * _CHUNK_LENGTH
+
+
+class ReverbWriter:
+  """What an actor holds to fill the tables; needs only a client.
+
+  Insertions become visible to samplers in groups, at the latest with `flush`.
+  """
+
+  def __init__(self, client: reverb.Client, spec: types.EnvironmentSpec, *,
+               timeout_seconds: float) -> None:
+    """Opens the streams.
+
+    Args:
+      client: of the server that holds `tables.make_tables`.
+      spec: the environment's, to check shapes.
+      timeout_seconds: how long the server may hold back an insertion.
+    """
+    self._spec = spec
+    self._timeout_seconds = timeout_seconds
+    self._transitions = client.trajectory_writer(
+        num_keep_alive_refs=_CHUNK_LENGTH)
+    self._transitions.configure(
+        (), num_keep_alive_refs=_CHUNK_LENGTH, max_chunk_length=_CHUNK_LENGTH)
+    self._penalties = client.trajectory_writer(num_keep_alive_refs=1)
+    self._since_check = 0
+
+  def insert(self, transition: types.Transition) -> None:
+    """Adds one transition.
+
+    Args:
+      transition: float32 or convertible, shapes as in the spec.
+
+    Raises:
+      ValueError: if a shape is wrong.
+      RuntimeError: if the rate limiter held insertions back for too long.
+    """
+    layout.check_transition(transition, self._spec)
+    self._transitions.append(layout.pack(transition))
+    self._transitions.create_item(tables.TRANSITIONS, 1.,
+                                  self._transitions.history[-1])
+    self._since_check += 1
+    if self._since_check >= _CHUNK_LENGTH:
+      self._since_check = 0
+      self._flush(self._transitions, _MAX_IN_FLIGHT)
+
+  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+    """Adds J_C `[K]` of one episode, after all of its transitions.
+
+    Raises:
+      ValueError: if the shape is wrong.
+      RuntimeError: if the server did not confirm in time.
+    """
+    layout.check_episode_penalty(j_c, self._spec)
+    self._penalties.append(np.asarray(j_c, np.float32))
+    self._penalties.create_item(tables.EPISODE_PENALTIES, 1.,
+                                self._penalties.history[-1])
+    self._flush(self._penalties, 0)
+
+  def flush(self) -> None:
+    """Waits until every insertion is visible to samplers.
+
+    Raises:
+      RuntimeError: if the rate limiter held insertions back for too long.
+    """
+    self._since_check = 0
+    self._flush(self._transitions, 0)
+
+  def close(self) -> None:
+    """Ends the streams; what was not flushed may be lost."""
+    self._transitions.close()
+    self._penalties.close()
+
+  def _flush(self, writer: reverb.TrajectoryWriter, allowed: int) -> None:
+    try:
+      writer.flush(allowed, timeout_ms=int(1000 * self._timeout_seconds))
+    except reverb.DeadlineExceededError as e:
+      raise RuntimeError(
+          'replay: the server held insertions back for '
+          f'{self._timeout_seconds:g} s. Sampling lags behind the ratio '
+          'samples_per_insert, or an episode is longer than the '
+          'environment\'s spec says') from e
