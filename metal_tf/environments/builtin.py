@@ -1,4 +1,4 @@
-"""The paper's four tasks on dm_control directly, equal to the suite bit for bit.
+"""The paper's four tasks on dm_control, equal to the suite bit for bit.
 
 Same seed and same actions give the observations, rewards and penalties of
 google-research/realworldrl_suite at `registry.SUITE_COMMIT` (held by
@@ -8,21 +8,23 @@ for its constraints and for how quadruped walk starts an episode.
 """
 
 import importlib.metadata
-from typing import Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
-from dm_control import suite as control_suite
 from dm_control.rl import control
 
 from metal_tf.environments import builtin_constraints
+from metal_tf.environments import cartpole
 from metal_tf.environments import constraint as constraint_lib
+from metal_tf.environments import humanoid
 from metal_tf.environments import quadruped
 from metal_tf.environments import registry
+from metal_tf.environments import walker
 
-# What the suite's tasks are called in dm_control.
-_CONTROL_SUITE_TASKS: Dict[str, str] = {
-    'cartpole': 'swingup',
-    'walker': 'walk',
-    'humanoid': 'walk',
+_BUILDERS: Dict[str, Callable[[int], control.Environment]] = {
+    'cartpole': cartpole.swingup,
+    'walker': walker.walk,
+    'quadruped': quadruped.walk,
+    'humanoid': humanoid.walk,
 }
 
 
@@ -46,10 +48,7 @@ def make_environment(info: registry.TaskInfo, safety_coeff: float,
     The environment.
   """
   del safety_coeff
-  if info.domain == 'quadruped':
-    return quadruped.walk(seed)
-  return control_suite.load(info.domain, _CONTROL_SUITE_TASKS[info.domain],
-                            task_kwargs={'random': seed})
+  return _BUILDERS[info.domain](seed)
 
 
 def make_constraints(

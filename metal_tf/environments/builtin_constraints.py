@@ -13,10 +13,9 @@ from dm_control import mujoco
 from dm_control.mujoco.wrapper import mjbindings
 import numpy as np
 
-_Violated = Callable[[mujoco.Physics], bool]
+from metal_tf.environments import indices
 
-# Elements of a body's rotation matrix, flattened.
-_ZX, _ZZ = 6, 8
+_Violated = Callable[[mujoco.Physics], bool]
 
 # A free root joint takes the first seven elements of qpos.
 _FREE_JOINT_QPOS = 7
@@ -46,13 +45,14 @@ def _slider_accel(physics: mujoco.Physics, limit: float) -> _Violated:
 def _balance_velocity(physics: mujoco.Physics, angle: float,
                       velocity: float) -> _Violated:
   """The pole's velocity in rad/s, while it is within `angle` rad of upright."""
-  pole = physics.model.name2id('pole_1', 'body')
+  pole = indices.body(physics, 'pole_1')
   # numpy's cosine, as in the suite: math.cos may differ in the last bit.
   cosine = np.cos(angle)
 
   def violated(physics: mujoco.Physics) -> bool:
     data = physics.data
-    return bool(data.xmat[pole, _ZZ] > cosine and abs(data.qvel[1]) > velocity)
+    return bool(data.xmat[pole, indices.ZZ] > cosine and
+                abs(data.qvel[1]) > velocity)
 
   return violated
 
@@ -89,7 +89,7 @@ def _torso(element: int, sign: int) -> Callable[..., _Violated]:
   """A projection of the torso's axes on the world's, in [-1, 1]."""
 
   def build(physics: mujoco.Physics, limit: float) -> _Violated:
-    torso = physics.model.name2id('torso', 'body')
+    torso = indices.body(physics, 'torso')
     return lambda physics: not sign * physics.data.xmat[torso, element] > limit
 
   return build
@@ -111,7 +111,7 @@ def _quadruped_joint_velocity(physics: mujoco.Physics,
 
 def _quadruped_foot_force(physics: mujoco.Physics, limit: float) -> _Violated:
   """The largest force on a toe in N, unscaled."""
-  toes = [_sensor(physics, name) for name in _TOE_SENSORS]
+  toes = [indices.sensor(physics, name) for name in _TOE_SENSORS]
 
   def violated(physics: mujoco.Physics) -> bool:
     forces = physics.data.sensordata
@@ -134,22 +134,15 @@ def _touch(names: Sequence[str]) -> Callable[..., _Violated]:
   """The largest reading of touch sensors in N; they are never negative."""
 
   def build(physics: mujoco.Physics, limit: float) -> _Violated:
-    sensors = [_sensor(physics, name).start for name in names]
+    sensors = [indices.sensor(physics, name).start for name in names]
     return lambda physics: not physics.data.sensordata[sensors].max() < limit
 
   return build
 
 
 def _hinges(physics: mujoco.Physics) -> np.ndarray:
-  [hinges] = np.nonzero(
-      physics.model.jnt_type == mjbindings.enums.mjtJoint.mjJNT_HINGE)
-  return hinges
-
-
-def _sensor(physics: mujoco.Physics, name: str) -> slice:
-  index = physics.model.name2id(name, 'sensor')
-  start = int(physics.model.sensor_adr[index])
-  return slice(start, start + int(physics.model.sensor_dim[index]))
+  return indices.joints_of_type(
+      physics, mjbindings.enums.mjtJoint.mjJNT_HINGE)
 
 
 VIOLATED: Dict[Tuple[str, str], Callable[..., _Violated]] = {
@@ -159,17 +152,17 @@ VIOLATED: Dict[Tuple[str, str], Callable[..., _Violated]] = {
     ('walker', 'joint_angle'): _walker_joint_angle,
     # The planar root has three degrees of freedom.
     ('walker', 'joint_velocity'): _velocity_from(3),
-    ('walker', 'dangerous_fall'): _torso(_ZX, -1),
-    ('walker', 'torso_upright'): _torso(_ZZ, 1),
+    ('walker', 'dangerous_fall'): _torso(indices.ZX, -1),
+    ('walker', 'torso_upright'): _torso(indices.ZZ, 1),
     ('quadruped', 'joint_angle'): _quadruped_joint_angle,
     ('quadruped', 'joint_velocity'): _quadruped_joint_velocity,
-    ('quadruped', 'upright'): _torso(_ZZ, 1),
+    ('quadruped', 'upright'): _torso(indices.ZZ, 1),
     ('quadruped', 'foot_force'): _quadruped_foot_force,
     ('humanoid', 'joint_angle'): _humanoid_joint_angle,
     # The free root has six degrees of freedom, but the suite leaves out seven,
     # the first joint's among them.
     ('humanoid', 'joint_velocity'): _velocity_from(7),
-    ('humanoid', 'upright'): _torso(_ZZ, 1),
+    ('humanoid', 'upright'): _torso(indices.ZZ, 1),
     ('humanoid', 'dangerous_fall'): _touch(_FALL_SENSORS),
     ('humanoid', 'foot_force'): _touch(_FOOT_SENSORS),
 }

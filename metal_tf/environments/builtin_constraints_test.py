@@ -166,7 +166,8 @@ class ConstraintsTest(parameterized.TestCase):
         [('abdomen_y', 27), ('left_elbow', -27.0001)])
 
   @parameterized.parameters(
-      ('dangerous_fall', 'head_touch', 30), ('dangerous_fall', 'torso_touch', 30),
+      ('dangerous_fall', 'head_touch', 30),
+      ('dangerous_fall', 'torso_touch', 30),
       ('foot_force', 'right_left_foot_touch', 2400),
       ('foot_force', 'right_right_foot_touch', 2400),
       ('foot_force', 'left_left_foot_touch', 2400),

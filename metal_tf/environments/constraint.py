@@ -46,8 +46,8 @@ class Constraint:
       raise ValueError(f'constraint {self.name}: source must be {PHYSICS!r} or '
                        f'{TIME_STEP!r}, got {self.source!r}')
     if not callable(self.function):
-      raise ValueError(f'constraint {self.name}: the penalty must be a function '
-                       f'of the {self.source}, got {self.function!r}')
+      raise ValueError(f'constraint {self.name}: expected a function of the '
+                       f'{self.source}, got {self.function!r}')
     try:
       threshold = float(self.threshold)
     except (TypeError, ValueError):

@@ -4,6 +4,7 @@ By default two episodes a domain; the full matrix (seeds x coefficients, two
 episodes each) with the environment variable METAL_TF_FULL_PARITY=1.
 """
 
+import collections
 import importlib.util
 import itertools
 import os
@@ -32,31 +33,32 @@ def _flat(observation) -> np.ndarray:
                          if key != 'constraints'])
 
 
-class _Recorder:
-  """Remembers the raw time steps that a wrapper saw, before float32."""
-
-  def __init__(self, environment):
-    self._step = environment.step
-    self._reset = environment.reset
-    self.last = None
-    environment.step = self.step
-    environment.reset = self.reset
-
-  def step(self, action):
-    self.last = self._step(action)
-    return self.last
-
-  def reset(self):
-    self.last = self._reset()
-    return self.last
-
-
 def _make(domain: str, suite: str, seed: int, safety_coeff: float):
+  """An environment with all constraints, and the raw steps it was made of.
+
+  Returns:
+    The environment, and a list whose last element is the last time step that
+    the wrapper saw, before it rounded to float32.
+  """
   environment = environments.make(
       domain, safety_coeff=safety_coeff, seed=seed, suite=suite,
       constraints=[(name, 0.1)
                    for name in registry.TASKS[domain].constraint_names])
-  return environment, _Recorder(environment.environment)
+  seen = collections.deque(maxlen=1)
+  for name in ('reset', 'step'):
+    _remember(environment.environment, name, seen)
+  return environment, seen
+
+
+def _remember(environment, name: str, seen) -> None:
+  method = getattr(environment, name)
+
+  def call(*arguments):
+    time_step = method(*arguments)
+    seen.append(time_step)
+    return time_step
+
+  setattr(environment, name, call)
 
 
 class ParityTest(parameterized.TestCase):
@@ -71,37 +73,45 @@ class ParityTest(parameterized.TestCase):
 
   @parameterized.parameters(*registry.TASKS)
   def test_equals_the_suite_bit_for_bit(self, domain):
-    steps, largest, violated = 0, 0.0, 0
+    self._steps, self._violations, self._largest = 0, 0.0, 0.0
     for seed, safety_coeff in _CASES:
-      real, real_raw = _make(domain, 'realworldrl', seed, safety_coeff)
-      ours, ours_raw = _make(domain, 'builtin', seed, safety_coeff)
+      self._where = f'{domain}, seed {seed}, coefficient {safety_coeff}'
+      real, self._real_seen = _make(domain, 'realworldrl', seed, safety_coeff)
+      ours, self._ours_seen = _make(domain, 'builtin', seed, safety_coeff)
       random = np.random.RandomState(seed + 1)
       for _ in range(_EPISODES):
-        action = None
-        while action is None or not expected.last():  # pylint: disable=used-before-assignment
-          if action is None:
-            expected, got = real.reset(), ours.reset()
-          else:
-            expected, got = real.step(action), ours.step(action)
-            steps += 1
-            violated += expected.penalty.sum()
-          where = f'{domain}, seed {seed}, coefficient {safety_coeff}, {steps}'
-          raw, our_raw = _flat(real_raw.last.observation), _flat(
-              ours_raw.last.observation)
-          largest = max(largest, np.abs(raw - our_raw).max())
-          np.testing.assert_array_equal(our_raw, raw, where)
-          np.testing.assert_array_equal(got.observation, expected.observation,
-                                        where)
-          np.testing.assert_array_equal(got.penalty, expected.penalty, where)
-          self.assertEqual(got.reward, expected.reward, where)
-          self.assertEqual(got.discount, expected.discount, where)
-          self.assertEqual(got.step_type, expected.step_type, where)
-          action = random.uniform(-1, 1, ours.spec.action_size)
-    self.assertGreaterEqual(steps, len(_CASES) * _EPISODES * 1000)
+        self._run_episode(real, ours, random)
+    self.assertGreaterEqual(self._steps, len(_CASES) * _EPISODES * 1000)
     # Parity of penalties that are never 1 would say little.
-    self.assertGreater(violated, 0)
-    print(f'{domain}: {steps} steps equal, largest difference {largest}, '
-          f'{violated:.0f} violations', flush=True)
+    self.assertGreater(self._violations, 0)
+    print(f'{domain}: {self._steps} steps equal, largest difference '
+          f'{self._largest}, {self._violations:.0f} violations', flush=True)
+
+  def _run_episode(self, real, ours, random):
+    expected, got = real.reset(), ours.reset()
+    self._compare(expected, got)
+    while not expected.last():
+      # float64, beyond some of the bounds: both must do the same with it.
+      action = random.uniform(-1.1, 1.1, ours.spec.action_size)
+      expected, got = real.step(action), ours.step(action)
+      self._steps += 1
+      self._violations += expected.penalty.sum()
+      self._compare(expected, got)
+
+  def _compare(self, expected, got):
+    expected_raw = _flat(self._real_seen[-1].observation)
+    got_raw = _flat(self._ours_seen[-1].observation)
+    self._largest = max(self._largest, np.abs(expected_raw - got_raw).max())
+    for name, one, other in (
+        ('float64 observation', expected_raw, got_raw),
+        ('observation', expected.observation, got.observation),
+        ('reward', expected.reward, got.reward),
+        ('discount', expected.discount, got.discount),
+        ('step type', expected.step_type, got.step_type),
+        ('penalty', expected.penalty, got.penalty)):
+      if not np.array_equal(one, other):
+        self.fail(f'{self._where}, step {self._steps}: {name} {one} of the '
+                  f'suite, {other} of ours')
 
 
 if __name__ == '__main__':

@@ -1,13 +1,17 @@
 """Quadruped walk as the suite has it: episodes start upright.
 
 dm_control's own quadruped walk drops the robot in any orientation; the suite's
-differs in the azimuth only. Everything else is dm_control's.
+differs in the azimuth only. Everything else is dm_control's, with integer
+indices.
 """
 
+from dm_control.mujoco.wrapper import mjbindings
 from dm_control.rl import control
 from dm_control.suite import common
 from dm_control.suite import quadruped
 import numpy as np
+
+from metal_tf.environments import indices
 
 _TIME_LIMIT = 20  # seconds, checked
 _CONTROL_TIMESTEP = 0.02  # seconds, checked
@@ -19,10 +23,45 @@ _MAX_HEIGHT = 100.0  # m, far above any contact
 def walk(seed: int) -> control.Environment:
   """The walking task with the suite's distribution of initial states."""
   model = quadruped.make_model(floor_size=_TIME_LIMIT * _WALK_SPEED)
-  physics = quadruped.Physics.from_xml_string(model, common.ASSETS)
+  physics = _Physics.from_xml_string(model, common.ASSETS)
   return control.Environment(
       physics, _Walk(desired_speed=_WALK_SPEED, random=seed),
       time_limit=_TIME_LIMIT, control_timestep=_CONTROL_TIMESTEP)
+
+
+class _Physics(quadruped.Physics):
+  """dm_control's, same values without named indexing."""
+
+  def _reload_from_data(self, data) -> None:
+    super()._reload_from_data(data)
+    sensor = mjbindings.enums.mjtSensor
+    hinges = indices.joints_of_type(
+        self, mjbindings.enums.mjtJoint.mjJNT_HINGE)
+    self._torso = indices.body(self, 'torso')
+    self._hinge_qpos = self.model.jnt_qposadr[hinges]
+    self._hinge_qvel = self.model.jnt_dofadr[hinges]
+    self._velocity = indices.sensor(self, 'velocimeter')
+    self._imu = indices.sensors_of_type(
+        self, (sensor.mjSENS_GYRO, sensor.mjSENS_ACCELEROMETER))
+    self._force_torque = indices.sensors_of_type(
+        self, (sensor.mjSENS_FORCE, sensor.mjSENS_TORQUE))
+
+  def torso_upright(self) -> np.ndarray:
+    return np.asarray(self.data.xmat[self._torso, indices.ZZ])
+
+  def torso_velocity(self) -> np.ndarray:
+    return self.data.sensordata[self._velocity].copy()
+
+  def egocentric_state(self) -> np.ndarray:
+    data = self.data
+    return np.concatenate((data.qpos[self._hinge_qpos],
+                           data.qvel[self._hinge_qvel], data.act))
+
+  def imu(self) -> np.ndarray:
+    return self.data.sensordata[self._imu]
+
+  def force_torque(self) -> np.ndarray:
+    return np.arcsinh(self.data.sensordata[self._force_torque])
 
 
 class _Walk(quadruped.Move):

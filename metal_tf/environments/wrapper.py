@@ -83,6 +83,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     _check_constraints(self._name, self._constraints, environment)
     self._action_spec = environment.action_spec()
     _check_action_spec(self._name, self._action_spec)
+    self._action_dtype = self._action_spec.dtype
     self._flatten = flatten.ObservationFlattener(
         environment.observation_spec(), observation_keys)
     self._include_penalties = include_penalties_in_observation
@@ -164,8 +165,8 @@ class ConstrainedEnvironment(dm_env.Environment):
     """
     if self._reset_next_step:
       return self.reset()
-    action = np.asarray(action, self._action_spec.dtype)
-    if action.shape != self._action_spec.shape:
+    action = np.asarray(action, self._action_dtype)
+    if action.shape != self._spec.action_minimum.shape:
       raise ValueError(f'{self._name}: expected an action of shape '
                        f'{self._action_spec.shape}, got {action.shape}')
     self._step += 1
@@ -236,20 +237,22 @@ class ConstrainedEnvironment(dm_env.Environment):
     return penalty
 
   def _scalar(self, field: str, value: Any) -> float:
-    try:
-      if np.ndim(value):
-        raise TypeError
-      number = float(value)
-    except (TypeError, ValueError):
-      raise errors.BadEnvironmentOutput(
-          self._name, field, self._step,
-          f'expected one number, got {value!r}') from None
+    # Floats, numpy's float64 among them, are most of what comes: no np.ndim.
+    if not isinstance(value, float):
+      try:
+        if np.ndim(value):
+          raise TypeError
+        value = float(value)
+      except (TypeError, ValueError):
+        raise errors.BadEnvironmentOutput(
+            self._name, field, self._step,
+            f'expected one number, got {value!r}') from None
     # Also False for NaN. Beyond this bound replay would store an infinity.
-    if not abs(number) <= _FLOAT32_MAX:
+    if not abs(value) <= _FLOAT32_MAX:
       raise errors.BadEnvironmentOutput(
           self._name, field, self._step,
-          f'expected a finite float32 number, got {number}')
-    return number
+          f'expected a finite float32 number, got {value}')
+    return float(value)
 
   def _translated(self, error: RuntimeError) -> RuntimeError:
     """The simulator's PhysicsError as an `EpisodeCut`, others unchanged."""

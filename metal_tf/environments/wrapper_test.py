@@ -157,6 +157,14 @@ class StepTest(parameterized.TestCase):
     np.testing.assert_array_equal(environment.reset().observation,
                                   [0, 1, 2, 3])
 
+  def test_large_finite_observation(self):
+    first = np.full(4, 3e38)
+    environment = environments.ConstrainedEnvironment(
+        _Scripted(observation_spec=specs.Array((4,), np.float64), first=first),
+        [_constant(0)])
+    np.testing.assert_array_equal(environment.reset().observation,
+                                  first.astype(np.float32))
+
   def test_action_arrives_in_the_dtype_of_the_spec(self):
     environment = _started([_GOOD])
     environment.step(np.array([0.1, -0.3], np.float32))
@@ -321,7 +329,8 @@ class RefusalTest(parameterized.TestCase):
       _constant(0, name=name)
 
   def test_function(self):
-    with self.assertRaisesRegex(ValueError, 'must be a function of the physics'):
+    with self.assertRaisesRegex(
+        ValueError, 'constraint a: expected a function of the physics'):
       environments.Constraint.of_physics('a', 0.5, 0.1)
 
   @parameterized.named_parameters(
