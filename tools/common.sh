@@ -12,14 +12,17 @@ die() {
   exit 1
 }
 
-# Bazel and the environment live in the user's cache: without one, say so
-# rather than let each fail in its own words.
+# Bazel's output and the environment live in the user's cache: without one, say
+# so rather than let each fail in its own words.
 check_home() {
-  local dir="${METAL_TF_CACHE:-${XDG_CACHE_HOME:-${HOME:-}}}"
+  local dir
   [[ -n "${HOME:-}" ]] ||
-    die "HOME is not set, so Bazel has no place for its output: run with HOME=<a writable directory>."
-  mkdir -p "${dir}" 2> /dev/null && [[ -w "${dir}" ]] ||
-    die "${dir} is not writable, so the Python environment has no place: set HOME or METAL_TF_CACHE to a writable directory."
+    die "HOME is not set, so Bazel and the Python environment have no place: set it to a writable directory."
+  for dir in "${XDG_CACHE_HOME:-${HOME}/.cache}" "${METAL_TF_CACHE:-}"; do
+    [[ -n "${dir}" ]] || continue
+    { mkdir -p "${dir}" && [[ -w "${dir}" ]]; } 2> /dev/null ||
+      die "${dir} is not writable, so Bazel or the Python environment has no place: set HOME (or METAL_TF_CACHE, where that is named) to a writable directory."
+  done
 }
 
 # Prints the directory for environments and logs.
@@ -32,7 +35,7 @@ cache_dir() {
 # Prints the line of a log that says best what went wrong.
 last_error() {
   local line
-  line="$(grep -E '^(ERROR|E|error|fatal)[: ]' "$1" | tail -n 1)" ||
+  line="$(grep -iE '^ *(error|fatal|E)\b' "$1" | tail -n 1)" ||
     line="$(tail -n 1 "$1")"
   printf '%s' "${line:0:200}"
 }

@@ -4,8 +4,8 @@
 #
 # It lies in the user's cache under the hash of the lock, so that all clones
 # with the same lock share it and another lock gets another one. A virtual
-# environment cannot be moved: it is made in place under a lock, and counts
-# only once its last file, the marker, is there.
+# environment cannot be moved: it is made in place while a lock is held, and
+# counts only once its last file, the marker, is there.
 set -euo pipefail
 
 readonly FORMAT=1  # To be raised when this script makes something else.
@@ -22,26 +22,32 @@ is_complete() {
 
 # Prints the lock's entries, with their hashes, of what installs the others.
 installers() {
-  awk '/^[^ #]/ { wanted = /^(pip|setuptools|wheel|packaging)==/ } wanted' "${lockfile}"
+  awk '/^[^ #]/ { wanted = /^(packaging|pip|setuptools|wheel)==/ } wanted' "${lockfile}"
 }
 
 pip_install() {
   "${venv}/bin/python3" -m pip install --require-hashes --no-deps \
     --no-build-isolation --disable-pip-version-check --no-input \
     --retries 2 -r "$1" >> "${log}" 2>&1 < /dev/null ||
-    die "The Python packages could not be installed ($(last_error "${log}")); see ${log}, bring network or an index (PIP_INDEX_URL, PIP_FIND_LINKS) and run the same command again."
+    die "The Python packages of requirements.txt could not be installed ($(last_error "${log}")); see ${log}, bring a network or a package index (PIP_INDEX_URL) and run the same command again."
 }
 
 # metal_tf/types.py would hide the standard module from a program that is
-# started from that directory, unless it is loaded before.
+# started from that directory, were it not loaded before.
 load_standard_types_first() {
-  echo 'import types' > "$(echo "${venv}"/lib/python3.10/site-packages)/standard_types.pth"
+  echo 'import types' > "${venv}/lib/python3.10/site-packages/standard_types.pth"
+}
+
+# Settings of Bazel that depend on the environment's place. Bazel starts a test
+# with `python3` from PATH; the user's own would be part of every cached result.
+write_bazelrc() {
+  echo "test '--test_env=PATH=${venv}/bin:/usr/local/bin:/usr/bin:/bin'" > "${venv}/bazelrc"
 }
 
 make_environment() {
   local python
   python="$("${tools}/find_python.sh")"
-  say "Making the Python environment, once (2 to 4 minutes, 2.5 GB); log: ${log}"
+  say "Making the Python environment, once (2 to 4 minutes, 2.4 GB); log: ${log}"
   rm -rf "${venv}"
   : > "${log}"
   "${python}" -m venv "${venv}" >> "${log}" 2>&1 ||
@@ -50,10 +56,12 @@ make_environment() {
   pip_install "${venv}/installers.txt"
   pip_install "${lockfile}"
   load_standard_types_first
+  write_bazelrc
   "${tools}/realworldrl_suite.sh" "${venv}"
-  date -u +%FT%TZ > "${venv}/complete"
+  date -u > "${venv}/complete"
 }
 
+check_home
 key="$({ echo "${FORMAT} $(uname -m)"; cat "${lockfile}"; } | sha256sum)"
 venv="$(cache_dir)/venv-${key:0:16}"
 log="${venv}.log"
@@ -61,7 +69,7 @@ unset PYTHONPATH PYTHONHOME
 
 if ! is_complete; then
   exec 9> "${venv}.lock"
-  flock -n 9 || { say "Waiting for another set-up of the Python environment to finish"; flock 9; }
+  flock -n 9 || { say "Waiting for another set-up of the same environment" && flock 9; }
   is_complete || make_environment
 fi
 echo "${venv}"

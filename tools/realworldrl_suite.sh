@@ -1,10 +1,12 @@
 #!/bin/bash
-# Installs realworldrl_suite into an environment, where the network allows.
+# Fetches realworldrl_suite into the Python environment, where the network
+# allows; tools/bazel puts it on Python's path.
 #
 #   tools/realworldrl_suite.sh [environment]
 #
-# It is on no package index. Git checks what it fetches against the commit's
-# hash. Without it, the tasks come from metal_tf/environments.
+# It is on no package index. The commit's hash tells Git that it fetched the
+# right thing. Without it, metal_tf/environments simulates the tasks itself.
+# Tried once when an environment is made, and whenever run by hand.
 set -euo pipefail
 
 readonly URL=https://github.com/google-research/realworldrl_suite
@@ -16,22 +18,20 @@ tools="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source "${tools}/common.sh"
 
 fetch() {
-  export GIT_TERMINAL_PROMPT=0
+  export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=true
   git init -q "$1" &&
     timeout "${SECONDS_ALLOWED}" git -C "$1" fetch -q --depth 1 "${URL}" "${COMMIT}" &&
     git -C "$1" checkout -q FETCH_HEAD
 }
 
 venv="${1:-$("${tools}/python_env.sh")}"
-source_dir="${venv}/realworldrl_suite_source"
-log="${venv}/realworldrl_suite.log"
-rm -rf "${source_dir}"
-if { fetch "${source_dir}" &&
-  "${venv}/bin/python3" -m pip install --no-deps --no-build-isolation \
-    --no-index "${source_dir}"; } > "${log}" 2>&1 < /dev/null; then
-  echo "${COMMIT}" > "${venv}/realworldrl_suite_commit"
-  say "realworldrl_suite is installed, commit ${COMMIT:0:7}"
+suite="${venv}/realworldrl_suite"
+log="${suite}.log"
+rm -rf "${suite}"
+if fetch "${suite}.part" > "${log}" 2>&1 < /dev/null; then
+  mv "${suite}.part" "${suite}"
+  say "realworldrl_suite is there, commit ${COMMIT:0:7}"
 else
-  say "realworldrl_suite could not be fetched, so the builtin tasks are used; to try again: tools/realworldrl_suite.sh"
+  rm -rf "${suite}.part"
+  say "realworldrl_suite cannot be fetched ($(last_error "${log}")), so the builtin tasks are used; to try again: tools/realworldrl_suite.sh"
 fi
-rm -rf "${source_dir}"
