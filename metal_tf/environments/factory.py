@@ -21,21 +21,24 @@ def resolve_suite(suite: str = 'auto') -> str:
 
   Raises:
     ValueError: for an unknown word, or for 'realworldrl' where the package is
-      not installed.
+      not on the path.
   """
   if suite not in SUITES:
     raise ValueError(
         f'unknown suite: {suite!r}, expected one of {", ".join(SUITES)}')
   if suite == 'builtin':
     return 'builtin'
-  if importlib.util.find_spec('realworldrl_suite') is not None:
+  spec = importlib.util.find_spec('realworldrl_suite')
+  # A directory of that name on the path, such as a checkout's root, is no
+  # package: it has a spec without an origin.
+  if spec is not None and spec.origin is not None:
     return 'realworldrl'
   if suite == 'auto':
     return 'builtin'
   raise ValueError(
       "suite 'realworldrl' needs the package realworldrl_suite, which is not "
-      'installed: use the builtin suite (it equals the real one), or run '
-      'pip install git+https://github.com/google-research/realworldrl_suite@'
+      'on the path: use the builtin suite (it equals the real one), or run '
+      'tools/realworldrl_suite.sh, which fetches commit '
       f'{registry.SUITE_COMMIT[:7]}')
 
 
@@ -68,7 +71,7 @@ def make(domain: str,
   Raises:
     ValueError: for an unknown name (with the nearest), a coefficient outside
       [0, 1], a bad threshold, no constraint or a repeated one, or a suite that
-      is not installed.
+      is missing or cannot be imported.
   """
   info = registry.lookup(domain, task)
   safety_coeff = registry.check_safety_coeff(safety_coeff)
@@ -77,7 +80,12 @@ def make(domain: str,
   # A simulator is loaded here and not above, see the package's docstring.
   # pylint: disable=g-import-not-at-top
   if resolve_suite(suite) == 'realworldrl':
-    from metal_tf.environments import realworldrl as implementation
+    try:
+      from metal_tf.environments import realworldrl as implementation
+    except ImportError as error:
+      raise ValueError(
+          f'realworldrl_suite is there but cannot be imported ({error}): use '
+          'the builtin suite, which equals it') from error
   else:
     from metal_tf.environments import builtin as implementation
   # pylint: enable=g-import-not-at-top

@@ -1,6 +1,9 @@
 """Tests of `make` and `resolve_suite`."""
 
+import importlib.machinery
 import importlib.util
+import sys
+import types
 from unittest import mock
 
 from absl.testing import absltest
@@ -11,8 +14,9 @@ from metal_tf import environments
 
 
 def _suite_installed(installed: bool):
+  spec = types.SimpleNamespace(origin='somewhere/__init__.py')
   return mock.patch.object(importlib.util, 'find_spec',
-                           lambda name: object() if installed else None)
+                           lambda name: spec if installed else None)
 
 
 class ResolveSuiteTest(parameterized.TestCase):
@@ -28,14 +32,39 @@ class ResolveSuiteTest(parameterized.TestCase):
   def test_not_installed(self):
     with _suite_installed(False), self.assertRaisesRegex(
         ValueError, "suite 'realworldrl' needs the package realworldrl_suite, "
-        'which is not installed: use the builtin suite .* or run pip install '
-        '.*@be7a51c'):
+        'which is not on the path: use the builtin suite .* or run '
+        'tools/realworldrl_suite.sh, which fetches commit be7a51c'):
       environments.resolve_suite('realworldrl')
+
+  def test_directory_of_that_name_is_no_package(self):
+    directory = self.create_tempdir()
+    directory.mkdir('realworldrl_suite')
+    others = [path for path in sys.path
+              if importlib.machinery.PathFinder.find_spec(
+                  'realworldrl_suite', [path]) is None]
+    with mock.patch.object(sys, 'path', [directory.full_path] + others):
+      self.assertEqual(environments.resolve_suite('auto'), 'builtin')
 
   def test_unknown(self):
     with self.assertRaisesRegex(ValueError, "unknown suite: 'rwrl', expected "
                                 'one of auto, realworldrl, builtin'):
       environments.resolve_suite('rwrl')
+
+
+class BrokenSuiteTest(absltest.TestCase):
+
+  def test_says_what_to_do(self):
+    # None in sys.modules makes an import fail.
+    with _suite_installed(True), mock.patch.dict(
+        sys.modules, {'realworldrl_suite': None,
+                      'realworldrl_suite.environments': None}):
+      sys.modules.pop('metal_tf.environments.realworldrl', None)
+      with self.assertRaisesRegex(
+          ValueError, 'realworldrl_suite is there but cannot be imported .*: '
+          'use the builtin suite'):
+        environments.make('cartpole', safety_coeff=0.3, seed=0,
+                          constraints=[('slider_pos', 0.1)],
+                          suite='realworldrl')
 
 
 class MakeTest(parameterized.TestCase):
