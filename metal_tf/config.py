@@ -188,6 +188,10 @@ class Config:
     return [(field, field.metadata['setting'])
             for field in dataclasses.fields(cls)]
 
+  def replace(self, **changes: Any) -> 'Config':
+    """Returns a copy with some settings changed."""
+    return dataclasses.replace(self, **changes)
+
   @property
   def num_validation(self) -> int:
     """Transitions of a batch in its validation part."""

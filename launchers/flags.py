@@ -1,0 +1,84 @@
+"""absl flags from the one config: names, defaults, help, unit, range, origin."""
+
+import dataclasses
+import os
+import typing
+from typing import Any
+
+from absl import flags
+
+from metal_tf import config as config_lib
+
+
+def _help(setting: config_lib.Setting) -> str:
+  details = [setting.allowed]
+  if setting.unit:
+    details.append(f'unit: {setting.unit}')
+  details.append(f'origin of the default: {setting.origin}')
+  return f'{setting.help} ({"; ".join(d for d in details if d)})'
+
+
+def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines one flag per field of `Config`.
+
+  Ranges and choices are not given to absl: `metal_tf.validation` checks them
+  all, flags and programs alike, in one wording.
+
+  Args:
+    flag_values: where to define them.
+  """
+  hints = typing.get_type_hints(config_lib.Config)
+  for field, setting in config_lib.Config.settings():
+    kind = hints[field.name]
+    define_flag = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        typing.Optional[float]: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+        bool: flags.DEFINE_bool,
+        typing.Tuple[str, ...]: flags.DEFINE_list,
+        typing.Tuple[int, ...]: flags.DEFINE_list,
+    }[kind]
+    default = field.default
+    if isinstance(default, tuple):
+      default = [str(item) for item in default]
+    define_flag(field.name, default, _help(setting), flag_values=flag_values)
+
+
+def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
+  """Returns the config that the command line asks for.
+
+  Args:
+    flag_values: parsed flags.
+
+  Raises:
+    ValueError: for a list of numbers with something else in it.
+  """
+  hints = typing.get_type_hints(config_lib.Config)
+  values = {
+      field.name: _value(flag_values[field.name].value, hints[field.name],
+                         field.name)
+      for field in dataclasses.fields(config_lib.Config)
+  }
+  return config_lib.Config(**values)
+
+
+def _value(value: Any, kind: Any, name: str) -> Any:
+  """Turns absl's lists into tuples of the right kind."""
+  if kind == typing.Tuple[int, ...]:
+    try:
+      return tuple(int(item) for item in value)
+    except ValueError as error:
+      raise ValueError(f'--{name}: got {",".join(value)}, allowed: whole '
+                       'numbers with commas between.') from error
+  return tuple(value) if isinstance(value, list) else value
+
+
+def user_path(path: str) -> str:
+  """Makes a path absolute, relative to where the user stands.
+
+  `bazel run` starts programs elsewhere and names the user's directory in
+  BUILD_WORKING_DIRECTORY.
+  """
+  base = os.environ.get('BUILD_WORKING_DIRECTORY', os.getcwd())
+  return os.path.abspath(os.path.join(base, os.path.expanduser(path)))

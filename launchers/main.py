@@ -1,0 +1,130 @@
+"""The launchers' common program: flags, checks, start table, training."""
+
+import os
+import sys
+from typing import List, NoReturn, Tuple
+import warnings
+
+from absl import app
+from absl import flags as absl_flags
+
+from launchers import flags
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf import environments
+from metal_tf import validation
+
+_USAGE_ERROR = 2  # As argparse and getopt have it.
+_RUN_ERROR = 1
+
+
+def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
+  """Runs the launcher of one agent; ends the process.
+
+  Args:
+    algorithm: the agent.
+  """
+  flags.define()
+  app.define_help_flags()
+  config, task, suite = _check(sys.argv, algorithm)
+  print(start_table(algorithm, config, task, suite), flush=True)
+  _silence_start_up()
+  # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
+  # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
+  import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
+  app.run(lambda argv: _train(algorithm, config, task, suite))
+  raise AssertionError('app.run returns never.')
+
+
+def _check(
+    argv: List[str], algorithm: algorithm_lib.Algorithm
+) -> Tuple[config_lib.Config, validation.Task, str]:
+  """Checks everything that can be checked before TensorFlow is loaded."""
+  try:
+    _, *unexpected = absl_flags.FLAGS(argv)
+    if unexpected:
+      raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
+                       'flags, like --domain=cartpole.')
+    config = flags.read()
+    validation.check_settings(config, algorithm)
+    task = validation.resolve_task(config)
+    suite = environments.resolve_suite(config.suite)
+  except (absl_flags.Error, ValueError) as error:
+    _fail(algorithm, str(error), _USAGE_ERROR)
+  return _with_workdir(config, algorithm), task, suite
+
+
+def _silence_start_up() -> None:
+  """Keeps what libraries print when they are loaded off the screen.
+
+  It says nothing about the run, and hides what does.
+  """
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  warnings.filterwarnings('ignore', category=DeprecationWarning)
+  import gym_notices.notices  # pylint: disable=g-import-not-at-top
+  gym_notices.notices.notices.clear()
+
+
+def _with_workdir(config: config_lib.Config,
+                  algorithm: algorithm_lib.Algorithm) -> config_lib.Config:
+  """Fills in the folder and makes it absolute."""
+  name = config.workdir or os.path.join(
+      'runs', f'{algorithm.name}-{config.domain}-{config.safety_coeff:g}-'
+      f'seed{config.seed}')
+  return config.replace(workdir=flags.user_path(name))
+
+
+def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+           task: validation.Task, suite: str) -> None:
+  """Trains; what a user can mend is one sentence, without a traceback."""
+  # pylint: disable=g-import-not-at-top
+  from metal_tf.experiment import checkpoint
+  from metal_tf.experiment import run
+  from metal_tf.experiment import workdir
+  # pylint: enable=g-import-not-at-top
+
+  def make_environment(seed: int) -> environments.ConstrainedEnvironment:
+    return environments.make(
+        task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
+        constraints=[(c.name, c.threshold) for c in task.constraints],
+        seed=seed, suite=suite)
+
+  try:
+    run.train(algorithm, config, make_environment)
+  except (validation.ConfigError, workdir.WorkdirError,
+          checkpoint.CheckpointError) as error:
+    _fail(algorithm, str(error), _USAGE_ERROR)
+  except (environments.BadEnvironmentOutput, environments.EpisodeCut) as error:
+    _fail(algorithm, str(error), _RUN_ERROR)
+
+
+def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+                task: validation.Task, suite: str) -> str:
+  """What is about to run: task, constraints, thresholds and their origins."""
+  lines = [
+      f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
+      f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
+      f'seed {config.seed}',
+      f'simulated by: {suite}',
+      'constraint (on the mean penalty per step):',
+  ]
+  trained = {c.name: c for c in task.constraints}
+  width = max(len(name) for name in task.info.constraint_names)
+  for info in task.info.constraints:
+    holds = info.describe(config.safety_coeff)
+    if info.name in trained:
+      constraint = trained[info.name]
+      lines.append(
+          f'  * {info.name:{width}}  <= {constraint.threshold:g} '
+          f'[{constraint.origin}]  violated unless: {holds}')
+    else:
+      lines.append(f'    {info.name:{width}}  not used; {holds}')
+  lines.append('  (* trained with; the threshold\'s origin in brackets)')
+  return '\n'.join(lines)
+
+
+def _fail(algorithm: algorithm_lib.Algorithm, message: str,
+          status: int) -> NoReturn:
+  """Says in one sentence what is wrong, and ends with that status."""
+  print(f'{algorithm.name}: {message}', file=sys.stderr, flush=True)
+  sys.exit(status)

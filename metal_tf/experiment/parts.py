@@ -1,0 +1,86 @@
+"""Makes a run's parts from its configuration; no part knows the config itself."""
+
+from typing import Optional, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf import learner as learner_lib
+from metal_tf import types
+from metal_tf.acting import actor as actor_lib
+from metal_tf.acting import numpy_policy
+from metal_tf.replay import in_process
+from metal_tf.replay import n_step
+from metal_tf.replay import replay as replay_lib
+from metal_tf.replay import reverb_replay
+
+_ROLES = ('networks', 'environment', 'exploration', 'replay')
+
+
+def seed_of(role: str, seed: int, episode: int = 0) -> int:
+  """Derives the seed of one part of a run from the run's seed.
+
+  Args:
+    role: 'networks', 'environment', 'exploration' or 'replay'.
+    seed: of the run.
+    episode: episodes done when the part is made. A resumed run goes on with
+      other starting states instead of repeating its first ones.
+
+  Returns:
+    A number in [0, 2**32).
+  """
+  sequence = np.random.SeedSequence([seed, _ROLES.index(role), episode])
+  return int(sequence.generate_state(1)[0])
+
+
+def make_learner(spec: types.EnvironmentSpec,
+                 algorithm: algorithm_lib.Algorithm,
+                 config: config_lib.Config) -> learner_lib.Learner:
+  """Makes the learner, its networks initialised from the run's seed."""
+  tf.random.set_seed(seed_of('networks', config.seed))
+  return learner_lib.Learner(spec, algorithm, config)
+
+
+def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
+                scratch_directory: Optional[str] = None) -> replay_lib.Replay:
+  """Makes the replay: on Reverb, or the seeded store when deterministic.
+
+  Args:
+    spec: the environment's.
+    config: the run's settings.
+    scratch_directory: where Reverb may write while it saves.
+  """
+  sizes = dict(
+      spec=spec, batch_size=config.batch_size,
+      num_penalty_samples=config.penalty_samples,
+      capacity=config.replay_capacity, min_size=config.min_replay_size,
+      samples_per_insert=config.samples_per_insert,
+      penalty_capacity=config.penalty_capacity)
+  if config.deterministic:
+    return in_process.InProcessReplay(
+        **sizes, seed=seed_of('replay', config.seed))
+  return reverb_replay.ReverbReplay(
+      **sizes, scratch_directory=scratch_directory)
+
+
+def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
+               config: config_lib.Config) -> actor_lib.Actor:
+  """Makes the exploring actor; it takes the learner's weights every episode."""
+  variables = numpy_policy.ordered_variables(learner.networks.policy)
+
+  def weights() -> Sequence[np.ndarray]:
+    return [variable.numpy() for variable in variables]
+
+  return actor_lib.Actor(
+      numpy_policy.NumpyPolicy(
+          weights(), spec.action_minimum, spec.action_maximum),
+      exploration_sigma=config.exploration_sigma,
+      seed=seed_of('exploration', config.seed), spec=spec,
+      weights_source=weights)
+
+
+def make_accumulator(config: config_lib.Config) -> n_step.NStepAccumulator:
+  """Makes the n-step accumulator."""
+  return n_step.NStepAccumulator(config.n_step, config.discount)

@@ -1,0 +1,39 @@
+"""Where a run comes from: versions of packages and of this code."""
+
+from importlib import metadata
+import os
+import platform
+import subprocess
+from typing import Dict
+
+_PACKAGES = (
+    'tensorflow', 'dm-sonnet', 'trfl', 'dm-reverb', 'dm-acme', 'dm-launchpad',
+    'dm-control', 'mujoco', 'numpy', 'tensorflow-probability')
+
+
+def versions() -> Dict[str, str]:
+  """Returns the versions of Python and of the packages that decide a run."""
+  found = {'python': platform.python_version()}
+  for package in _PACKAGES:
+    try:
+      found[package] = metadata.version(package)
+    except metadata.PackageNotFoundError:
+      found[package] = 'not installed'
+  return found
+
+
+def commit() -> str:
+  """Returns the commit of the checkout, `-dirty` behind it if it was changed.
+
+  'unknown' outside a git checkout. `bazel run` names the checkout in
+  BUILD_WORKSPACE_DIRECTORY, since the program itself runs elsewhere.
+  """
+  checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.path.dirname(
+      os.path.abspath(__file__)))
+  try:
+    return subprocess.run(
+        ['git', '-C', checkout, 'describe', '--always', '--dirty',
+         '--abbrev=40', '--exclude=*'],
+        check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+  except (OSError, subprocess.SubprocessError):
+    return 'unknown'

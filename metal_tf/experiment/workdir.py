@@ -1,0 +1,123 @@
+"""The run's folder: one owner at a time, one configuration for ever."""
+
+import fcntl
+import json
+import os
+import tempfile
+from typing import Any, Dict, Mapping, Optional
+
+from metal_tf import config as config_lib
+from metal_tf import validation
+
+
+class WorkdirError(Exception):
+  """The folder cannot be used; the message says why in one sentence."""
+
+
+class Workdir:
+  """A run's folder, locked for this process while the object is open.
+
+  The lock is the kernel's (`flock`), so that it goes with the process however
+  that ends: there are no stale locks to remove.
+
+  Attributes:
+    path: absolute path of the folder.
+  """
+
+  def __init__(self, path: str):
+    """Creates the folder if need be, and locks it.
+
+    Args:
+      path: where everything of the run goes.
+
+    Raises:
+      WorkdirError: if it cannot be written to or another run holds it.
+    """
+    self.path = path
+    try:
+      os.makedirs(path, exist_ok=True)
+      # pylint: disable-next=consider-using-with
+      self._lock = open(self.file('lock'), 'a+', encoding='utf-8')
+    except OSError as error:
+      raise WorkdirError(
+          f'--workdir: cannot write to {path}: {error.strerror}.') from error
+    try:
+      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      self._lock.seek(0)
+      owner = self._lock.read().strip() or 'unknown'
+      self._lock.close()
+      raise WorkdirError(
+          f'--workdir: {path} is in use by a live run (process {owner}); wait '
+          'for it, or choose another folder.') from error
+    self._lock.seek(0)
+    self._lock.truncate()
+    self._lock.write(f'{os.getpid()}\n')
+    self._lock.flush()
+
+  def close(self) -> None:
+    """Gives the folder free."""
+    self._lock.close()
+
+  def file(self, name: str) -> str:
+    """Returns the path of a file in the folder."""
+    return os.path.join(self.path, name)
+
+  def read_json(self, name: str) -> Optional[Dict[str, Any]]:
+    """Returns a JSON file's content, or None if there is no such file."""
+    try:
+      with open(self.file(name), encoding='utf-8') as stream:
+        return json.load(stream)
+    except FileNotFoundError:
+      return None
+    except json.JSONDecodeError as error:
+      raise WorkdirError(
+          f'--workdir: {self.file(name)} is not valid JSON ({error}).'
+      ) from error
+
+  def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file, complete or not at all."""
+    write_atomically(
+        self.file(name), (json.dumps(content, indent=2) + '\n').encode())
+
+
+def write_atomically(path: str, content: bytes) -> None:
+  """Writes a file under a temporary name, then gives it its own."""
+  handle, temporary = tempfile.mkstemp(
+      dir=os.path.dirname(path), prefix='.' + os.path.basename(path))
+  try:
+    with os.fdopen(handle, 'wb') as stream:
+      stream.write(content)
+      stream.flush()
+      os.fsync(stream.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  except BaseException:
+    os.unlink(temporary)
+    raise
+
+
+def check_same_run(saved: Mapping[str, Any], algorithm_name: str,
+                   config: config_lib.Config, suite: str) -> None:
+  """Refuses to resume a run under another configuration.
+
+  Args:
+    saved: content of the folder's `config.json`.
+    algorithm_name: the agent of this run.
+    config: its settings.
+    suite: the implementation of the task, as recorded.
+
+  Raises:
+    WorkdirError: naming the first field that differs, with both values.
+  """
+  given = dict(
+      validation.comparable(config), algorithm=algorithm_name,
+      resolved_suite=suite)
+  before = dict(saved['config'], algorithm=saved['algorithm'],
+                resolved_suite=saved['suite'])
+  for name, value in given.items():
+    if before.get(name) != value:
+      raise WorkdirError(
+          f'--workdir: the run there has {name}={before.get(name)!r}, this one '
+          f'{name}={value!r}; give the same settings to resume it, or choose '
+          'another folder.')

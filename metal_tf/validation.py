@@ -1,0 +1,211 @@
+"""Checks of a configuration, before any process starts or file is written.
+
+Every error names the setting as its flag, what was given and what is allowed.
+"""
+
+import dataclasses
+import difflib
+import math
+from typing import Any, Dict, NamedTuple, Sequence, Tuple
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf.environments import registry
+
+
+class ConfigError(ValueError):
+  """A setting that cannot be used.
+
+  Attributes:
+    field: name of the setting, which is also its flag.
+  """
+
+  def __init__(self, field: str, got: Any, allowed: str, hint: str = ''):
+    super().__init__(
+        f'--{field}: got {_shown(got)}, allowed: {allowed}.'
+        + (f' {hint}' if hint else ''))
+    self.field = field
+
+
+class TaskConstraint(NamedTuple):
+  """A constraint of the run, resolved from flags and defaults.
+
+  Attributes:
+    name: as in the environment.
+    threshold: beta, in mean penalty per step.
+    origin: where the threshold comes from, for the table at the start.
+    text: when the constraint holds, in words with units.
+  """
+  name: str
+  threshold: float
+  origin: str
+  text: str
+
+
+class Task(NamedTuple):
+  """What to train on: the suite's task and the chosen constraints, K >= 1."""
+  info: registry.TaskInfo
+  constraints: Tuple[TaskConstraint, ...]
+
+
+def check_settings(config: config_lib.Config,
+                   algorithm: algorithm_lib.Algorithm) -> None:
+  """Checks each setting by itself and against the others.
+
+  Args:
+    config: the settings.
+    algorithm: the agent they are for.
+
+  Raises:
+    ConfigError: for the first setting that cannot be used.
+  """
+  for field, setting in config_lib.Config.settings():
+    _check_setting(field.name, getattr(config, field.name), setting)
+  if not config.vmin < config.vmax:
+    raise ConfigError('vmin', config.vmin, f'below --vmax={config.vmax:g}')
+  if config.batch_size > config.replay_capacity:
+    raise ConfigError('batch_size', config.batch_size,
+                      f'at most --replay_capacity={config.replay_capacity}')
+  if config.min_replay_size > config.replay_capacity:
+    raise ConfigError('min_replay_size', config.min_replay_size,
+                      f'at most --replay_capacity={config.replay_capacity}')
+  if algorithm.learns_meta_parameter and not (
+      0 < config.num_validation < config.batch_size):
+    raise ConfigError(
+        'validation_fraction', config.validation_fraction,
+        f'a share of --batch_size={config.batch_size} that leaves at least one '
+        'transition on either side')
+  _check_multiplier(config, algorithm)
+
+
+def _check_multiplier(config: config_lib.Config,
+                      algorithm: algorithm_lib.Algorithm) -> None:
+  """A fixed multiplier is what sets RS-D4PG apart from D4PG."""
+  if algorithm.name == 'd4pg' and config.lagrange_multiplier != 0:
+    raise ConfigError('lagrange_multiplier', config.lagrange_multiplier,
+                      '0 for d4pg', 'A fixed multiplier is rs_d4pg.')
+  if algorithm.name == 'rs_d4pg' and config.lagrange_multiplier == 0:
+    raise ConfigError(
+        'lagrange_multiplier', config.lagrange_multiplier, '> 0 for rs_d4pg',
+        'The paper uses 0.1, 1, 10 and 100; with 0 it is d4pg.')
+
+
+def resolve_task(config: config_lib.Config) -> Task:
+  """Finds the task and its constraints with their thresholds.
+
+  A threshold comes from the constraint itself (`name:0.2`), else from
+  `--threshold`, else from the task's default.
+
+  Args:
+    config: the settings.
+
+  Returns:
+    The task; at least one constraint.
+
+  Raises:
+    ConfigError: for an unknown domain, task or constraint (with the nearest
+      name), a repeated constraint or a threshold that is no number >= 0.
+  """
+  _check_choice('domain', config.domain, tuple(registry.TASKS))
+  try:
+    info = registry.lookup(config.domain, config.task or None)
+  except ValueError as error:
+    raise ConfigError(
+        'task', config.task, registry.TASKS[config.domain].task,
+        str(error)) from error
+  chosen = config.constraints or (info.default_constraint,)
+  constraints = tuple(_resolve_constraint(text, info, config)
+                      for text in chosen)
+  names = [constraint.name for constraint in constraints]
+  for name in names:
+    if names.count(name) > 1:
+      raise ConfigError('constraints', ','.join(chosen),
+                        'each constraint once', f'{name} stands there twice.')
+  return Task(info, constraints)
+
+
+def _resolve_constraint(text: str, info: registry.TaskInfo,
+                        config: config_lib.Config) -> TaskConstraint:
+  """Reads `name` or `name:threshold`."""
+  name, colon, own = text.partition(':')
+  if name not in info.constraint_names:
+    raise ConfigError(
+        'constraints', text,
+        f'name[:threshold] with a name of {info.domain}: '
+        + ', '.join(info.constraint_names),
+        _nearest(name, info.constraint_names))
+  if colon:
+    try:
+      threshold = float(own)
+    except ValueError:
+      threshold = math.nan
+    if not (math.isfinite(threshold) and threshold >= 0):
+      raise ConfigError('constraints', text,
+                        f'{name}:threshold with a finite threshold >= 0')
+    origin = 'given'
+  elif config.threshold is not None:
+    threshold, origin = config.threshold, 'given'
+  elif name == info.default_constraint:
+    threshold = info.default_threshold
+    origin = info.default_threshold_label
+  else:
+    # The paper trains one constraint per task; others get that one's number.
+    threshold, origin = info.default_threshold, 'our choice'
+  return TaskConstraint(
+      name, threshold, origin,
+      info.constraint(name).describe(config.safety_coeff))
+
+
+def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
+  """Checks one value against its documented range or choices."""
+  if setting.choices:
+    _check_choice(name, value, setting.choices)
+  numbers = value if isinstance(value, tuple) else (value,)
+  for number in numbers:
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+      continue
+    low = -math.inf if setting.minimum is None else setting.minimum
+    high = math.inf if setting.maximum is None else setting.maximum
+    inside = (low < number < high) if setting.exclusive else (
+        low <= number <= high)
+    if not (inside and math.isfinite(number)):
+      raise ConfigError(name, value, setting.allowed or 'a finite number')
+  if setting.minimum is not None and value == ():
+    raise ConfigError(name, value, 'at least one number')
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+  if value not in choices:
+    raise ConfigError(name, value, 'one of ' + ', '.join(choices),
+                      _nearest(value, choices))
+
+
+def _nearest(value: str, choices: Sequence[str]) -> str:
+  close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+  return f'Did you mean {close[0]}?' if close else ''
+
+
+def _shown(value: Any) -> str:
+  if isinstance(value, tuple):
+    return ','.join(str(item) for item in value) or 'nothing'
+  return repr(value) if isinstance(value, str) else f'{value}'
+
+
+def as_json(config: config_lib.Config) -> Dict[str, Any]:
+  """The settings as JSON has them: tuples are lists there."""
+  return {
+      name: list(value) if isinstance(value, tuple) else value
+      for name, value in dataclasses.asdict(config).items()
+  }
+
+
+def comparable(config: config_lib.Config) -> Dict[str, Any]:
+  """The settings that a resumed run must share with the saved one.
+
+  The length of the run may be raised, checkpoints may come at another pace, and
+  the folder may have been moved.
+  """
+  settings = as_json(config)
+  for name in ('num_episodes', 'checkpoint_seconds', 'workdir'):
+    del settings[name]
+  return settings
