@@ -12,6 +12,7 @@ from metal_tf import environments
 from metal_tf.environments import contract
 from metal_tf.environments import registry
 
+# After metal_tf, which says that no renderer is needed.
 from dm_control import suite  # pylint: disable=g-bad-import-order
 
 

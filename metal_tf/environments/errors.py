@@ -35,7 +35,7 @@ class EpisodeCut(RuntimeError):
             f'the episode: {self.reason}')
 
 
-class BadEnvironmentOutput(ValueError):
+class BadEnvironmentOutput(RuntimeError):
   """An environment delivered NaN, infinity or a wrong shape.
 
   Attributes:

@@ -1,7 +1,8 @@
 """Our tasks against the real suite: exact equality, both in one process.
 
 By default two episodes a domain; the full matrix (seeds x coefficients, two
-episodes each) with the environment variable METAL_TF_FULL_PARITY=1.
+episodes each, some minutes) with METAL_TF_FULL_PARITY=1 in the environment
+(`--test_env=METAL_TF_FULL_PARITY=1 --test_timeout=3600` for Bazel).
 """
 
 import collections

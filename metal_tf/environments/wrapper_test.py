@@ -14,6 +14,7 @@ import numpy as np
 from metal_tf import environments
 from metal_tf.environments import wrapper
 
+# After metal_tf, which says that no renderer is needed.
 from dm_control.rl import control  # pylint: disable=g-bad-import-order
 
 _OBSERVATION_SPEC = collections.OrderedDict(
@@ -34,9 +35,12 @@ def _observation(numbers=_OBSERVATION):
 
 
 class _Scripted(dm_env.Environment):
-  """Plays back (observation, reward, last) or raises; `physics` is the count.
+  """Plays back (observation, reward, last), or raises an exception.
 
-  An attribute `physics.value` counts the steps since the reset.
+  Attributes:
+    physics: its `value` counts the steps since the reset.
+    actions: all that arrived.
+    resets: how many there were.
   """
 
   def __init__(self, script=(), observation_spec=_OBSERVATION_SPEC,
