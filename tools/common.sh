@@ -35,7 +35,7 @@ cache_dir() {
 # Prints the line of a log that says best what went wrong.
 last_error() {
   local line
-  line="$(grep -iE '^ *(error|fatal|E)\b' "$1" | tail -n 1)" ||
+  line="$(grep -aiE '^ *(error|fatal|E)\b' "$1" | tail -n 1)" ||
     line="$(tail -n 1 "$1")"
   printf '%s' "${line:0:200}"
 }
