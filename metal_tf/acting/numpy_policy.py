@@ -4,12 +4,13 @@ A TensorFlow call costs more than the whole network at batch size 1, so actors
 do without TensorFlow.
 """
 
+import math
 from typing import Any, List, Sequence
 
 import numpy as np
 
 # Sonnet's default; part of the network's definition.
-_LAYER_NORM_EPSILON = np.float32(1e-5)
+_LAYER_NORM_EPSILON = 1e-5
 
 
 class NumpyPolicy:
@@ -39,10 +40,12 @@ class NumpyPolicy:
     Raises:
       ValueError: if a shape does not fit.
     """
-    self._minimum = np.asarray(action_minimum, np.float32)
-    self._scale = np.asarray(action_maximum, np.float32) - self._minimum
-    _check_shapes([np.shape(w) for w in weights], self._minimum.shape)
+    minimum = np.asarray(action_minimum, np.float64)
+    maximum = np.asarray(action_maximum, np.float64)
+    self._half_range = np.float32((maximum - minimum) / 2.)
+    self._centre = np.float32((maximum + minimum) / 2.)
     self._shapes = [np.shape(w) for w in weights]
+    _check_shapes(self._shapes, minimum.shape)
     self.update(weights)
 
   def update(self, weights: Sequence[np.ndarray]) -> None:
@@ -54,30 +57,40 @@ class NumpyPolicy:
     shapes = [np.shape(w) for w in weights]
     if shapes != self._shapes:
       raise ValueError(f'weights: got shapes {shapes}, expected {self._shapes}')
-    # A copy of its own: the learner's arrays change while we act.
-    arrays = [np.array(w, np.float32, order='C') for w in weights]
-    self._first = arrays[:4]
-    self._hidden = list(zip(arrays[4:-2:2], arrays[5:-2:2]))
-    self._head = arrays[-2:]
+    # Copies of our own: the learner's arrays change while we act.
+    w, b, self._ln_scale, self._ln_offset = (
+        np.array(x, np.float32) for x in weights[:4])
+    # LayerNorm subtracts the mean of the first layer's outputs. That mean is
+    # linear in the input, so it is taken out of the weights once instead.
+    self._w0 = np.float32(w - w.mean(axis=1, keepdims=True, dtype=np.float64))
+    self._b0 = np.float32(b - b.mean(dtype=np.float64))
+    arrays = [np.array(x, np.float32, order='C') for x in weights[4:]]
+    self._hidden = [(w, b, np.zeros_like(b))
+                    for w, b in zip(arrays[:-2:2], arrays[1:-2:2])]
+    self._w_head, self._b_head = arrays[-2:]
 
   def __call__(self, observation: np.ndarray) -> np.ndarray:
     """Returns the action float32 `[A]` for an observation float32 `[O]`."""
-    w, b, scale, offset = self._first
-    h = observation @ w
-    h += b
-    size = np.float32(h.size)
-    h -= h.sum() / size
-    h *= scale / np.sqrt(h @ h / size + _LAYER_NORM_EPSILON)
-    h += offset
+    h = observation @ self._w0
+    h += self._b0
+    h *= self._ln_scale * (
+        1. / math.sqrt(float(h @ h) / h.size + _LAYER_NORM_EPSILON))
+    h += self._ln_offset
     np.tanh(h, out=h)
-    for w, b in self._hidden:
+    for w, b, zeros in self._hidden:
       h = h @ w
       h += b
-      # ELU without a branch: exp(x) - 1 below zero, x above.
-      h = np.maximum(h, 0) + np.expm1(np.minimum(h, 0))
-    w, b = self._head
-    h = np.tanh(h @ w + b)
-    return np.float32(0.5) * (h + np.float32(1)) * self._scale + self._minimum
+      # ELU(x) = max(x, exp(min(x, 0)) - 1), as exp(x) - 1 >= x everywhere.
+      negative = np.minimum(h, zeros)
+      np.exp(negative, out=negative)
+      negative -= 1.
+      np.maximum(h, negative, out=h)
+    h = h @ self._w_head
+    h += self._b_head
+    np.tanh(h, out=h)
+    h *= self._half_range
+    h += self._centre
+    return h
 
 
 def ordered_variables(policy: Any) -> List[Any]:

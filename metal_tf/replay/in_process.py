@@ -39,10 +39,11 @@ class InProcessReplay(replay.Replay):
       ValueError: naming the argument, what it was and what is allowed.
     """
     rate_limits.check_penalty_sizes(num_penalty_samples, penalty_capacity)
+    # Insertion must not wait: the thread that inserts is the one that samples.
     self.window = rate_limits.rate_limiter_window(
         samples_per_insert=samples_per_insert, min_size=min_size,
         capacity=capacity, batch_size=batch_size, prefetched_batches=0,
-        first_inserts=spec.episode_steps, error_buffer=error_buffer)
+        first_inserts=0, error_buffer=error_buffer)
     self._spec = spec
     self._batch_size = batch_size
     self._num_penalty_samples = num_penalty_samples
@@ -56,14 +57,13 @@ class InProcessReplay(replay.Replay):
     self._samples = 0
 
   def insert(self, transition: types.Transition) -> None:
-    layout.check_transition(transition, self._spec)
     self._transitions[self._inserts % len(self._transitions)] = layout.pack(
-        transition)
+        transition, self._spec)
     self._inserts += 1
 
   def insert_episode_penalty(self, j_c: np.ndarray) -> None:
-    layout.check_episode_penalty(j_c, self._spec)
-    self._penalties[self._episodes % len(self._penalties)] = j_c
+    self._penalties[self._episodes % len(self._penalties)] = (
+        layout.pack_episode_penalty(j_c, self._spec))
     self._episodes += 1
 
   def can_sample(self) -> bool:
@@ -131,11 +131,5 @@ class InProcessReplay(replay.Replay):
 
   def _settings(self) -> Dict[str, float]:
     """What a saved replay has to share with the one that restores it."""
-    return dict(
-        observation_size=self._spec.observation_size,
-        action_size=self._spec.action_size,
-        num_constraints=self._spec.num_constraints,
-        capacity=len(self._transitions),
-        penalty_capacity=len(self._penalties),
-        min_size=self.window.min_size,
-        samples_per_insert=self.window.samples_per_insert)
+    return replay.settings(self._spec, self.window, len(self._transitions),
+                           len(self._penalties))

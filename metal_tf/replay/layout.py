@@ -13,9 +13,31 @@ def transition_sizes(spec: types.EnvironmentSpec) -> Tuple[int, ...]:
           spec.observation_size)
 
 
-def pack(transition: types.Transition) -> np.ndarray:
-  """Lays the fields of one transition one after another, float32."""
-  return np.concatenate([np.ravel(x) for x in transition], dtype=np.float32)
+def pack(transition: types.Transition,
+         spec: types.EnvironmentSpec) -> np.ndarray:
+  """Lays the fields of one transition one after another.
+
+  Args:
+    transition: arrays and scalars.
+    spec: the environment's, gives the shapes.
+
+  Returns:
+    float32 `[2 * O + A + K + 2]`.
+
+  Raises:
+    ValueError: if a field does not have the shape that the spec gives.
+  """
+  o_end = spec.observation_size
+  a_end = o_end + spec.action_size
+  c_end = a_end + 1 + spec.num_constraints
+  packed = np.empty(c_end + 1 + o_end, np.float32)
+  _put(packed, 0, o_end, 'o_tm1', transition.o_tm1)
+  _put(packed, o_end, a_end, 'a_tm1', transition.a_tm1)
+  _put_scalar(packed, a_end, 'r_t', transition.r_t)
+  _put(packed, a_end + 1, c_end, 'c_t', transition.c_t)
+  _put_scalar(packed, c_end, 'discount_t', transition.discount_t)
+  _put(packed, c_end + 1, packed.size, 'o_t', transition.o_t)
+  return packed
 
 
 def unpack(packed: Any, spec: types.EnvironmentSpec) -> types.Transition:
@@ -40,21 +62,28 @@ def unpack(packed: Any, spec: types.EnvironmentSpec) -> types.Transition:
       o_t=packed[:, c_end + 1:])
 
 
-def check_transition(transition: types.Transition,
-                     spec: types.EnvironmentSpec) -> None:
-  """Raises ValueError unless every field has the shape that the spec gives."""
-  observation, action = (spec.observation_size,), (spec.action_size,)
-  expected = types.Transition(
-      o_tm1=observation, a_tm1=action, r_t=(), c_t=(spec.num_constraints,),
-      discount_t=(), o_t=observation)
-  for name, value, shape in zip(types.Transition._fields, transition, expected):
-    if np.shape(value) != shape:
-      raise ValueError(
-          f'{name}: got shape {np.shape(value)}, expected {shape}')
+def pack_episode_penalty(j_c: np.ndarray,
+                         spec: types.EnvironmentSpec) -> np.ndarray:
+  """Returns J_C as float32 `[K]`.
+
+  Raises:
+    ValueError: if its shape is another one.
+  """
+  packed = np.empty(spec.num_constraints, np.float32)
+  _put(packed, 0, packed.size, 'j_c', j_c)
+  return packed
 
 
-def check_episode_penalty(j_c: np.ndarray, spec: types.EnvironmentSpec) -> None:
-  """Raises ValueError unless J_C has the shape `[K]`."""
-  if np.shape(j_c) != (spec.num_constraints,):
-    raise ValueError(f'j_c: got shape {np.shape(j_c)}, expected '
-                     f'{(spec.num_constraints,)}')
+def _put(packed: np.ndarray, begin: int, end: int, name: str,
+         value: Any) -> None:
+  value = np.asarray(value)
+  if value.shape != (end - begin,):
+    raise ValueError(
+        f'{name}: got shape {value.shape}, expected {(end - begin,)}')
+  packed[begin:end] = value
+
+
+def _put_scalar(packed: np.ndarray, index: int, name: str, value: Any) -> None:
+  if np.ndim(value):
+    raise ValueError(f'{name}: got shape {np.shape(value)}, expected ()')
+  packed[index] = value

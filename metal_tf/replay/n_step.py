@@ -1,20 +1,11 @@
 """Turns single environment steps into n-step transitions."""
 
 import collections
-from typing import Deque, List, NamedTuple, Optional, Tuple
+from typing import Deque, List, Optional, Tuple
 
 import numpy as np
 
 from metal_tf import types
-
-
-class _Pending(NamedTuple):
-  """One step that waits for the steps after it."""
-  observation: np.ndarray
-  action: np.ndarray
-  reward: float
-  penalty: np.ndarray
-  discount: float
 
 
 class NStepAccumulator:
@@ -53,7 +44,14 @@ class NStepAccumulator:
       raise ValueError(f'gamma: got {gamma}, allowed is (0, 1]')
     self._n = n
     self._gamma = float(gamma)
-    self._pending: Deque[_Pending] = collections.deque()
+    # Observation and action of the steps whose transition is not complete.
+    self._pending: Deque[Tuple[np.ndarray, np.ndarray]] = collections.deque()
+    # Running [reward, penalties] sums and discount products of the pending
+    # steps, in float64, in a ring: step t has row t % n.
+    self._sums = np.zeros((n, 0))
+    self._values = np.zeros(0)  # The newest [reward, penalties].
+    self._products = np.zeros(n)
+    self._row = 0
     self._shapes: Optional[Tuple[Tuple[int, ...], ...]] = None
 
   def append(self, o_tm1: np.ndarray, a_tm1: np.ndarray, reward: float,
@@ -82,36 +80,36 @@ class NStepAccumulator:
     o_tm1, a_tm1, penalty, o_t = (
         np.asarray(x, np.float32) for x in (o_tm1, a_tm1, penalty, o_t))
     self._check_shapes(o_tm1, a_tm1, penalty, o_t)
-    self._pending.append(
-        _Pending(o_tm1, a_tm1, float(reward), penalty, float(discount)))
+    self._pending.append((o_tm1, a_tm1))
+    self._sums[self._row] = 0.
+    self._products[self._row] = 1.
+    self._row = (self._row + 1) % self._n
+    self._values[0] = reward
+    self._values[1:] = penalty
+    self._sums += self._products[:, np.newaxis] * self._values
+    self._products *= self._gamma * discount
     transitions = []
     if len(self._pending) == self._n:
-      transitions.append(self._oldest(o_t))
+      transitions.append(self._take_oldest(o_t))
     if last:
       while self._pending:
-        transitions.append(self._oldest(o_t))
+        transitions.append(self._take_oldest(o_t))
     return transitions
 
   def reset(self) -> None:
     """Drops the steps of an unfinished episode."""
     self._pending.clear()
 
-  def _oldest(self, o_t: np.ndarray) -> types.Transition:
-    """Removes the oldest pending step and sums from it to the newest."""
-    reward_sum = 0.
-    penalty_sum = np.zeros(self._pending[0].penalty.shape, np.float64)
-    product = 1.
-    for step in self._pending:
-      reward_sum += product * step.reward
-      penalty_sum += product * step.penalty
-      product *= self._gamma * step.discount
-    first = self._pending.popleft()
+  def _take_oldest(self, o_t: np.ndarray) -> types.Transition:
+    """Completes the oldest pending step at the newest observation."""
+    row = (self._row - len(self._pending)) % self._n
+    o_tm1, a_tm1 = self._pending.popleft()
     return types.Transition(
-        o_tm1=first.observation,
-        a_tm1=first.action,
-        r_t=np.float32(reward_sum),
-        c_t=penalty_sum.astype(np.float32),
-        discount_t=np.float32(product),
+        o_tm1=o_tm1,
+        a_tm1=a_tm1,
+        r_t=np.float32(self._sums[row, 0]),
+        c_t=self._sums[row, 1:].astype(np.float32),
+        discount_t=np.float32(self._products[row]),
         o_t=o_t)
 
   def _check_shapes(self, o_tm1: np.ndarray, a_tm1: np.ndarray,
@@ -132,3 +130,5 @@ class NStepAccumulator:
           f'(o_tm1, a_tm1, penalty, o_t): got shapes {shapes}, expected '
           f'{self._shapes} as in the first step')
     self._shapes = shapes
+    self._values = np.zeros(1 + penalty.size)
+    self._sums = np.zeros((self._n, 1 + penalty.size))

@@ -70,8 +70,9 @@ def rate_limiter_window(*,
     batch_size: transitions in a batch.
     prefetched_batches: batches that may be drawn ahead of the learner.
     first_inserts: transitions that may come before the first episode penalty,
-      the episode's length times the number of actors; 0 if unknown, and then
-      insertion never waits.
+      the episode's length times the number of actors. 0 lets insertion never
+      wait: for one thread that does both, where it would wait for itself, or
+      an episode of unknown length.
     error_buffer: how many samples the ratio may be off by, either way. None
       takes the smallest safe value, or a tenth of `min_size *
       samples_per_insert` if that is larger.
@@ -118,8 +119,7 @@ def rate_limiter_window(*,
           f'replay: {samples_per_insert:g} samples per insert, learning starts '
           f'at {min_size} transitions, '
           + (f'ratio kept within ±{error_buffer:g} samples' if bounded else
-             f'sampling at most {error_buffer:g} samples ahead (the episode\'s '
-             'length is unknown, so insertion never waits)')))
+             f'sampling at most {error_buffer:g} samples ahead')))
 
 
 def check_penalty_sizes(num_penalty_samples: int,

@@ -1,11 +1,12 @@
 """What a learner and an actor's loop need of a replay memory."""
 
 import abc
-from typing import Any, Mapping, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
 from metal_tf import types
+from metal_tf.replay import rate_limits
 
 
 class Replay(abc.ABC):
@@ -19,7 +20,7 @@ class Replay(abc.ABC):
 
       replay.insert(transition)          # for every transition
       replay.insert_episode_penalty(j_c)  # at the end of an episode
-      for _ in range(replay.batches_due()):
+      while replay.batches_due():
         learner.step(*replay.sample())
   """
 
@@ -93,6 +94,22 @@ class Replay(abc.ABC):
   @abc.abstractmethod
   def close(self) -> None:
     """Ends background work; nothing else may be called afterwards."""
+
+
+def settings(spec: types.EnvironmentSpec,
+             window: rate_limits.RateLimiterWindow, capacity: int,
+             penalty_capacity: int) -> Dict[str, float]:
+  """The settings without which a saved replay would mean something else."""
+  return dict(
+      observation_size=spec.observation_size,
+      action_size=spec.action_size,
+      num_constraints=spec.num_constraints,
+      capacity=capacity,
+      penalty_capacity=penalty_capacity,
+      min_size=window.min_size,
+      samples_per_insert=window.samples_per_insert,
+      min_diff=window.min_diff,
+      max_diff=window.max_diff)
 
 
 def check_settings(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:

@@ -8,16 +8,12 @@ from metal_tf.replay import layout
 from metal_tf.replay import tables
 
 # Batches ready beside the one that the learner works on.
-PREFETCHED_BATCHES = 2
+_PREFETCHED_BATCHES = 2
 
-
-def in_flight_batches() -> int:
-  """Batches that may have left the table before the learner asks for them.
-
-  Those prefetched, one being put together, and two in the sampler's own queue
-  (`max_in_flight_samples_per_worker` below).
-  """
-  return PREFETCHED_BATCHES + 3
+# Batches that may have left the table before the learner asks for them: those
+# prefetched, one in each stage of the pipeline, and the sampler's own queue. At
+# most 7 were counted, for batches of 1 to 256.
+IN_FLIGHT_BATCHES = _PREFETCHED_BATCHES + 6
 
 
 def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
@@ -49,7 +45,7 @@ def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
   dataset = tf.data.Dataset.zip((transitions, penalties))
   dataset = dataset.map(
       lambda packed, j_c: (layout.unpack(packed, spec), j_c))
-  return dataset.prefetch(PREFETCHED_BATCHES)
+  return dataset.prefetch(_PREFETCHED_BATCHES)
 
 
 def _batches(server_address: str, table: str, size: int, batch_size: int,
@@ -60,7 +56,7 @@ def _batches(server_address: str, table: str, size: int, batch_size: int,
       table=table,
       dtypes=tf.float32,
       shapes=tf.TensorShape([size]),
-      max_in_flight_samples_per_worker=2 * batch_size,
+      max_in_flight_samples_per_worker=batch_size,
       # One worker fills batches faster than a learner empties them, and leaves
       # the other cores to it.
       num_workers_per_iterator=1,

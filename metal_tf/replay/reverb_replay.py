@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import numpy as np
 import reverb
+from reverb import reverb_types
 
 from metal_tf import types
 from metal_tf.replay import loopback
@@ -56,11 +57,12 @@ class ReverbReplay(replay.Replay):
       ValueError: naming the argument, what it was and what is allowed.
     """
     rate_limits.check_penalty_sizes(num_penalty_samples, penalty_capacity)
+    # Insertion must not wait: the thread that inserts is the one that samples.
     self.window = rate_limits.rate_limiter_window(
         samples_per_insert=samples_per_insert, min_size=min_size,
         capacity=capacity, batch_size=batch_size,
-        prefetched_batches=reverb_dataset.in_flight_batches(),
-        first_inserts=spec.episode_steps, error_buffer=error_buffer)
+        prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
+        first_inserts=0, error_buffer=error_buffer)
     self._spec = spec
     self._batch_size = batch_size
     self._num_penalty_samples = num_penalty_samples
@@ -101,8 +103,8 @@ class ReverbReplay(replay.Replay):
       # While nobody asked, the prefetch waited at the rate limiter until its
       # time was up. What it held is lost, and counts as sampled.
       self._iterator = None
-      self._samples = self._table_samples()
-      self._check_can_sample()
+      _, self._samples = _counts(
+          self._client.server_info()[tables.TRANSITIONS])
       batch = self._next()
     if batch is None:
       raise RuntimeError(
@@ -121,22 +123,46 @@ class ReverbReplay(replay.Replay):
     return min(self._episodes, self._penalty_capacity)
 
   def save(self, directory: str) -> None:
-    raise NotImplementedError
+    self._writer.flush()
+    self._flushed = True
+    checkpoint = self._client.checkpoint()
+    # The server names its checkpoint by the time; only its contents are ours.
+    shutil.move(checkpoint, os.path.join(directory, _TABLES_DIRECTORY))
+    state = dict(settings=self._settings(), inserts=self._inserts,
+                 episodes=self._episodes)
+    with open(os.path.join(directory, _STATE_FILE), 'w') as f:
+      json.dump(state, f)
 
   def restore(self, directory: str) -> None:
-    raise NotImplementedError
+    with open(os.path.join(directory, _STATE_FILE)) as f:
+      state = json.load(f)
+    replay.check_settings(state['settings'], self._settings())
+    # Reverb loads at the server's start, from the directory to which that
+    # server will also write: a copy keeps the saved one as it is.
+    self._stop()
+    loaded = os.path.join(self._scratch, _TABLES_DIRECTORY)
+    shutil.copytree(os.path.join(directory, _TABLES_DIRECTORY), loaded)
+    self._start()
+    shutil.rmtree(loaded)
+    info = self._client.server_info()
+    self._inserts, self._samples = _counts(info[tables.TRANSITIONS])
+    self._episodes, _ = _counts(info[tables.EPISODE_PENALTIES])
+    for name, value in (('inserts', self._inserts),
+                        ('episodes', self._episodes)):
+      if value != state[name]:
+        raise ValueError(f'{name}: got {value} out of the saved tables, '
+                         f'expected {state[name]}; the files are incomplete')
 
   def close(self) -> None:
     self._stop()
     shutil.rmtree(self._scratch, ignore_errors=True)
 
   def _start(self) -> None:
-    """Starts a server."""
-    self._tables = tables.make_tables(
-        self._spec, capacity=self._capacity,
-        penalty_capacity=self._penalty_capacity, window=self.window)
+    """Starts a server, with what a checkpoint in the scratch directory holds."""
     self._server = reverb.Server(
-        self._tables,
+        tables.make_tables(
+            self._spec, capacity=self._capacity,
+            penalty_capacity=self._penalty_capacity, window=self.window),
         checkpointer=reverb.checkpointers.DefaultCheckpointer(self._scratch))
     loopback.restrict_to_loopback(self._server.port)
     self._address = f'localhost:{self._server.port}'
@@ -155,7 +181,6 @@ class ReverbReplay(replay.Replay):
     # Reverb's server returns its port when it is deleted; at the interpreter's
     # exit it would be too late for that.
     self._server = None
-    self._tables = []
 
   def _next(self) -> Optional[Tuple[types.Transition, Any]]:
     """The next batch, or None if the server withheld it for too long."""
@@ -165,10 +190,6 @@ class ReverbReplay(replay.Replay):
           num_penalty_samples=self._num_penalty_samples,
           timeout_seconds=self._timeout_seconds))
     return next(self._iterator, None)
-
-  def _table_samples(self) -> int:
-    """Transitions that the table has given out."""
-    return self._tables[0].info.rate_limiter_info.sample_stats.completed
 
   def _check_can_sample(self) -> None:
     """Raises unless a batch is there inside the window."""
@@ -182,3 +203,14 @@ class ReverbReplay(replay.Replay):
       raise RuntimeError(
           f'replay: sampled too far ahead, {self._samples} samples of '
           f'{self._inserts} insertions ({self.window.description})')
+
+  def _settings(self) -> Dict[str, float]:
+    """What a saved replay has to share with the one that restores it."""
+    return replay.settings(
+        self._spec, self.window, self._capacity, self._penalty_capacity)
+
+
+def _counts(info: reverb_types.TableInfo) -> Tuple[int, int]:
+  """How many items a table took in and gave out, prefetched ones included."""
+  limiter = info.rate_limiter_info
+  return limiter.insert_stats.completed, limiter.sample_stats.completed

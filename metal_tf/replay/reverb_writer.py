@@ -13,7 +13,7 @@ _CHUNK_LENGTH = 8
 
 # Insertions that may wait for the server's confirmation. Without a limit an
 # actor would run ahead of the rate limiter.
-_MAX_IN_FLIGHT = 8 * _CHUNK_LENGTH
+_MAX_IN_FLIGHT = 4 * _CHUNK_LENGTH
 
 
 class ReverbWriter:
@@ -50,8 +50,7 @@ class ReverbWriter:
       ValueError: if a shape is wrong.
       RuntimeError: if the rate limiter held insertions back for too long.
     """
-    layout.check_transition(transition, self._spec)
-    self._transitions.append(layout.pack(transition))
+    self._transitions.append(layout.pack(transition, self._spec))
     self._transitions.create_item(tables.TRANSITIONS, 1.,
                                   self._transitions.history[-1])
     self._since_check += 1
@@ -66,8 +65,7 @@ class ReverbWriter:
       ValueError: if the shape is wrong.
       RuntimeError: if the server did not confirm in time.
     """
-    layout.check_episode_penalty(j_c, self._spec)
-    self._penalties.append(np.asarray(j_c, np.float32))
+    self._penalties.append(layout.pack_episode_penalty(j_c, self._spec))
     self._penalties.create_item(tables.EPISODE_PENALTIES, 1.,
                                 self._penalties.history[-1])
     self._flush(self._penalties, 0)

@@ -1,0 +1,78 @@
+"""Tests for `rate_limits`."""
+
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from metal_tf.replay import rate_limits
+
+_SETTINGS = dict(samples_per_insert=32., min_size=1000, capacity=10**6,
+                 batch_size=256, prefetched_batches=2, first_inserts=1000)
+
+
+class RateLimiterWindowTest(parameterized.TestCase):
+
+  def test_default_is_a_tenth_of_the_smallest_memory(self):
+    window = rate_limits.rate_limiter_window(**_SETTINGS)
+    self.assertEqual((window.min_diff, window.max_diff), (28800., 35200.))
+    self.assertEqual(
+        window.description,
+        'replay: 32 samples per insert, learning starts at 1000 transitions, '
+        'ratio kept within ±3200 samples')
+
+  def test_admits_the_first_episode(self):
+    window = rate_limits.rate_limiter_window(
+        **{**_SETTINGS, 'first_inserts': 4000})
+    # Inserting waits above max_diff, and nothing has been sampled yet.
+    self.assertGreaterEqual(window.max_diff, 4000 * 32)
+
+  def test_admits_the_samples_in_flight(self):
+    window = rate_limits.rate_limiter_window(
+        **{**_SETTINGS, 'min_size': 1, 'first_inserts': 1})
+    self.assertLessEqual(window.min_diff, 32 - 3 * 256)
+
+  def test_insertion_need_not_wait(self):
+    window = rate_limits.rate_limiter_window(
+        **{**_SETTINGS, 'first_inserts': 0})
+    self.assertEqual(window.max_diff, sys.float_info.max)
+    self.assertEndsWith(window.description, 'at most 3200 samples ahead')
+
+  @parameterized.parameters(
+      (dict(samples_per_insert=0.), 'samples_per_insert: got 0.0, allowed'),
+      (dict(samples_per_insert=float('nan')), 'samples_per_insert: got nan'),
+      (dict(samples_per_insert=float('inf')), 'samples_per_insert: got inf'),
+      (dict(min_size=0), 'min_size: got 0, allowed are integers >= 1'),
+      (dict(batch_size=0), 'batch_size: got 0, allowed are integers >= 1'),
+      (dict(capacity=0), 'capacity: got 0, allowed are integers >= 1'),
+      (dict(capacity=999), 'min_size: got 1000, allowed is 1 to .* 999'),
+      (dict(error_buffer=799.),
+       r'error_buffer: got 799, allowed are numbers >= 800 \(800 for the'),
+      (dict(error_buffer=31999., first_inserts=2000),
+       'error_buffer: got 31999, allowed are numbers >= 32000'))
+  def test_errors_name_field_value_and_what_is_allowed(self, changes, message):
+    with self.assertRaisesRegex(ValueError, message):
+      rate_limits.rate_limiter_window(**{**_SETTINGS, **changes})
+
+  def test_the_smallest_allowed_error_buffer_is_accepted(self):
+    window = rate_limits.rate_limiter_window(
+        **{**_SETTINGS, 'error_buffer': 800.})
+    self.assertEqual((window.min_diff, window.max_diff), (31200., 32800.))
+
+  def test_batches_are_due_after_min_size(self):
+    window = rate_limits.rate_limiter_window(**_SETTINGS)
+    self.assertEqual(window.batches_due(1000, 0, 256), 0)
+    self.assertEqual(window.batches_due(1007, 0, 256), 0)
+    self.assertEqual(window.batches_due(1008, 0, 256), 1)
+    self.assertEqual(window.batches_due(1024, 256, 256), 2)
+    self.assertEqual(window.batches_due(1000, 512, 256), 0)
+
+  def test_a_batch_is_admitted_down_to_the_lower_end(self):
+    window = rate_limits.rate_limiter_window(
+        **{**_SETTINGS, 'error_buffer': 800.})
+    self.assertTrue(window.admits_batch(1000, 544, 256))
+    self.assertFalse(window.admits_batch(1000, 545, 256))
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,121 @@
+"""Tests for `reverb_replay` and the parts it is made of."""
+
+import os
+import tempfile
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+import reverb
+
+from metal_tf.replay import rate_limits
+from metal_tf.replay import replay_contract
+from metal_tf.replay import reverb_dataset
+from metal_tf.replay import reverb_replay
+from metal_tf.replay import reverb_writer
+from metal_tf.replay import tables
+
+
+class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
+
+  def make_replay(self, **changes):
+    memory = reverb_replay.ReverbReplay(**self.settings(**changes))
+    self.addCleanup(memory.close)
+    return memory
+
+  def test_sampling_goes_on_after_a_pause(self):
+    memory = self.make_replay(timeout_seconds=0.5)
+    num_batches = 0
+    for episode in range(4):
+      self.fill(memory, 0, 20)
+      num_batches += len(self.drain(memory))
+      # Meanwhile the waiting prefetch runs into the timeout.
+      time.sleep(1.)
+    # Every pause may lose what had been prefetched.
+    lost = 3 * reverb_dataset.IN_FLIGHT_BATCHES
+    self.assertBetween(num_batches, 70 - lost, 70)
+
+  def test_an_incomplete_saved_replay_raises(self):
+    memory = self.make_replay()
+    self.fill(memory, 0, 20)
+    with tempfile.TemporaryDirectory() as directory:
+      memory.save(directory)
+      # Without it, Reverb takes the checkpoint for an unfinished one.
+      os.remove(os.path.join(directory, 'reverb', 'DONE'))
+      with self.assertRaisesRegex(ValueError, 'inserts: got 0 .* expected 20'):
+        self.make_replay().restore(directory)
+
+  def test_leaves_no_files(self):
+    with tempfile.TemporaryDirectory() as scratch:
+      with tempfile.TemporaryDirectory() as directory:
+        settings = self.settings(scratch_directory=scratch)
+        memory = reverb_replay.ReverbReplay(**settings)
+        self.fill(memory, 0, 20)
+        memory.save(directory)
+        other = reverb_replay.ReverbReplay(**settings)
+        other.restore(directory)
+        self.assertLen(os.listdir(scratch), 2)
+        for name in os.listdir(scratch):
+          self.assertEmpty(os.listdir(os.path.join(scratch, name)))
+      memory.close()
+      other.close()
+      self.assertEmpty(os.listdir(scratch))
+
+
+class RemotePartsTest(absltest.TestCase):
+  """The parts as a program of several processes uses them."""
+
+  def _serve(self, spec, samples_per_insert):
+    """Starts a server; returns its window and its address."""
+    window = rate_limits.rate_limiter_window(
+        samples_per_insert=samples_per_insert, min_size=10, capacity=100,
+        batch_size=4, prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
+        first_inserts=2 * 20)
+    server = reverb.Server(tables.make_tables(
+        spec, capacity=100, penalty_capacity=10, window=window))
+    self.addCleanup(server.stop)
+    return window, f'localhost:{server.port}'
+
+  def test_an_insertion_that_is_held_back_raises(self):
+    spec = replay_contract.make_spec()
+    _, address = self._serve(spec, samples_per_insert=8.)
+    writer = reverb_writer.ReverbWriter(
+        reverb.Client(address), spec, timeout_seconds=0.5)
+    # No episode ends, so nothing is sampled.
+    with self.assertRaisesRegex(RuntimeError, 'held insertions back for 0.5 s'):
+      for i in range(1000):
+        writer.insert(replay_contract.make_transition(i))
+
+  def test_writers_and_a_dataset_meet_at_an_address(self):
+    spec = replay_contract.make_spec(num_constraints=2)
+    window, address = self._serve(spec, samples_per_insert=8.)
+    for actor in range(2):
+      writer = reverb_writer.ReverbWriter(
+          reverb.Client(address), spec, timeout_seconds=10.)
+      for i in range(20):
+        writer.insert(replay_contract.make_transition(100 * actor + i, 2))
+      writer.flush()
+      writer.insert_episode_penalty(np.full(2, actor))
+      writer.close()
+    dataset = reverb_dataset.make_dataset(
+        address, spec, batch_size=4, num_penalty_samples=6,
+        timeout_seconds=1.)
+    # The server withholds what lies beyond the window, and the stream ends.
+    batches = list(dataset)
+    self.assertBetween(4 * len(batches), 40 * 8 - window.min_diff - 32,
+                       40 * 8 - window.min_diff)
+    rewards = {float(r) for batch, _ in batches for r in batch.r_t}
+    self.assertContainsSubset(
+        rewards, {100 * a + i + 0.25 for a in range(2) for i in range(20)})
+    self.assertNotEmpty([r for r in rewards if r < 100])
+    self.assertNotEmpty([r for r in rewards if r > 100])
+    penalties = np.concatenate([j_c for _, j_c in batches])
+    self.assertEqual({tuple(x) for x in penalties.tolist()},
+                     {(0., 0.), (1., 1.)})
+    self.assertEqual(dataset.element_spec[0].o_tm1.shape, (4, 3))
+    self.assertEqual(dataset.element_spec[1].shape, (6, 2))
+
+
+if __name__ == '__main__':
+  absltest.main()
