@@ -1,0 +1,118 @@
+"""Tests of the checks of a configuration."""
+
+import json
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from baselines import d4pg
+from baselines import rs_d4pg
+from metal_tf import algorithm
+from metal_tf import config as config_lib
+from metal_tf import validation
+
+
+class CheckSettingsTest(parameterized.TestCase):
+
+  def test_the_defaults_pass(self):
+    validation.check_settings(config_lib.Config(), algorithm.METAL)
+    validation.check_settings(config_lib.Config(), d4pg.D4PG)
+
+  @parameterized.parameters(
+      (dict(domain='cartpol'), r'--domain: got .cartpol., .*cartpole\?'),
+      (dict(suite='builtni'), r'--suite: .* Did you mean builtin\?'),
+      (dict(meta_optimizer='sdg'), r'--meta_optimizer: .*sgd, adam'),
+      (dict(safety_coeff=1.5), r'--safety_coeff: got 1.5, allowed: in \[0, 1\]'),
+      (dict(safety_coeff=float('nan')), r'--safety_coeff: got nan'),
+      (dict(threshold=-0.1), r'--threshold: got -0.1, allowed: >= 0'),
+      (dict(threshold=float('inf')), r'--threshold: got inf'),
+      (dict(num_episodes=0), r'--num_episodes: got 0, allowed: >= 1'),
+      (dict(seed=-1), r'--seed: got -1'),
+      (dict(validation_fraction=0.0), r'--validation_fraction: .*\(0, 1\)'),
+      (dict(validation_fraction=1.0), r'--validation_fraction: .*\(0, 1\)'),
+      (dict(validation_fraction=0.001), r'--validation_fraction: .*at least one'),
+      (dict(vmin=150.0), r'--vmin: got 150.0, allowed: below --vmax=150'),
+      (dict(vmax=float('inf')), r'--vmax: got inf, allowed: a finite number'),
+      (dict(batch_size=300, replay_capacity=200, min_replay_size=100),
+       r'--batch_size: got 300, allowed: at most --replay_capacity=200'),
+      (dict(min_replay_size=2000, replay_capacity=1000),
+       r'--min_replay_size: got 2000, .*--replay_capacity=1000'),
+      (dict(policy_layer_sizes=(64, 0)), r'--policy_layer_sizes: got 64,0'),
+      (dict(critic_layer_sizes=()), r'--critic_layer_sizes: got nothing'),
+      (dict(samples_per_insert=0.0), r'--samples_per_insert: got 0.0, .*> 0'),
+  )
+  def test_refuses(self, changes, message):
+    with self.assertRaisesRegex(validation.ConfigError, message):
+      validation.check_settings(
+          config_lib.Config(**changes), algorithm.METAL)
+
+  def test_the_error_knows_its_field(self):
+    with self.assertRaises(validation.ConfigError) as caught:
+      validation.check_settings(config_lib.Config(n_step=0), algorithm.METAL)
+    self.assertEqual(caught.exception.field, 'n_step')
+
+  def test_a_fixed_multiplier_is_what_tells_rs_d4pg_from_d4pg(self):
+    with self.assertRaisesRegex(validation.ConfigError, 'rs_d4pg'):
+      validation.check_settings(
+          config_lib.Config(lagrange_multiplier=0.1), d4pg.D4PG)
+    with self.assertRaisesRegex(validation.ConfigError, '0.1, 1, 10 and 100'):
+      validation.check_settings(config_lib.Config(), rs_d4pg.RS_D4PG)
+    validation.check_settings(
+        config_lib.Config(lagrange_multiplier=0.1), rs_d4pg.RS_D4PG)
+
+
+class ResolveTaskTest(parameterized.TestCase):
+
+  def test_the_default_is_the_papers(self):
+    task = validation.resolve_task(config_lib.Config())
+    [constraint] = task.constraints
+    self.assertEqual(constraint.name, 'balance_velocity')
+    self.assertEqual(constraint.threshold, 0.115)
+    self.assertEqual(constraint.origin, 'paper')
+
+  def test_a_threshold_is_the_constraints_own_else_the_flags_else_the_default(
+      self):
+    constraints = ('slider_pos:0.2', 'balance_velocity')
+    task = validation.resolve_task(config_lib.Config(
+        constraints=constraints, threshold=0.3))
+    self.assertEqual([c.threshold for c in task.constraints], [0.2, 0.3])
+    task = validation.resolve_task(config_lib.Config(constraints=constraints))
+    self.assertEqual([c.threshold for c in task.constraints], [0.2, 0.115])
+    self.assertEqual([c.origin for c in task.constraints], ['given', 'paper'])
+
+  def test_another_constraint_without_threshold_says_whose_choice_it_is(self):
+    task = validation.resolve_task(config_lib.Config(
+        constraints=('slider_pos',)))
+    self.assertEqual(task.constraints[0].origin, 'our choice')
+
+  @parameterized.parameters(
+      (dict(constraints=('balance_velocty',)), r'mean balance_velocity\?'),
+      (dict(constraints=('slider_pos:x',)), r'--constraints: .*slider_pos:thr'),
+      (dict(constraints=('slider_pos:-1',)), r'finite threshold >= 0'),
+      (dict(constraints=('slider_pos:nan',)), r'finite threshold >= 0'),
+      (dict(constraints=('slider_pos', 'slider_pos:0.1')), r'stands there twice'),
+      (dict(task='swingdown'), r'--task: got .swingdown.'),
+      (dict(domain='walkr'), r'Did you mean walker\?'),
+  )
+  def test_refuses(self, changes, message):
+    with self.assertRaisesRegex(validation.ConfigError, message):
+      validation.resolve_task(config_lib.Config(**changes))
+
+
+class ComparableTest(absltest.TestCase):
+
+  def test_length_pace_and_place_may_differ(self):
+    one = config_lib.Config(num_episodes=1, checkpoint_seconds=1, workdir='a')
+    two = config_lib.Config(num_episodes=2, checkpoint_seconds=2, workdir='b')
+    self.assertEqual(validation.comparable(one), validation.comparable(two))
+    other = config_lib.Config(lagrange_lr=1.0)
+    self.assertNotEqual(validation.comparable(one),
+                        validation.comparable(other))
+
+  def test_json_gives_the_same_back(self):
+    settings = validation.as_json(config_lib.Config(constraints=('a', 'b')))
+    self.assertEqual(json.loads(json.dumps(settings)), settings)
+
+
+if __name__ == '__main__':
+  absltest.main()
