@@ -5,7 +5,7 @@
 # pyenv's shims exist for every version and fail for those not selected.
 set -euo pipefail
 
-# shellcheck source=common.sh
+# shellcheck source=tools/common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 # Prints the real interpreter behind a candidate, if it is a Python 3.10.

@@ -12,7 +12,7 @@ readonly FORMAT=1  # To be raised when this script makes something else.
 
 tools="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 lockfile="$(dirname "${tools}")/requirements.txt"
-# shellcheck source=common.sh
+# shellcheck source=tools/common.sh
 source "${tools}/common.sh"
 
 # The marker, and an interpreter that still runs (its Python may be gone).
@@ -39,7 +39,7 @@ load_standard_types_first() {
 }
 
 # Settings of Bazel that depend on the environment's place. Bazel starts a test
-# with `python3` from PATH; the user's own would be part of every cached result.
+# with `python` from PATH; the user's own would be part of every cached result.
 write_bazelrc() {
   echo "test '--test_env=PATH=${venv}/bin:/usr/local/bin:/usr/bin:/bin'" > "${venv}/bazelrc"
 }
@@ -62,6 +62,8 @@ make_environment() {
 }
 
 check_home
+[[ "$(uname -sm)" == 'Linux x86_64' ]] ||
+  die "This is $(uname -sm), and Reverb and Launchpad have wheels for Linux on x86-64 only: use such a machine."
 key="$({ echo "${FORMAT} $(uname -m)"; cat "${lockfile}"; } | sha256sum)"
 venv="$(cache_dir)/venv-${key:0:16}"
 log="${venv}.log"

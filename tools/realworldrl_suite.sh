@@ -14,7 +14,7 @@ readonly COMMIT=be7a51cffa7f5f9cb77a387c16bad209e0f851f8
 readonly SECONDS_ALLOWED=20
 
 tools="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
-# shellcheck source=common.sh
+# shellcheck source=tools/common.sh
 source "${tools}/common.sh"
 
 fetch() {
