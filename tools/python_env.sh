@@ -61,17 +61,22 @@ make_environment() {
   date -u > "${venv}/complete"
 }
 
-check_home
-[[ "$(uname -sm)" == 'Linux x86_64' ]] ||
-  die "This is $(uname -sm), and Reverb and Launchpad have wheels for Linux on x86-64 only: use such a machine."
-key="$({ echo "${FORMAT} $(uname -m)"; cat "${lockfile}"; } | sha256sum)"
-venv="$(cache_dir)/venv-${key:0:16}"
-log="${venv}.log"
-unset PYTHONPATH PYTHONHOME
+main() {
+  check_home
+  [[ "$(uname -sm)" == 'Linux x86_64' ]] ||
+    die "This is $(uname -sm), and Reverb and Launchpad have wheels for Linux on x86-64 only: use such a machine."
+  key="$({ echo "${FORMAT} $(uname -m)"; cat "${lockfile}"; } | sha256sum)"
+  venv="$(cache_dir)/venv-${key:0:16}"
+  log="${venv}.log"
+  unset PYTHONPATH PYTHONHOME
 
-if ! is_complete; then
-  exec 9> "${venv}.lock"
-  flock -n 9 || { say "Waiting for another set-up of the same environment" && flock 9; }
-  is_complete || make_environment
-fi
-echo "${venv}"
+  if ! is_complete; then
+    exec 9> "${venv}.lock"
+    flock -n 9 || { say "Waiting for another set-up of the same environment" && flock 9; }
+    is_complete || make_environment
+  fi
+  echo "${venv}"
+}
+
+# On one line: what takes minutes must not read on in a file changed meanwhile.
+main; exit
