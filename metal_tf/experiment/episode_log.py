@@ -168,10 +168,12 @@ def read(directory: str) -> Dict[str, np.ndarray]:
     directory: of the run.
 
   Returns:
-    One float64 array per column, oldest episode first.
+    One float64 array per column, oldest episode first. A row that is still
+    being written is left out.
   """
   path = os.path.join(directory, 'episodes.csv')
   with open(path, encoding='utf-8', newline='') as stream:
-    header, *rows = list(csv.reader(stream))
+    complete, _, _ = stream.read().rpartition('\n')
+  header, *rows = list(csv.reader(complete.splitlines()))
   values = np.array(rows, np.float64).reshape(len(rows), len(header))
   return dict(zip(header, values.T))

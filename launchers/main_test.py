@@ -1,0 +1,106 @@
+"""Runs the launchers as a user does: processes, flags, exit statuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
+          '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
+
+
+def _start(launcher, *arguments, **environment):
+  return subprocess.Popen(
+      [sys.executable, os.path.join(_HERE, f'{launcher}.py'), *arguments],
+      env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
+           **environment},
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _run(launcher, *arguments, **environment):
+  process = _start(launcher, *arguments, **environment)
+  out, err = process.communicate()
+  return process.returncode, out, err
+
+
+class WrongFlagsTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      (['--domain=cartpol'], '--domain: got .cartpol.*Did you mean cartpole'),
+      (['--safety_coef=0.3'], "'safety_coef'.*Did you mean: safety_coeff"),
+      (['--seed=x'], '--seed=x'),
+      (['--safety_coeff=2'], r'--safety_coeff: got 2.0, allowed: in \[0, 1\]'),
+      (['--constraints=slider_position'], 'Did you mean slider_pos'),
+      (['--policy_layer_sizes=a'], '--policy_layer_sizes: got a'),
+      (['quadruped'], "unexpected argument 'quadruped'"),
+      (['--batch_size=2000000'], 'at most --replay_capacity=1000000'),
+  )
+  def test_one_sentence_and_status_2(self, arguments, message):
+    directory = self.create_tempdir().full_path
+    status, _, err = _run('metal', *arguments, BUILD_WORKING_DIRECTORY=directory)
+    self.assertEqual(status, 2)
+    self.assertNotIn('Traceback', err)
+    self.assertRegex(err, message)
+    self.assertEmpty(os.listdir(directory))
+
+  def test_rs_d4pg_needs_its_multiplier(self):
+    status, _, err = _run('rs_d4pg')
+    self.assertEqual(status, 2)
+    self.assertIn('The paper uses 0.1, 1, 10 and 100', err)
+
+
+class LauncherTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      ('metal', ()), ('rs_d4pg', ('--lagrange_multiplier=0.5',)))
+  def test_trains_and_tells(self, launcher, more):
+    directory = self.create_tempdir().full_path
+    status, out, err = _run(
+        launcher, '--num_episodes=2', '--workdir=here', *_SMALL, *more,
+        BUILD_WORKING_DIRECTORY=directory)
+    self.assertEqual(status, 0, err)
+    self.assertNotIn('Traceback', err)
+    self.assertIn('* balance_velocity  <= 0.115 [paper]', out)
+    self.assertIn('slider_accel      not used', out)
+    self.assertIn('Over the last 2 training episodes', out)
+    self.assertEqual(os.listdir(directory), ['here'])
+    with open(os.path.join(directory, 'here', 'summary.json'),
+              encoding='utf-8') as stream:
+      summary = json.load(stream)
+    self.assertEqual(summary['algorithm'], launcher)
+    self.assertGreater(summary['learner_steps'], 0)
+
+  def test_another_configuration_is_refused_without_traceback(self):
+    directory = self.create_tempdir().full_path
+    arguments = ('--num_episodes=1', f'--workdir={directory}', *_SMALL)
+    self.assertEqual(_run('d4pg', *arguments)[0], 0)
+    status, _, err = _run('d4pg', *arguments, '--discount=0.9')
+    self.assertEqual(status, 2)
+    self.assertNotIn('Traceback', err)
+    self.assertIn('discount=0.99, this one discount=0.9', err)
+
+  def test_control_c_ends_with_a_checkpoint_and_status_130(self):
+    directory = self.create_tempdir().full_path
+    process = _start('d4pg', '--num_episodes=100000',
+                     f'--workdir={directory}', *_SMALL)
+    deadline = time.monotonic() + 120
+    log = os.path.join(directory, 'episodes.csv')
+    while not (os.path.exists(log) and len(open(log, encoding='utf-8')  # pylint: disable=consider-using-with
+                                           .readlines()) > 2):
+      self.assertLess(time.monotonic(), deadline)
+      time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    self.assertEqual(process.returncode, 130, err)
+    self.assertNotIn('Traceback', err)
+    self.assertNotEmpty(os.listdir(os.path.join(directory, 'checkpoints')))
+
+
+if __name__ == '__main__':
+  absltest.main()

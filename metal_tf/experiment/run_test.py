@@ -1,0 +1,244 @@
+"""Whole runs of the small world: logs, repeatability, resuming, stopping."""
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+import tensorflow as tf
+
+from baselines import d4pg
+from baselines import rc_d4pg
+from baselines import rs_d4pg
+from metal_tf import algorithm
+from metal_tf.environments import errors
+from metal_tf.experiment import checkpoint
+from metal_tf.experiment import episode_log
+from metal_tf.experiment import run
+from metal_tf.experiment import testing
+from metal_tf.experiment import workdir as workdir_lib
+
+_TIMES = ('seconds',)
+
+
+def _train(path, algorithm_=algorithm.METAL, environment=None, **changes):
+  return run.train(algorithm_, testing.small_config(path, **changes),
+                   environment or testing.make_environment)
+
+
+def _weights(path):
+  newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+  return newest.learner
+
+
+class RunTest(parameterized.TestCase):
+
+  def _path(self, name='run'):
+    return os.path.join(self.create_tempdir().full_path, name)
+
+  def test_writes_everything_that_it_promises(self):
+    path = self._path()
+    score = _train(path)
+    rows = episode_log.read(path)
+    np.testing.assert_array_equal(rows['episode'], np.arange(1, 7))
+    np.testing.assert_array_equal(
+        rows['actor_steps'], testing.EPISODE_STEPS * np.arange(1, 7))
+    # 4 samples per insert beyond the first 40, in batches of 16.
+    np.testing.assert_array_equal(
+        rows['learner_steps'], 10 * np.arange(0, 6))
+    self.assertTrue(np.isnan(rows['critic_loss'][0]))  # Nothing learned yet.
+    for name in ('critic_loss', 'policy_loss', 'outer_loss',
+                 'meta_gradient_direct/left_half'):
+      self.assertTrue(np.all(np.isfinite(rows[name][1:])), name)
+    with open(os.path.join(path, 'summary.json'), encoding='utf-8') as stream:
+      summary = json.load(stream)
+    self.assertEqual(summary['episodes'], 6)
+    self.assertAlmostEqual(summary['return'], score.episode_return)
+    self.assertAlmostEqual(summary['return'], rows['episode_return'].mean(),
+                           places=4)
+    self.assertEqual([c['name'] for c in summary['constraints']],
+                     ['left_half', 'far_away'])
+    with open(os.path.join(path, 'config.json'), encoding='utf-8') as stream:
+      config = json.load(stream)
+    self.assertEqual(config['config']['batch_size'], 16)
+    self.assertIn('tensorflow', config['versions'])
+    self.assertEqual(
+        sorted(os.listdir(path)),
+        ['checkpoints', 'config.json', 'episodes.csv', 'lock', 'summary.json',
+         'tensorboard'])
+
+  def test_tensorboard_has_the_numbers_of_the_csv(self):
+    path = self._path()
+    _train(path, num_episodes=3)
+    directory = os.path.join(path, 'tensorboard')
+    [name] = os.listdir(directory)
+    returns = [
+        float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(
+            os.path.join(directory, name))
+        for value in event.summary.value
+        if value.tag == 'return/episode_return']
+    np.testing.assert_allclose(
+        returns, episode_log.read(path)['episode_return'], rtol=1e-6)
+
+  def test_the_header_is_the_same_for_all_algorithms(self):
+    headers = set()
+    for agent, changes in ((algorithm.METAL, {}), (d4pg.D4PG, {}),
+                           (rc_d4pg.RC_D4PG, {}),
+                           (rs_d4pg.RS_D4PG, {'lagrange_multiplier': 0.5})):
+      path = self._path(agent.name)
+      _train(path, agent, num_episodes=2, **changes)
+      with open(os.path.join(path, 'episodes.csv'), encoding='utf-8',
+                newline='') as stream:
+        headers.add(tuple(next(csv.reader(stream))))
+    self.assertLen(headers, 1)
+    self.assertEqual(headers.pop()[0], 'episode')
+
+  def test_multipliers_follow_their_own_constraints(self):
+    path = self._path()
+    _train(path, rc_d4pg.RC_D4PG, num_episodes=12, exploration_sigma=1.0,
+           environment=_always_violated)
+    rows = episode_log.read(path)
+    self.assertGreater(rows['lambda/always'][-1], 0.1)
+    self.assertEqual(rows['lambda/never'][-1], 0.0)
+    self.assertEqual(rows['overshoot/always'][-1], 0.5)
+
+  @parameterized.parameters(False, True)
+  def test_two_deterministic_runs_are_identical(self, xla):
+    one, two = self._path('one'), self._path('two')
+    for path in (one, two):
+      _train(path, xla=xla)
+    rows_one, rows_two = episode_log.read(one), episode_log.read(two)
+    for name in rows_one:
+      if name not in _TIMES:
+        np.testing.assert_array_equal(rows_one[name], rows_two[name], name)
+    weights_one, weights_two = _weights(one), _weights(two)
+    for name in weights_one:
+      np.testing.assert_array_equal(weights_one[name], weights_two[name], name)
+
+  def test_another_seed_gives_another_run(self):
+    one, two = self._path('one'), self._path('two')
+    _train(one, seed=0)
+    _train(two, seed=1)
+    self.assertFalse(np.array_equal(
+        episode_log.read(one)['episode_return'],
+        episode_log.read(two)['episode_return']))
+
+  @parameterized.parameters(False, True)
+  def test_a_longer_run_of_the_same_folder_goes_on(self, deterministic):
+    path = self._path()
+    _train(path, num_episodes=4, deterministic=deterministic)
+    with open(os.path.join(path, 'episodes.csv'), 'rb') as stream:
+      before = stream.read()
+    steps = _weights(path)['counts/0']
+    _train(path, num_episodes=7, deterministic=deterministic)
+    with open(os.path.join(path, 'episodes.csv'), 'rb') as stream:
+      after = stream.read()
+    self.assertTrue(after.startswith(before))
+    rows = episode_log.read(path)
+    np.testing.assert_array_equal(rows['episode'], np.arange(1, 8))
+    # The replay came back too: learning went on at once, at the same ratio.
+    # Reverb's prefetch had drawn some batches ahead, which count as sampled.
+    np.testing.assert_allclose(
+        rows['learner_steps'], 10 * np.arange(0, 7),
+        atol=0 if deterministic else 9)
+    self.assertGreater(rows['learner_steps'][4], rows['learner_steps'][3])
+    self.assertGreater(_weights(path)['counts/0'], steps)
+
+  def test_rows_beyond_the_checkpoint_are_cut_when_resuming(self):
+    path = self._path()
+    _train(path, num_episodes=3)
+    with open(os.path.join(path, 'episodes.csv'), 'a',
+              encoding='utf-8') as stream:
+      stream.write('4,half a row')
+    _train(path, num_episodes=4)
+    np.testing.assert_array_equal(
+        episode_log.read(path)['episode'], np.arange(1, 5))
+
+  def test_a_folder_with_other_settings_is_refused_by_name(self):
+    path = self._path()
+    _train(path, num_episodes=2)
+    with self.assertRaisesRegex(workdir_lib.WorkdirError,
+                                'lagrange_lr=0.01, this one lagrange_lr=0.5'):
+      _train(path, num_episodes=2, lagrange_lr=0.5)
+    with self.assertRaisesRegex(workdir_lib.WorkdirError,
+                                "algorithm='metal', this one algorithm='d4pg'"):
+      _train(path, d4pg.D4PG, num_episodes=2)
+
+  def test_a_lost_replay_fills_again(self):
+    path = self._path()
+    _train(path, num_episodes=3)
+    newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+    for name in os.listdir(newest.replay_directory):
+      os.remove(os.path.join(newest.replay_directory, name))
+    os.rmdir(newest.replay_directory)
+    _train(path, num_episodes=6)
+    # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
+    np.testing.assert_array_equal(
+        episode_log.read(path)['learner_steps'], [0, 10, 20, 20, 30, 40])
+
+  def test_a_signal_ends_the_run_with_a_checkpoint(self):
+    path = self._path()
+
+    def stop():
+      while not os.path.exists(os.path.join(path, 'episodes.csv')):
+        time.sleep(0.01)
+      time.sleep(0.5)
+      os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with self.assertRaises(SystemExit) as caught:
+      _train(path, num_episodes=100000)
+    thread.join()
+    self.assertEqual(caught.exception.code, 128 + signal.SIGTERM)
+    newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+    self.assertLen(episode_log.read(path)['episode'], newest.run['episode'])
+
+  def test_a_diverged_simulation_costs_an_episode_not_the_run(self):
+    path = self._path()
+    _train(path, num_episodes=3, environment=_diverging(times=2))
+    self.assertLen(episode_log.read(path)['episode'], 3)
+
+  def test_a_simulation_that_always_diverges_ends_the_run(self):
+    with self.assertRaises(errors.EpisodeCut):
+      _train(self._path(), environment=_diverging(times=1000))
+
+
+def _always_violated(seed):
+  """Half of the threshold is exceeded, whatever the agent does."""
+  environment = testing.make_environment(seed)
+  return type(environment)(testing.Slope(seed), [
+      type(environment.constraints[0]).of_time_step(
+          'always', lambda step: True, threshold=0.5),
+      type(environment.constraints[0]).of_time_step(
+          'never', lambda step: False, threshold=0.0)])
+
+
+def _diverging(times):
+  """An environment that gives up in the middle of its first episodes."""
+
+  def make(seed):
+    environment = testing.make_environment(seed)
+    step, left = environment.step, [times * 10]
+
+    def failing_step(action):
+      if left[0]:
+        left[0] -= 1
+        if left[0] % 10 == 0:
+          raise errors.EpisodeCut('slope', 10, 'made to')
+      return step(action)
+
+    environment.step = failing_step
+    return environment
+
+  return make
+
+
+if __name__ == '__main__':
+  absltest.main()
