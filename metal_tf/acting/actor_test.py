@@ -69,7 +69,7 @@ class ActorTest(absltest.TestCase):
 
   def test_a_negative_sigma_raises(self):
     for sigma in (-0.1, float('nan')):
-      with self.assertRaisesRegex(ValueError, f'exploration_sigma: got {sigma}'):
+      with self.assertRaisesRegex(ValueError, f'sigma: got {sigma}, allowed'):
         _make_actor(sigma=sigma)
 
 

@@ -59,8 +59,8 @@ class LoopbackTest(absltest.TestCase):
       self.assertFalse(_reachable(address, port), address)
 
   def test_a_refusal_is_one_warning(self):
-    with mock.patch.object(
-        socket.socket, 'setsockopt', side_effect=PermissionError('not allowed')):
+    refusal = PermissionError('not allowed')
+    with mock.patch.object(socket.socket, 'setsockopt', side_effect=refusal):
       with self.assertLogs(logging.get_absl_logger(), 'WARNING') as logs:
         self.assertFalse(loopback.restrict_to_loopback(self._server.port))
     self.assertLen(logs.output, 1)

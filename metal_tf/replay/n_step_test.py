@@ -105,8 +105,8 @@ class NStepAccumulatorTest(parameterized.TestCase):
         actions=specs.Array((2,), np.float32),
         rewards=specs.Array((), np.float32),
         discounts=specs.BoundedArray((), np.float32, 0., 1.))
-    table = reverb.Table.queue(
-        'queue', 100, signature=acme_adders.NStepTransitionAdder.signature(spec))
+    signature = acme_adders.NStepTransitionAdder.signature(spec)
+    table = reverb.Table.queue('queue', 100, signature=signature)
     server = reverb.Server([table])
     client = reverb.Client(f'localhost:{server.port}')
     adder = acme_adders.NStepTransitionAdder(
@@ -156,7 +156,7 @@ class NStepAccumulatorTest(parameterized.TestCase):
       ('a_tm1', np.float32(0), r'a_tm1: got shape \(\), expected'),
       ('penalty', np.float32(0), r'penalty: got shape \(\), expected'),
       ('o_t', np.zeros(4), r'o_t: got shape \(4,\), expected \(3,\)'))
-  def test_wrong_shapes_raise_at_the_first_insertion(self, name, value, message):
+  def test_wrong_shapes_raise_at_once(self, name, value, message):
     step = _random_episode(np.random.default_rng(1), 1, 1)[0]
     step[name] = value
     with self.assertRaisesRegex(ValueError, message):

@@ -88,7 +88,8 @@ class Replay(abc.ABC):
     """Replaces the contents by what `save` wrote.
 
     Raises:
-      ValueError: if it was written by a replay of other sizes or settings.
+      ValueError: if it was written by a replay of other sizes or settings, or
+        is damaged; the replay can only be closed then.
     """
 
   @abc.abstractmethod

@@ -73,6 +73,7 @@ class ReverbReplay(replay.Replay):
     self._inserts = 0
     self._episodes = 0
     self._samples = 0
+    self._server: Optional[reverb.Server] = None
     self._start()
 
   def insert(self, transition: types.Transition) -> None:
@@ -139,11 +140,15 @@ class ReverbReplay(replay.Replay):
     replay.check_settings(state['settings'], self._settings())
     # Reverb loads at the server's start, from the directory to which that
     # server will also write: a copy keeps the saved one as it is.
-    self._stop()
     loaded = os.path.join(self._scratch, _TABLES_DIRECTORY)
     shutil.copytree(os.path.join(directory, _TABLES_DIRECTORY), loaded)
-    self._start()
-    shutil.rmtree(loaded)
+    self._stop()
+    try:
+      self._start()
+    except RuntimeError as e:
+      raise ValueError(f'the saved tables are damaged: {e}') from e
+    finally:
+      shutil.rmtree(loaded)
     info = self._client.server_info()
     self._inserts, self._samples = _counts(info[tables.TRANSITIONS])
     self._episodes, _ = _counts(info[tables.EPISODE_PENALTIES])
@@ -158,7 +163,7 @@ class ReverbReplay(replay.Replay):
     shutil.rmtree(self._scratch, ignore_errors=True)
 
   def _start(self) -> None:
-    """Starts a server, with what a checkpoint in the scratch directory holds."""
+    """Starts a server; it loads the checkpoint in the scratch directory."""
     self._server = reverb.Server(
         tables.make_tables(
             self._spec, capacity=self._capacity,
@@ -174,6 +179,8 @@ class ReverbReplay(replay.Replay):
 
   def _stop(self) -> None:
     """Ends the streams before the server they lead to."""
+    if self._server is None:
+      return  # A restore failed at the start of its server.
     self._iterator = None
     self._writer.close()
     self._client = None

@@ -46,6 +46,19 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'inserts: got 0 .* expected 20'):
         self.make_replay().restore(directory)
 
+  def test_a_damaged_saved_replay_raises(self):
+    memory = self.make_replay()
+    self.fill(memory, 0, 20)
+    with tempfile.TemporaryDirectory() as directory:
+      memory.save(directory)
+      for name in ('chunks.tfrecord', 'tables.tfrecord'):
+        path = os.path.join(directory, 'reverb', name)
+        size = os.path.getsize(path)
+        with open(path, 'r+b') as f:
+          f.truncate(size // 2)
+        with self.assertRaisesRegex(ValueError, 'saved tables are damaged'):
+          self.make_replay().restore(directory)
+
   def test_leaves_no_files(self):
     with tempfile.TemporaryDirectory() as scratch:
       with tempfile.TemporaryDirectory() as directory:

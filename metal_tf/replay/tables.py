@@ -32,6 +32,7 @@ def make_tables(spec: types.EnvironmentSpec, *, capacity: int,
     The table of transitions (float32 `[2 * O + A + K + 2]`, uniform) and that
     of episode penalties (float32 `[K]`, uniform).
   """
+  size = sum(layout.transition_sizes(spec))
   return [
       reverb.Table(
           name=TRANSITIONS,
@@ -42,7 +43,7 @@ def make_tables(spec: types.EnvironmentSpec, *, capacity: int,
               samples_per_insert=window.samples_per_insert,
               min_size_to_sample=window.min_size,
               error_buffer=(window.min_diff, window.max_diff)),
-          signature=tf.TensorSpec([sum(layout.transition_sizes(spec))], tf.float32)),
+          signature=tf.TensorSpec([size], tf.float32)),
       reverb.Table(
           name=EPISODE_PENALTIES,
           sampler=reverb.selectors.Uniform(),
