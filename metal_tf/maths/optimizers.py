@@ -33,10 +33,10 @@ class AdamSlots(NamedTuple):
 
 
 def safe_sqrt(x: tf.Tensor) -> tf.Tensor:
-  """Square root whose value and derivative are 0 below 1e-30."""
-  positive = x > _SQRT_FLOOR
-  root = tf.sqrt(tf.where(positive, x, tf.ones_like(x)))
-  return tf.where(positive, root, tf.zeros_like(x))
+  """Square root whose value and derivative are 0 below 1e-30; NaN for NaN."""
+  tiny = x <= _SQRT_FLOOR
+  root = tf.sqrt(tf.where(tiny, tf.ones_like(x), x))
+  return tf.where(tiny, tf.zeros_like(x), root)
 
 
 def adam_update(parameters: Tensors,
@@ -61,12 +61,14 @@ def adam_update(parameters: Tensors,
     The updated parameters and the state after the step.
   """
   count = slots.count + 1
+  dtype = parameters[0].dtype
+  # In the dtype from here on: moments and corrections must round alike.
+  beta1, beta2 = tf.constant(beta1, dtype), tf.constant(beta2, dtype)
   m = [beta1 * m + (1 - beta1) * g for m, g in zip(slots.m, gradients)]
   v = [beta2 * v + (1 - beta2) * g * g for v, g in zip(slots.v, gradients)]
-  dtype = parameters[0].dtype
   t = tf.cast(count, dtype)
-  correction1 = 1 - tf.pow(tf.constant(beta1, dtype), t)
-  correction2 = 1 - tf.pow(tf.constant(beta2, dtype), t)
+  correction1 = 1 - tf.pow(beta1, t)
+  correction2 = 1 - tf.pow(beta2, t)
   updated = [
       p - learning_rate * (m_ / correction1) /
       (safe_sqrt(v_ / correction2) + epsilon)

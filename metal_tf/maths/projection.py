@@ -57,11 +57,14 @@ def project(positions: tf.Tensor, probabilities: tf.Tensor,
   n = support.num_atoms
   shapes.check('positions', positions, [None, n])
   shapes.check('probabilities', probabilities, [positions.shape[0], n])
-  index = (tf.clip_by_value(positions, support.vmin, support.vmax)
+  # No minimum or maximum here: compiled by XLA they make a number of NaN, and
+  # the learner would not see that one went in.
+  index = (_clip(positions, support.vmin, support.vmax)
            - support.vmin) / support.spacing
   # Rounding may put an index a hair beyond the last one.
-  index = tf.minimum(index, tf.constant(n - 1, index.dtype))
-  lower = tf.stop_gradient(tf.minimum(tf.floor(index), n - 2))
+  index = _clip(index, 0, n - 1)
+  lower = tf.stop_gradient(tf.where(
+      index < n - 1, tf.floor(index), tf.constant(n - 2, index.dtype)))
   fraction = index - lower  # In [0, 1]; the only path for gradients.
   atom = tf.range(n, dtype=index.dtype)[None, :, None]  # [1, N, 1]
   below = tf.cast(tf.equal(atom, lower[:, None, :]), index.dtype)  # [B, N, N]
@@ -69,6 +72,13 @@ def project(positions: tf.Tensor, probabilities: tf.Tensor,
   mass_below = ((1 - fraction) * probabilities)[:, None, :]
   mass_above = (fraction * probabilities)[:, None, :]
   return tf.reduce_sum(below * mass_below + above * mass_above, axis=2)
+
+
+def _clip(x: tf.Tensor, low: float, high: float) -> tf.Tensor:
+  """Clips, with zero gradient beyond the ends; NaN stays NaN."""
+  low, high = tf.constant(low, x.dtype), tf.constant(high, x.dtype)
+  x = tf.where(x < low, low, x)
+  return tf.where(x > high, high, x)
 
 
 def clipped_mass(positions: tf.Tensor, probabilities: tf.Tensor,
