@@ -5,6 +5,8 @@ import re
 import unittest.mock
 
 from absl.testing import absltest
+# Before absl's main, see launchers/main.py.
+import tensorflow as tf  # pylint: disable=unused-import
 
 from launchers import settings_table
 from metal_tf import config as config_lib

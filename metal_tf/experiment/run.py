@@ -193,8 +193,12 @@ class Run:
       raise cut
 
   def _learn(self) -> None:
-    """Makes the learner steps that are due."""
-    for _ in range(self._replay.batches_due()):
+    """Makes the learner steps that are due.
+
+    Asked anew after each: a pause (compilation) lets a prefetch run out, and
+    what it held counts as sampled.
+    """
+    while self._replay.batches_due():
       if self._learner.num_traces == 0:
         self._progress.note('Compiling the learner step; this takes a while '
                             'the first time (about 20 s on two cores).')
