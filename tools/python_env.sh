@@ -8,7 +8,7 @@
 # counts only once its last file, the marker, is there.
 set -euo pipefail
 
-readonly FORMAT=1  # To be raised when this script makes something else.
+readonly FORMAT=2  # To be raised when this script makes something else.
 
 tools="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 lockfile="$(dirname "${tools}")/requirements.txt"
@@ -41,7 +41,7 @@ load_standard_types_first() {
 # Settings of Bazel that depend on the environment's place. Bazel starts a test
 # with `python` from PATH; the user's own would be part of every cached result.
 write_bazelrc() {
-  echo "test '--test_env=PATH=${venv}/bin:/usr/local/bin:/usr/bin:/bin'" > "${venv}/bazelrc"
+  echo "build '--test_env=PATH=${venv}/bin:/usr/local/bin:/usr/bin:/bin'" > "${venv}/bazelrc"
 }
 
 make_environment() {
