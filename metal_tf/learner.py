@@ -127,6 +127,7 @@ class Learner:
             tf.TensorSpec([None, k], dtype) if not config.xla else
             tf.TensorSpec([config.penalty_samples, k], dtype),
         ],
+        autograph=False,  # Nothing to convert; looking for it takes seconds.
         jit_compile=config.xla or None)
 
   # --- Algorithm 1 ---------------------------------------------------------
