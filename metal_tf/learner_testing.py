@@ -75,7 +75,7 @@ def replace_group(state: State, name: str,
 
 def warm_adam(rng: np.random.RandomState, state: State, name: str,
               scale: float) -> None:
-  """Puts random slots of step 50, for gradients of size `scale`, into a state."""
+  """Puts slots of step 50, for gradients of size `scale`, into a state."""
   count, *moments = group(state, name)
   shapes = [m.shape for m in moments[:len(moments) // 2]]
   replace_group(state, name, [
