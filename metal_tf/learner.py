@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 import trfl
 
+from metal_tf import adam as adam_lib
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf import networks as networks_lib
@@ -43,29 +44,6 @@ class _MetaUpdate(NamedTuple):
   slots: optimizers.AdamSlots
   loss: tf.Tensor
   gradient: meta_gradient.MetaGradient
-
-
-class _Adam:
-  """Adam's slots as variables, built before compilation."""
-
-  def __init__(self, parameters: Sequence[tf.Variable], name: str):
-    self.count = tf.Variable(
-        0, dtype=tf.int64, trainable=False, name=f'{name}/count')
-    self.m = [tf.Variable(tf.zeros_like(p), trainable=False) for p in parameters]
-    self.v = [tf.Variable(tf.zeros_like(p), trainable=False) for p in parameters]
-
-  def read(self) -> optimizers.AdamSlots:
-    return optimizers.AdamSlots(
-        self.count.read_value(), [x.read_value() for x in self.m],
-        [x.read_value() for x in self.v])
-
-  @property
-  def variables(self) -> Sequence[tf.Variable]:
-    return [self.count, *self.m, *self.v]
-
-
-def _flat(slots: optimizers.AdamSlots) -> Sequence[tf.Tensor]:
-  return [slots.count, *slots.m, *slots.v]
 
 
 class Learner:
@@ -105,9 +83,9 @@ class Learner:
         trainable=False, name='multiplier')
     self.meta_parameter = tf.Variable(
         tf.zeros([k], dtype), trainable=False, name='meta_parameter')
-    self._policy_adam = _Adam(self._policy_variables, 'policy_adam')
-    self._critic_adam = _Adam(self._critic_variables, 'critic_adam')
-    self._meta_adam = _Adam([self.meta_parameter], 'meta_adam')
+    self._policy_adam = adam_lib.Adam(self._policy_variables, 'policy_adam')
+    self._critic_adam = adam_lib.Adam(self._critic_variables, 'critic_adam')
+    self._meta_adam = adam_lib.Adam([self.meta_parameter], 'meta_adam')
     self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name='steps')
     self._skipped = tf.Variable(
         0, dtype=tf.int64, trainable=False, name='skipped')
@@ -173,13 +151,13 @@ class Learner:
     finite = _all_finite([*metrics.values(), multiplier_t])
     self._commit(finite, [
         (self._critic_variables, critic.weights, old_critic),
-        (self._critic_adam.variables, _flat(critic.slots), None),
+        (self._critic_adam.variables, adam_lib.values(critic.slots), None),
         (self._policy_variables, policy, None),
-        (self._policy_adam.variables, _flat(policy_slots), None),
+        (self._policy_adam.variables, adam_lib.values(policy_slots), None),
         ([self.multiplier], [multiplier_t], None),
     ] + ([] if meta is None else [
         ([self.meta_parameter], [meta.meta_parameter], None),
-        (self._meta_adam.variables, _flat(meta.slots), None),
+        (self._meta_adam.variables, adam_lib.values(meta.slots), None),
     ]))
     self._record(finite, metrics)
 
@@ -200,11 +178,9 @@ class Learner:
       target = losses.critic_target(
           training, multiplier_t, logits_t, self._support)
       loss = losses.critic_loss(self.networks.critic, training, target)
-    gradients, norm = optimizers.clip_by_global_norm(
-        tape.gradient(loss, self._critic_variables), self._config.clip_norm)
-    weights, slots = optimizers.adam_update(
-        [v.read_value() for v in self._critic_variables], gradients,
-        self._critic_adam.read(), self._config.critic_lr)
+    weights, slots, norm = self._critic_adam.descend(
+        tape.gradient(loss, self._critic_variables), self._config.critic_lr,
+        self._config.clip_norm)
     return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass)
 
   def _update_policy(
@@ -214,11 +190,8 @@ class Learner:
     loss, gradients = losses.policy_gradient(
         self.networks.policy, self.networks.critic, self._policy_variables,
         training.o_t, self._support, self._config.dqda_clip_norm)
-    gradients, norm = optimizers.clip_by_global_norm(
-        gradients, self._config.clip_norm)
-    weights, slots = optimizers.adam_update(
-        [v.read_value() for v in self._policy_variables], gradients,
-        self._policy_adam.read(), self._config.policy_lr)
+    weights, slots, norm = self._policy_adam.descend(
+        gradients, self._config.policy_lr, self._config.clip_norm)
     return loss, norm, weights, slots
 
   def _update_meta_parameter(
@@ -415,5 +388,12 @@ def _assign(variables: Sequence[tf.Variable],
 
 
 def _all_finite(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-  return tf.reduce_all(
-      [tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors])
+  """Whether every number is finite, `[]`.
+
+  The sum is written as a product of matrices, which XLA keeps as one operation;
+  it would copy a chain of cheap ones into each of the many assignments that
+  depend on the answer. Scaled, so that finite numbers do not overflow.
+  """
+  scaled = 1e-20 * adam_lib.flatten(tensors)
+  total = tf.matmul(scaled[None, :], tf.ones_like(scaled)[:, None])
+  return tf.math.is_finite(total[0, 0])

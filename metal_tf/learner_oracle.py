@@ -118,8 +118,11 @@ class Oracle:
     self._put(learner_testing.group(self._state, 'critic'))
     count, *moments = learner_testing.group(self._state, 'critic_adam')
     adam.step.assign(count)
-    for variable, value in zip((*adam.m, *adam.v), moments):
-      variable.assign(value)
+    shapes = [v.shape for v in variables]
+    for slots, vector in zip((adam.m, adam.v), moments):
+      for variable, value in zip(
+          slots, learner_testing.split(vector, shapes)):
+        variable.assign(value)
     adam.apply(gradients, variables)
     return [v.numpy() for v in variables], loss.numpy(), norm.numpy()
 

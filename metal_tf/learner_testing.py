@@ -73,6 +73,14 @@ def replace_group(state: State, name: str,
     state[f'{name}/{i}'] = np.asarray(new, old.dtype).reshape(old.shape)
 
 
+def split(vector: np.ndarray,
+          shapes: Sequence[Sequence[int]]) -> List[np.ndarray]:
+  """Returns views of a vector of Adam's moments, one per variable's shape."""
+  ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+  return [part.reshape(shape)
+          for part, shape in zip(np.split(vector, ends[:-1]), shapes)]
+
+
 def warm_adam(rng: np.random.RandomState, state: State, name: str,
               scale: float) -> None:
   """Puts slots of step 50, for gradients of size `scale`, into a state."""
