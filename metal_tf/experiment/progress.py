@@ -10,6 +10,7 @@ import numpy as np
 from metal_tf import metrics
 
 _WINDOW = 10  # Episodes that the shown means are taken over.
+_FIRST_PERIOD = 3.0  # Seconds until a new phase's first estimate of the time.
 
 
 def duration(seconds: float) -> str:
@@ -80,10 +81,11 @@ class Progress:
       effective_rate: `[K]`.
     """
     now = time.monotonic()
+    self._due = now + self._period
     if phase != self._phase:  # Speeds of two phases do not mix.
       self._phase = phase
       self._marks.clear()
-    self._due = now + self._period
+      self._due = now + min(self._period, _FIRST_PERIOD)
     self._marks.append((now, episodes, actor_steps))
     seconds = now - self._marks[0][0]
     parts = [f'episode {int(episodes)}/{self._num_episodes}', phase]

@@ -200,8 +200,8 @@ class Run:
     """
     while self._replay.batches_due():
       if self._learner.num_traces == 0:
-        self._progress.note('Compiling the learner step; this takes a while '
-                            'the first time (about 20 s on two cores).')
+        self._progress.note('Compiling the learner step; this takes half a '
+                            'minute or so.')
       self._learner.step(*self._replay.sample())
 
   # --- What it tells ---------------------------------------------------------
