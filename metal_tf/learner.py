@@ -61,7 +61,14 @@ class Learner:
       algorithm: which agent.
       config: its settings.
       dtype: of all numbers; float64 is for checking gradients.
+
+    Raises:
+      ValueError: for an algorithm that learns alpha_lambda, which acts through
+        lambda's update only, without learning lambda.
     """
+    if algorithm.learns_meta_parameter and not algorithm.learns_multiplier:
+      raise ValueError(f'{algorithm.name}: learns_meta_parameter needs '
+                       'learns_multiplier.')
     self._algorithm = algorithm
     self._config = config
     self._dtype = dtype

@@ -57,6 +57,11 @@ def _data(seed: int = 1) -> tuple:
 
 class StateTest(tf.test.TestCase, parameterized.TestCase):
 
+  def test_alpha_lambda_cannot_be_learned_without_lambda(self):
+    with self.assertRaisesRegex(ValueError, 'odd: .* needs learns_multiplier'):
+      _make(algorithm.Algorithm('odd', 'Odd', learns_multiplier=False,
+                                learns_meta_parameter=True))
+
   @parameterized.parameters(False, True)
   def test_continues_identically_and_is_traced_once(self, xla):
     learner = _reset(xla)
