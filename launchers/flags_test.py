@@ -34,8 +34,8 @@ class FlagsTest(absltest.TestCase):
   def test_help_has_unit_range_and_origin(self):
     values = absl_flags.FlagValues()
     flags.define(values)
-    self.assertIn('>= 0; unit: mean penalty per step; origin of the default: '
-                  'paper', values['threshold'].help)
+    self.assertIn('>= 1; unit: episodes; origin of the default: paper',
+                  values['num_episodes'].help)
     for field, setting in config_lib.Config.settings():
       self.assertIn(setting.origin, values[field.name].help)
 

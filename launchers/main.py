@@ -32,7 +32,10 @@ def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
   import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
-  app.run(lambda argv: _train(algorithm, config, task, suite))
+  try:
+    app.run(lambda argv: _train(algorithm, config, task, suite))
+  except KeyboardInterrupt:  # Later on, the run itself takes care of it.
+    _fail(algorithm, 'stopped before the first episode.', 130)
   raise AssertionError('app.run returns never.')
 
 
@@ -48,10 +51,18 @@ def _check(
     config = flags.read()
     validation.check_settings(config, algorithm)
     task = validation.resolve_task(config)
-    suite = environments.resolve_suite(config.suite)
+    suite = _resolve_suite(config)
   except (absl_flags.Error, ValueError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
   return _with_workdir(config, algorithm), task, suite
+
+
+def _resolve_suite(config: config_lib.Config) -> str:
+  try:
+    return environments.resolve_suite(config.suite)
+  except ValueError as error:
+    raise validation.ConfigError(
+        'suite', config.suite, 'builtin here', str(error)) from error
 
 
 def _silence_start_up() -> None:
@@ -68,9 +79,15 @@ def _silence_start_up() -> None:
 def _with_workdir(config: config_lib.Config,
                   algorithm: algorithm_lib.Algorithm) -> config_lib.Config:
   """Fills in the folder and makes it absolute."""
+  # Whatever tells the runs of a sweep apart, so that none resumes another.
+  parts = [algorithm.name, config.domain, f'{config.safety_coeff:g}']
+  if config.lagrange_multiplier:
+    parts.append(f'lambda{config.lagrange_multiplier:g}')
+  parts += [constraint.replace(':', '') for constraint in config.constraints]
+  if config.threshold is not None:
+    parts.append(f'beta{config.threshold:g}')
   name = config.workdir or os.path.join(
-      'runs', f'{algorithm.name}-{config.domain}-{config.safety_coeff:g}-'
-      f'seed{config.seed}')
+      'runs', '-'.join([*parts, f'seed{config.seed}']))
   return config.replace(workdir=flags.user_path(name))
 
 
@@ -84,10 +101,14 @@ def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
   # pylint: enable=g-import-not-at-top
 
   def make_environment(seed: int) -> environments.ConstrainedEnvironment:
-    return environments.make(
-        task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
-        constraints=[(c.name, c.threshold) for c in task.constraints],
-        seed=seed, suite=suite)
+    try:
+      return environments.make(
+          task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
+          constraints=[(c.name, c.threshold) for c in task.constraints],
+          seed=seed, suite=suite)
+    except (ValueError, RuntimeError) as error:  # An installed suite is broken.
+      raise validation.ConfigError(
+          'suite', config.suite, 'builtin here', str(error)) from error
 
   try:
     run.train(algorithm, config, make_environment)
@@ -111,15 +132,17 @@ def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
   trained = {c.name: c for c in task.constraints}
   width = max(len(name) for name in task.info.constraint_names)
   for info in task.info.constraints:
-    holds = info.describe(config.safety_coeff)
     if info.name in trained:
       constraint = trained[info.name]
       lines.append(
           f'  * {info.name:{width}}  <= {constraint.threshold:g} '
-          f'[{constraint.origin}]  violated unless: {holds}')
+          f'[{constraint.origin}]  violated unless: {constraint.text}')
     else:
-      lines.append(f'    {info.name:{width}}  not used; {holds}')
-  lines.append('  (* trained with; the threshold\'s origin in brackets)')
+      lines.append(f'    {info.name:{width}}  not used; '
+                   f'{info.describe(config.safety_coeff)}')
+  lines.append('  (* trained with; the threshold\'s origin in brackets; that the '
+               f'paper uses {task.info.default_constraint} here: '
+               f'{task.info.default_constraint_label})')
   return '\n'.join(lines)
 
 

@@ -21,7 +21,6 @@ from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
 from metal_tf.maths import projection
-from metal_tf.maths import shapes
 
 _DIVERGENCES = {
     'cross_entropy': losses.cross_entropy,
@@ -225,10 +224,10 @@ class Learner:
     slots = self._meta_adam.read()
     if self._config.meta_optimizer == 'adam':
       [updated], slots = optimizers.adam_update(
-          [meta_parameter], [gradient.total], slots, self._config.meta_lr)
+          [meta_parameter], [gradient.total], slots, self._config.meta_learning_rate)
     else:
       [updated] = optimizers.sgd_update(
-          [meta_parameter], [gradient.total], self._config.meta_lr)
+          [meta_parameter], [gradient.total], self._config.meta_learning_rate)
     limit = self._config.meta_parameter_limit
     return _MetaUpdate(
         tf.clip_by_value(updated, -limit, limit), slots, loss, gradient)

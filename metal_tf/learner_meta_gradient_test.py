@@ -107,8 +107,9 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     if config.meta_optimizer == 'sgd':
       np.testing.assert_allclose(
           learner.meta_parameter.numpy(),
-          state['meta_parameter/0'] - config.meta_lr * expected.total,
-          rtol=0, atol=1e-3 * config.meta_lr * np.abs(expected.total).max())
+          state['meta_parameter/0'] - config.meta_learning_rate * expected.total,
+          rtol=0, atol=1e-3 * config.meta_learning_rate *
+          np.abs(expected.total).max())
 
   def _check_forward(self, learner: learner_lib.Learner,
                      oracle: learner_oracle.Oracle, metrics: dict,
@@ -138,7 +139,8 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
       ('cold', 1, 'cross_entropy'), ('cold', 3, 'kl'),
       ('cold_clipped', 1, 'kl'), ('cold_clipped', 3, 'cross_entropy'))
   def test_uncompiled(self, regime, num_constraints, divergence):
-    self._check(regime, num_constraints, divergence, meta_optimizer='sgd')
+    self._check(regime, num_constraints, divergence, meta_optimizer='sgd',
+                meta_lr=1e-3)
 
   @parameterized.parameters(
       ('warm', 1, 'cross_entropy'), ('cold', 3, 'cross_entropy'),

@@ -39,7 +39,7 @@ class EnvironmentSpec(NamedTuple):
     action_minimum: lower bounds, float32 `[A]`.
     action_maximum: upper bounds, float32 `[A]`.
     constraint_names: K names, in the order of every `[K]` array.
-    thresholds: beta, float32 `[K]`, in mean penalty per step.
+    thresholds: beta, float64 `[K]`, in mean penalty per step.
     episode_steps: steps of a full episode, or 0 where the environment does not
       say.
   """

@@ -113,6 +113,9 @@ def resolve_task(config: config_lib.Config) -> Task:
     raise ConfigError(
         'task', config.task, registry.TASKS[config.domain].task,
         str(error)) from error
+  if config.threshold is not None and config.threshold > 1:
+    raise ConfigError('threshold', config.threshold, 'in [0, 1]',
+                      'It is a share of violated steps.')
   chosen = config.constraints or (info.default_constraint,)
   constraints = tuple(_resolve_constraint(text, info, config)
                       for text in chosen)
@@ -139,9 +142,9 @@ def _resolve_constraint(text: str, info: registry.TaskInfo,
       threshold = float(own)
     except ValueError:
       threshold = math.nan
-    if not (math.isfinite(threshold) and threshold >= 0):
+    if not 0 <= threshold <= 1:
       raise ConfigError('constraints', text,
-                        f'{name}:threshold with a finite threshold >= 0')
+                        f'{name}:threshold with a threshold in [0, 1]')
     origin = 'given'
   elif config.threshold is not None:
     threshold, origin = config.threshold, 'given'
@@ -197,15 +200,3 @@ def as_json(config: config_lib.Config) -> Dict[str, Any]:
       name: list(value) if isinstance(value, tuple) else value
       for name, value in dataclasses.asdict(config).items()
   }
-
-
-def comparable(config: config_lib.Config) -> Dict[str, Any]:
-  """The settings that a resumed run must share with the saved one.
-
-  The length of the run may be raised, checkpoints may come at another pace, and
-  the folder may have been moved.
-  """
-  settings = as_json(config)
-  for name in ('num_episodes', 'checkpoint_seconds', 'workdir'):
-    del settings[name]
-  return settings

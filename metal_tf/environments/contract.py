@@ -56,10 +56,10 @@ class ConstrainedEnvironmentTestMixin:
     spec = environment.spec
     self.assertGreaterEqual(spec.num_constraints, 1)
     self.assertLen(set(spec.constraint_names), spec.num_constraints)
-    self.assertEqual(spec.thresholds.dtype, np.float32)
+    self.assertEqual(spec.thresholds.dtype, np.float64)
     self.assertEqual(spec.thresholds.shape, (spec.num_constraints,))
     self.assertEqual(
-        [(c.name, np.float32(c.threshold)) for c in environment.constraints],
+        [(c.name, c.threshold) for c in environment.constraints],
         list(zip(spec.constraint_names, spec.thresholds)))
 
   def test_first_step(self):

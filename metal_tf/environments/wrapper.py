@@ -98,8 +98,9 @@ class ConstrainedEnvironment(dm_env.Environment):
         action_minimum=_bound(self._action_spec, 'minimum'),
         action_maximum=_bound(self._action_spec, 'maximum'),
         constraint_names=tuple(c.name for c in self._constraints),
+        # Not float32: J_C is compared with the number that was given.
         thresholds=np.array([c.threshold for c in self._constraints],
-                            np.float32),
+                            np.float64),
         episode_steps=(_episode_steps(environment) if episode_steps is None
                        else episode_steps))
     self._step = 0

@@ -103,9 +103,11 @@ def load_newest(directory: str) -> Optional[Checkpoint]:
     with open(os.path.join(path, 'run.json'), encoding='utf-8') as stream:
       run = json.load(stream)
   except Exception as error:  # zipfile, zlib, OSError, JSON: all mean the same.
+    way_out = ('remove that folder to fall back on the one before it'
+               if len(paths) > 1 else 'it is the only one: remove the run\'s '
+               'folder to start again')
     raise CheckpointError(
-        f'checkpoint {path} cannot be read ({error}); remove that folder to '
-        'fall back on the one before it.') from error
+        f'checkpoint {path} cannot be read ({error}); {way_out}.') from error
   replay_directory = os.path.join(path, 'replay')
   return Checkpoint(path, learner, run, replay_directory if os.path.isdir(
       replay_directory) else None)

@@ -102,7 +102,7 @@ class EpisodeLog:
     self._plotted = {
         name: q for name, q in self._quantities(constraint_names) if q.group
     }
-    # Truncated to what the checkpoint knows of, or to nothing.
+    # Cut to what the checkpoint knows of, or to nothing.
     # pylint: disable-next=consider-using-with
     self._stream = open(self._path, 'a', encoding='utf-8', newline='')
     self._stream.truncate(size)

@@ -1,6 +1,7 @@
 """What a person sees while a run goes: phase, numbers, speed, time to go."""
 
 import collections
+import shutil
 import sys
 import time
 from typing import Deque, Optional, Sequence, TextIO, Tuple
@@ -129,6 +130,8 @@ class Progress:
       print(line, file=self._stream, flush=True)
       return
     self._clear()
+    # A line that wraps could not be rewritten.
+    line = line[:shutil.get_terminal_size().columns - 1]
     self._width = len(line)
     self._stream.write('\r' + line)
     self._stream.flush()

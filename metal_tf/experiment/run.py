@@ -8,6 +8,7 @@ Acting and learning take turns in one thread; the replay says how many learner
 steps are due, so the ratio of samples to insertions is kept.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -28,6 +29,7 @@ from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
 from metal_tf.experiment import provenance
 from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.replay import replay as replay_lib
 
 _MAX_CUTS_IN_A_ROW = 10
 
@@ -57,15 +59,13 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
       last checkpoint.
   """
   validation.check_settings(config, algorithm)
+  if not config.workdir:
+    raise validation.ConfigError('workdir', '', 'a folder for the run')
   workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
-  try:
-    run = Run(algorithm, config, make_environment, workdir)
-    try:
-      return run.run()
-    finally:
-      run.close()
-  finally:
-    workdir.close()
+  with contextlib.ExitStack() as stack:
+    stack.callback(workdir.close)
+    run = Run(algorithm, config, make_environment, workdir, stack)
+    return run.run()
 
 
 class Run:
@@ -73,7 +73,7 @@ class Run:
 
   def __init__(self, algorithm: algorithm_lib.Algorithm,
                config: config_lib.Config, make_environment: EnvironmentFactory,
-               workdir: workdir_lib.Workdir):
+               workdir: workdir_lib.Workdir, stack: contextlib.ExitStack):
     """Assembles a run and takes over its newest checkpoint, if there is one.
 
     Args:
@@ -81,6 +81,7 @@ class Run:
       config: its settings.
       make_environment: makes the environment from a seed.
       workdir: the run's folder, locked.
+      stack: closes what the run opens.
 
     Raises:
       WorkdirError: if the folder holds a run with other settings.
@@ -94,17 +95,20 @@ class Run:
     done = saved.run['episode'] if saved else 0
     self._environment = make_environment(
         parts.seed_of('environment', config.seed, done))
+    stack.callback(self._environment.close)
     self._spec = self._environment.spec
+    description = self._describe()
     if saved_config is not None:
-      workdir_lib.check_same_run(
-          saved_config, algorithm.name, config, self._environment.suite)
+      workdir_lib.check_same_run(saved_config, description)
     self._learner = parts.make_learner(self._spec, algorithm, config)
     self._actor = parts.make_actor(self._spec, self._learner, config)
     self._accumulator = parts.make_accumulator(config)
-    self._replay = parts.make_replay(self._spec, config, workdir.path)
     self._progress = progress_lib.Progress(
         config.num_episodes, self._spec.constraint_names,
         self._spec.thresholds)
+    stack.callback(self._progress.close)
+    self._replay = self._make_replay(saved)
+    stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
     self._episode = 0
     self._actor_steps = 0
@@ -113,14 +117,16 @@ class Run:
     self._penalties: List[np.ndarray] = []
     self._signal: Optional[int] = None
     self._cuts_in_a_row = 0
-    if saved_config is not None:
-      self._tell_resumed(saved)
     if saved is not None:
       self._restore(saved)
+    elif saved_config is not None:
+      self._progress.note('The run in this folder ended before its first '
+                          'checkpoint; starting again.')
     self._log = episode_log.EpisodeLog(
         workdir.path, self._spec.constraint_names,
         saved.run['episode_log_size'] if saved else 0)
-    workdir.write_json('config.json', self._describe())
+    stack.callback(self._log.close)
+    workdir.write_json('config.json', description)
 
   # --- The loop --------------------------------------------------------------
 
@@ -155,8 +161,9 @@ class Run:
       self._seconds += time.monotonic() - started
       self._log_episode(result)
       if time.monotonic() - saved_at >= self._config.checkpoint_seconds:
-        self._save()
-        saved_at, saved_episode = time.monotonic(), self._episode
+        if self._save():
+          saved_episode = self._episode
+        saved_at = time.monotonic()
     if self._episode > saved_episode:
       self._save()
 
@@ -245,7 +252,11 @@ class Run:
     for name, values in per_constraint.items():
       for constraint, value in zip(self._spec.constraint_names, values):
         record[f'{name}/{constraint}'] = value
-    self._log.write({**record, **learned})
+    try:
+      self._log.write({**record, **learned})
+    except OSError as error:  # The rows wait in memory for the next try.
+      self._progress.note(f'Warning: episode {self._episode} is not on disk yet '
+                          f'({error}); training goes on.')
 
   def _summarize(self) -> metrics.Score:
     """Writes `summary.json` and prints the paper's metrics."""
@@ -296,24 +307,18 @@ class Run:
         'commit': provenance.commit(),
     }
 
-  def _tell_resumed(self, saved: Optional[checkpoint_lib.Checkpoint]) -> None:
-    if saved is None:
-      self._progress.note(
-          'The run in this folder ended before its first checkpoint; starting '
-          'again.')
-      return
-    self._progress.note(f'Resumed at episode {saved.run["episode"]}.')
-    if saved.replay_directory is None:
-      self._progress.note('The replay was not kept; it fills again first.')
-
   # --- Its state -------------------------------------------------------------
 
   @property
   def _checkpoints(self) -> str:
     return self._workdir.file('checkpoints')
 
-  def _save(self) -> None:
-    """Writes a checkpoint; a failure costs a warning, not the run."""
+  def _save(self) -> bool:
+    """Writes a checkpoint; a failure costs a warning, not the run.
+
+    Returns:
+      Whether it was written.
+    """
     try:
       checkpoint_lib.save(
           self._checkpoints, self._episode, self._learner.get_state(), {
@@ -327,17 +332,43 @@ class Run:
       self._progress.note(
           f'Warning: no checkpoint at episode {self._episode} ({error}); '
           'training goes on, the one before is intact.')
+      return False
+    return True
+
+  def _make_replay(
+      self, saved: Optional[checkpoint_lib.Checkpoint]) -> replay_lib.Replay:
+    """Makes the replay, with what the checkpoint kept of it."""
+    self._workdir.remove_leftovers('replay-')
+    replay = parts.make_replay(self._spec, self._config, self._workdir.path)
+    if saved is None:
+      return replay
+    lost = 'it was not kept'
+    if saved.replay_directory is not None:
+      try:
+        replay.restore(saved.replay_directory)
+        return replay
+      except (OSError, ValueError) as error:
+        lost = str(error)
+        replay.close()
+        replay = parts.make_replay(
+            self._spec, self._config, self._workdir.path)
+    self._progress.note(f'The replay fills again first ({lost}).')
+    return replay
 
   def _restore(self, saved: checkpoint_lib.Checkpoint) -> None:
     """Takes over a checkpoint; rows of the log beyond it are cut."""
-    self._learner.set_state(saved.learner)
+    self._progress.note(f'Resumed at episode {saved.run["episode"]}.')
+    try:
+      self._learner.set_state(saved.learner)
+      rows = episode_log.read(self._workdir.path)
+    except (OSError, ValueError) as error:
+      raise checkpoint_lib.CheckpointError(
+          f'{saved.path} and the logs of the run do not fit this program '
+          f'({error}); choose another --workdir.') from error
     self._actor.set_state(saved.run['exploration'])
-    if saved.replay_directory is not None:
-      self._replay.restore(saved.replay_directory)
     self._episode = saved.run['episode']
     self._actor_steps = saved.run['actor_steps']
     self._seconds = saved.run['seconds']
-    rows = episode_log.read(self._workdir.path)
     self._returns = list(rows['episode_return'][:self._episode])
     penalties = [rows[f'penalty/{name}'] for name in self._spec.constraint_names]
     self._penalties = list(np.stack(penalties, axis=1)[:self._episode])
@@ -345,9 +376,3 @@ class Run:
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame
     self._signal = number
-
-  def close(self) -> None:
-    """Closes what is open; the folder stays."""
-    self._progress.close()
-    self._log.close()
-    self._replay.close()

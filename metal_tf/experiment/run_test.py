@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -16,6 +17,7 @@ from baselines import d4pg
 from baselines import rc_d4pg
 from baselines import rs_d4pg
 from metal_tf import algorithm
+from metal_tf import validation
 from metal_tf.environments import errors
 from metal_tf.experiment import checkpoint
 from metal_tf.experiment import episode_log
@@ -181,6 +183,34 @@ class RunTest(parameterized.TestCase):
     # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
     np.testing.assert_array_equal(
         episode_log.read(path)['learner_steps'], [0, 10, 20, 20, 30, 40])
+
+  def test_a_damaged_replay_fills_again(self):
+    for deterministic in (True, False):
+      path = self._path(str(deterministic))
+      _train(path, num_episodes=3, deterministic=deterministic)
+      newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+      os.remove(os.path.join(newest.replay_directory, 'replay.json'))
+      _train(path, num_episodes=5, deterministic=deterministic)
+      np.testing.assert_array_equal(
+          episode_log.read(path)['learner_steps'][:4], [0, 10, 20, 20])
+
+  def test_a_folder_of_the_same_flags_but_another_threshold_is_refused(self):
+    path = self._path()
+    _train(path, num_episodes=1)
+    with self.assertRaisesRegex(workdir_lib.WorkdirError, 'constrained='):
+      _train(path, num_episodes=1, environment=_always_violated)
+
+  def test_a_full_disk_costs_checkpoints_and_rows_but_not_the_run(self):
+    path = self._path()
+    full = OSError(28, 'No space left on device')
+    with mock.patch.object(checkpoint, 'save', side_effect=full):
+      score = _train(path, num_episodes=3)
+    self.assertEqual(score.episodes, 3)
+    self.assertIsNone(checkpoint.load_newest(os.path.join(path, 'checkpoints')))
+
+  def test_a_run_needs_a_folder(self):
+    with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
+      _train('')
 
   def test_a_signal_ends_the_run_with_a_checkpoint(self):
     path = self._path()

@@ -3,11 +3,9 @@
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from typing import Any, Dict, Mapping, Optional
-
-from metal_tf import config as config_lib
-from metal_tf import validation
 
 
 class WorkdirError(Exception):
@@ -43,13 +41,18 @@ class Workdir:
           f'--workdir: cannot write to {path}: {error.strerror}.') from error
     try:
       fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
       self._lock.seek(0)
       owner = self._lock.read().strip() or 'unknown'
       self._lock.close()
       raise WorkdirError(
           f'--workdir: {path} is in use by a live run (process {owner}); wait '
           'for it, or choose another folder.') from error
+    except OSError as error:
+      self._lock.close()
+      raise WorkdirError(
+          f'--workdir: {path} cannot be locked ({error.strerror}); choose a '
+          'folder on another file system.') from error
     self._lock.seek(0)
     self._lock.truncate()
     self._lock.write(f'{os.getpid()}\n')
@@ -62,6 +65,12 @@ class Workdir:
   def file(self, name: str) -> str:
     """Returns the path of a file in the folder."""
     return os.path.join(self.path, name)
+
+  def remove_leftovers(self, prefix: str) -> None:
+    """Removes scratch folders that a killed run could not remove itself."""
+    for name in os.listdir(self.path):
+      if name.startswith(prefix) and os.path.isdir(self.file(name)):
+        shutil.rmtree(self.file(name), ignore_errors=True)
 
   def read_json(self, name: str) -> Optional[Dict[str, Any]]:
     """Returns a JSON file's content, or None if there is no such file."""
@@ -97,27 +106,35 @@ def write_atomically(path: str, content: bytes) -> None:
     raise
 
 
-def check_same_run(saved: Mapping[str, Any], algorithm_name: str,
-                   config: config_lib.Config, suite: str) -> None:
-  """Refuses to resume a run under another configuration.
+def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+  """Refuses to resume a run as another one.
 
   Args:
     saved: content of the folder's `config.json`.
-    algorithm_name: the agent of this run.
-    config: its settings.
-    suite: the implementation of the task, as recorded.
+    given: the same of this run.
 
   Raises:
     WorkdirError: naming the first field that differs, with both values.
   """
-  given = dict(
-      validation.comparable(config), algorithm=algorithm_name,
-      resolved_suite=suite)
-  before = dict(saved['config'], algorithm=saved['algorithm'],
-                resolved_suite=saved['suite'])
-  for name, value in given.items():
-    if before.get(name) != value:
+  before, now = _identity(saved), _identity(given)
+  for name in now:
+    if before.get(name) != now[name]:
       raise WorkdirError(
           f'--workdir: the run there has {name}={before.get(name)!r}, this one '
-          f'{name}={value!r}; give the same settings to resume it, or choose '
-          'another folder.')
+          f'{name}={now[name]!r}; give the same settings to resume it, or '
+          'choose another folder.')
+
+
+def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
+  """What a resumed run must share with the saved one, by name.
+
+  The length may be raised, checkpoints may come at another pace, and the folder
+  may have been moved. Constraints and sizes are compared as the environment has
+  them, not only as flags say.
+  """
+  identity = {name: value for name, value in description['config'].items()
+              if name not in ('num_episodes', 'checkpoint_seconds', 'workdir')}
+  return dict(
+      identity, algorithm=description['algorithm'],
+      simulator=description['suite'], constrained=description['constraints'],
+      environment=description['environment'])

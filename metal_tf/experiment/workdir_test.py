@@ -7,8 +7,6 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from metal_tf import config as config_lib
-from metal_tf import validation
 from metal_tf.experiment import workdir
 
 
@@ -56,17 +54,33 @@ class WorkdirTest(absltest.TestCase):
     self.assertEqual(sorted(os.listdir(self._path)), ['lock', 'x.json'])
     folder.close()
 
-  def test_the_first_setting_that_differs_is_named(self):
-    config = config_lib.Config(seed=3)
-    saved = {'config': validation.as_json(config), 'algorithm': 'metal',
-             'suite': 'builtin'}
-    workdir.check_same_run(saved, 'metal', config, 'builtin')
-    workdir.check_same_run(
-        saved, 'metal', config.replace(num_episodes=7), 'builtin')
-    with self.assertRaisesRegex(workdir.WorkdirError, 'seed=3, this one seed=4'):
-      workdir.check_same_run(saved, 'metal', config.replace(seed=4), 'builtin')
-    with self.assertRaisesRegex(workdir.WorkdirError, "resolved_suite='builtin'"):
-      workdir.check_same_run(saved, 'metal', config, 'realworldrl')
+  def test_what_a_killed_run_left_is_removed(self):
+    folder = workdir.Workdir(self._path)
+    os.makedirs(folder.file('replay-abc/tables'))
+    os.makedirs(folder.file('checkpoints/replay'))
+    folder.remove_leftovers('replay-')
+    self.assertEqual(sorted(os.listdir(self._path)), ['checkpoints', 'lock'])
+    folder.close()
+
+  def test_the_first_difference_to_the_saved_run_is_named(self):
+    saved = {
+        'algorithm': 'metal', 'suite': 'builtin',
+        'config': {'seed': 3, 'num_episodes': 5, 'checkpoint_seconds': 1,
+                   'workdir': 'a'},
+        'constraints': [{'name': 'slow', 'threshold': 0.1}],
+        'environment': {'observation_size': 3}}
+    workdir.check_same_run(saved, saved)
+    workdir.check_same_run(saved, {**saved, 'config': {
+        'seed': 3, 'num_episodes': 9, 'checkpoint_seconds': 2, 'workdir': 'b'}})
+    for changes, message in (
+        ({'config': {'seed': 4}}, 'seed=3, this one seed=4'),
+        ({'algorithm': 'd4pg'}, "algorithm='metal', this one algorithm='d4pg'"),
+        ({'suite': 'realworldrl'}, "simulator='builtin'"),
+        ({'constraints': [{'name': 'slow', 'threshold': 0.2}]},
+         "constrained=.*0.1.*this one .*0.2"),
+        ({'environment': {'observation_size': 4}}, 'environment=.*3.*4')):
+      with self.assertRaisesRegex(workdir.WorkdirError, message):
+        workdir.check_same_run(saved, {**saved, **changes})
 
 
 if __name__ == '__main__':

@@ -33,15 +33,15 @@ class NStepAccumulator:
 
     Args:
       n: the number of steps a transition spans, at least 1.
-      gamma: the agent's discount, in (0, 1].
+      gamma: the agent's discount, in [0, 1].
 
     Raises:
       ValueError: if an argument is out of range.
     """
     if n < 1:
       raise ValueError(f'n: got {n}, allowed are integers >= 1')
-    if not 0. < gamma <= 1.:
-      raise ValueError(f'gamma: got {gamma}, allowed is (0, 1]')
+    if not 0. <= gamma <= 1.:
+      raise ValueError(f'gamma: got {gamma}, allowed is [0, 1]')
     self._n = n
     self._gamma = float(gamma)
     # Observation and action of the steps whose transition is not complete.

@@ -169,7 +169,7 @@ class NStepAccumulatorTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'as in the first step'):
       _feed(accumulator, _random_episode(rng, 3, 2))
 
-  @parameterized.parameters((0, 0.9, 'n: got 0'), (1, 0., 'gamma: got 0'),
+  @parameterized.parameters((0, 0.9, 'n: got 0'), (1, -0.1, 'gamma: got -0.1'),
                             (1, 1.1, 'gamma: got 1.1'))
   def test_wrong_arguments_raise(self, n, gamma, message):
     with self.assertRaisesRegex(ValueError, message):

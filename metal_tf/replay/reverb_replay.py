@@ -126,7 +126,10 @@ class ReverbReplay(replay.Replay):
   def save(self, directory: str) -> None:
     self._writer.flush()
     self._flushed = True
-    checkpoint = self._client.checkpoint()
+    try:
+      checkpoint = self._client.checkpoint()
+    except RuntimeError as e:  # The server's words for a full disk, say.
+      raise OSError(f'Reverb could not write its tables: {e}') from e
     # The server names its checkpoint by the time; only its contents are ours.
     shutil.move(checkpoint, os.path.join(directory, _TABLES_DIRECTORY))
     state = dict(settings=self._settings(), inserts=self._inserts,
