@@ -7,6 +7,7 @@ import warnings
 
 from absl import app
 from absl import flags as absl_flags
+from absl import logging
 
 from launchers import flags
 from metal_tf import algorithm as algorithm_lib
@@ -68,12 +69,18 @@ def _resolve_suite(config: config_lib.Config) -> str:
 def _silence_start_up() -> None:
   """Keeps what libraries print when they are loaded off the screen.
 
-  It says nothing about the run, and hides what does.
+  It says nothing about the run, and hides what does. A --verbosity that was
+  asked for stays.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  warnings.filterwarnings('ignore', category=DeprecationWarning)
-  import gym_notices.notices  # pylint: disable=g-import-not-at-top
+  if absl_flags.FLAGS['verbosity'].using_default_value:
+    logging.set_verbosity(logging.WARNING)
+  # pylint: disable=g-import-not-at-top,unused-import
+  import gym_notices.notices
   gym_notices.notices.notices.clear()
+  import gym  # Shows all deprecation warnings from here on; Acme imports it.
+  # pylint: enable=g-import-not-at-top,unused-import
+  warnings.filterwarnings('ignore', category=DeprecationWarning)
 
 
 def _with_workdir(config: config_lib.Config,
