@@ -1,5 +1,6 @@
 """Tests for `in_process`."""
 
+import os
 import tempfile
 
 from absl.testing import absltest
@@ -45,6 +46,17 @@ class InProcessReplayTest(replay_contract.ReplayContract,
     for memory_ in (memory, restored):
       self.fill(memory_, 45, 60)
     self.assert_same_batches(self.drain(memory), self.drain(restored))
+
+  def test_a_damaged_saved_replay_raises(self):
+    memory = self.make_replay()
+    self.fill(memory, 0, 20)
+    with tempfile.TemporaryDirectory() as directory:
+      memory.save(directory)
+      path = os.path.join(directory, 'replay.npz')
+      with open(path, 'r+b') as stream:
+        stream.truncate(os.path.getsize(path) // 2)
+      with self.assertRaisesRegex(ValueError, 'saved arrays are damaged'):
+        self.make_replay().restore(directory)
 
 
 if __name__ == '__main__':

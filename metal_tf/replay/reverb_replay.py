@@ -4,15 +4,15 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 import reverb
 from reverb import reverb_types
 
 from metal_tf import types
+from metal_tf.replay import counted
 from metal_tf.replay import loopback
-from metal_tf.replay import rate_limits
 from metal_tf.replay import replay
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
@@ -22,11 +22,10 @@ _TABLES_DIRECTORY = 'reverb'
 _STATE_FILE = 'replay.json'
 
 
-class ReverbReplay(replay.Replay):
+class ReverbReplay(counted.CountedReplay):
   """The two tables, a writer and a sampler in one process.
 
-  Made for a single thread that inserts and samples in turn: both calls either
-  return or raise, whatever the sizes. Selection inside Reverb takes no seed;
+  Insertion and sampling either return or raise, whatever the sizes. Selection inside Reverb takes no seed;
   `InProcessReplay` is the reproducible one.
   """
 
@@ -56,23 +55,15 @@ class ReverbReplay(replay.Replay):
     Raises:
       ValueError: naming the argument, what it was and what is allowed.
     """
-    rate_limits.check_penalty_sizes(num_penalty_samples, penalty_capacity)
-    # Insertion must not wait: the thread that inserts is the one that samples.
-    self.window = rate_limits.rate_limiter_window(
-        samples_per_insert=samples_per_insert, min_size=min_size,
-        capacity=capacity, batch_size=batch_size,
+    super().__init__(
+        spec=spec, batch_size=batch_size,
+        num_penalty_samples=num_penalty_samples, capacity=capacity,
+        min_size=min_size, samples_per_insert=samples_per_insert,
+        penalty_capacity=penalty_capacity,
         prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        first_inserts=0, error_buffer=error_buffer)
-    self._spec = spec
-    self._batch_size = batch_size
-    self._num_penalty_samples = num_penalty_samples
-    self._capacity = capacity
-    self._penalty_capacity = penalty_capacity
+        error_buffer=error_buffer)
     self._timeout_seconds = timeout_seconds
     self._scratch = tempfile.mkdtemp(prefix='replay-', dir=scratch_directory)
-    self._inserts = 0
-    self._episodes = 0
-    self._samples = 0
     self._server: Optional[reverb.Server] = None
     self._start()
 
@@ -84,15 +75,6 @@ class ReverbReplay(replay.Replay):
   def insert_episode_penalty(self, j_c: np.ndarray) -> None:
     self._writer.insert_episode_penalty(j_c)
     self._episodes += 1
-
-  def can_sample(self) -> bool:
-    return self.num_transitions >= self.window.min_size and self._episodes > 0
-
-  def batches_due(self) -> int:
-    if not self.can_sample():
-      return 0
-    return self.window.batches_due(
-        self._inserts, self._samples, self._batch_size)
 
   def sample(self) -> Tuple[types.Transition, Any]:
     self._check_can_sample()
@@ -114,14 +96,6 @@ class ReverbReplay(replay.Replay):
           f'{self.window.description})')
     self._samples += self._batch_size
     return batch
-
-  @property
-  def num_transitions(self) -> int:
-    return min(self._inserts, self._capacity)
-
-  @property
-  def num_episode_penalties(self) -> int:
-    return min(self._episodes, self._penalty_capacity)
 
   def save(self, directory: str) -> None:
     self._writer.flush()
@@ -200,24 +174,6 @@ class ReverbReplay(replay.Replay):
           num_penalty_samples=self._num_penalty_samples,
           timeout_seconds=self._timeout_seconds))
     return next(self._iterator, None)
-
-  def _check_can_sample(self) -> None:
-    """Raises unless a batch is there inside the window."""
-    if not self.can_sample():
-      raise RuntimeError(
-          f'replay: sampled with {self.num_transitions} transitions and '
-          f'{self.num_episode_penalties} episode penalties, expected at least '
-          f'{self.window.min_size} and 1')
-    if not self.window.admits_batch(self._inserts, self._samples,
-                                    self._batch_size):
-      raise RuntimeError(
-          f'replay: sampled too far ahead, {self._samples} samples of '
-          f'{self._inserts} insertions ({self.window.description})')
-
-  def _settings(self) -> Dict[str, float]:
-    """What a saved replay has to share with the one that restores it."""
-    return replay.settings(
-        self._spec, self.window, self._capacity, self._penalty_capacity)
 
 
 def _counts(info: reverb_types.TableInfo) -> Tuple[int, int]:
