@@ -5,7 +5,6 @@ import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
-import numpy as np
 
 from metal_tf import environments
 from metal_tf.environments import registry
@@ -26,7 +25,7 @@ class RegistryTest(parameterized.TestCase):
     self.assertEqual(spec.action_size, info.action_size)
     self.assertEqual(spec.episode_steps, info.episode_steps)
     self.assertEqual(spec.constraint_names, (info.default_constraint,))
-    self.assertEqual(spec.thresholds[0], np.float32(info.default_threshold))
+    self.assertEqual(spec.thresholds[0], info.default_threshold)
     self.assertAlmostEqual(environment.environment.control_timestep(),
                            info.control_timestep, delta=1e-12)
     self.assertEqual(environment.name, f'{domain}/{info.task}')
