@@ -94,8 +94,11 @@ class EpisodeLog:
     Args:
       directory: of the run.
       constraint_names: K names.
-      size: bytes of `episodes.csv` to keep when resuming; later rows belong to
-        episodes that will be run again. 0 starts anew.
+      size: bytes of `episodes.csv` to keep when resuming, as `sync` gave them;
+        later rows belong to episodes that will be run again. 0 starts anew.
+
+    Raises:
+      ValueError: if the file is shorter than that.
     """
     self.columns = columns(constraint_names)
     self._path = os.path.join(directory, 'episodes.csv')
@@ -105,6 +108,9 @@ class EpisodeLog:
     # Cut to what the checkpoint knows of, or to nothing.
     # pylint: disable-next=consider-using-with
     self._stream = open(self._path, 'a', encoding='utf-8', newline='')
+    if self._stream.tell() < size:
+      raise ValueError(f'{self._path} must have at least {size} bytes, got '
+                       f'{self._stream.tell()}.')
     self._stream.truncate(size)
     if not size:
       self._write_row(self.columns)
@@ -145,9 +151,10 @@ class EpisodeLog:
               description=quantity.meaning)
     self._tensorboard.flush()
 
-  @property
-  def size(self) -> int:
-    """Bytes of `episodes.csv` so far."""
+  def sync(self) -> int:
+    """Makes sure that all rows are on disk; returns the bytes they take."""
+    self._stream.flush()
+    os.fsync(self._stream.fileno())
     return os.path.getsize(self._path)
 
   def close(self) -> None:

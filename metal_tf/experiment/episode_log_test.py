@@ -39,7 +39,7 @@ class EpisodeLogTest(absltest.TestCase):
   def test_resuming_keeps_what_the_checkpoint_knew_of(self):
     log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
     log.write(self._record(1))
-    size = log.size
+    size = log.sync()
     log.write(self._record(2, episode_return=-1))
     log.close()
     log = episode_log.EpisodeLog(self._directory, ('a', 'b'), size)
@@ -48,6 +48,11 @@ class EpisodeLogTest(absltest.TestCase):
     rows = episode_log.read(self._directory)
     np.testing.assert_array_equal(rows['episode'], [1, 2])
     np.testing.assert_array_equal(rows['episode_return'], [0.5, 7])
+
+  def test_a_file_that_lost_rows_is_refused(self):
+    episode_log.EpisodeLog(self._directory, ('a', 'b')).close()
+    with self.assertRaisesRegex(ValueError, 'at least 100000 bytes'):
+      episode_log.EpisodeLog(self._directory, ('a', 'b'), 100000)
 
   def test_a_half_written_row_is_not_read(self):
     log = episode_log.EpisodeLog(self._directory, ('a', 'b'))

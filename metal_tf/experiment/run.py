@@ -122,9 +122,7 @@ class Run:
     elif saved_config is not None:
       self._progress.note('The run in this folder ended before its first '
                           'checkpoint; starting again.')
-    self._log = episode_log.EpisodeLog(
-        workdir.path, self._spec.constraint_names,
-        saved.run['episode_log_size'] if saved else 0)
+    self._log = self._open_log(saved)
     stack.callback(self._log.close)
     workdir.write_json('config.json', description)
 
@@ -325,7 +323,7 @@ class Run:
               'episode': self._episode,
               'actor_steps': self._actor_steps,
               'seconds': self._seconds,
-              'episode_log_size': self._log.size,
+              'episode_log_size': self._log.sync(),
               'exploration': self._actor.state(),
           }, self._replay)
     except OSError as error:
@@ -355,8 +353,20 @@ class Run:
     self._progress.note(f'The replay fills again first ({lost}).')
     return replay
 
+  def _open_log(self, saved: Optional[checkpoint_lib.Checkpoint]
+               ) -> episode_log.EpisodeLog:
+    """Opens the log; rows beyond the checkpoint are cut."""
+    size = saved.run['episode_log_size'] if saved else 0
+    try:
+      return episode_log.EpisodeLog(
+          self._workdir.path, self._spec.constraint_names, size)
+    except ValueError as error:
+      raise checkpoint_lib.CheckpointError(
+          f'{saved.path} does not fit the log ({error}) Choose another '
+          '--workdir.') from error
+
   def _restore(self, saved: checkpoint_lib.Checkpoint) -> None:
-    """Takes over a checkpoint; rows of the log beyond it are cut."""
+    """Takes over a checkpoint, but for the replay."""
     self._progress.note(f'Resumed at episode {saved.run["episode"]}.')
     try:
       self._learner.set_state(saved.learner)
