@@ -17,6 +17,7 @@ _SKEWED = (-2., 0.5)
 
 def _make_network(layer_sizes, observation_size, minimum, maximum, seed=0):
   """The paper's policy with random weights, and a spec of its actions."""
+  tf.random.set_seed(seed)
   spec = specs.BoundedArray(minimum.shape, np.float32, minimum, maximum)
   network = snt.Sequential([
       networks.LayerNormMLP(layer_sizes, activate_final=True),
