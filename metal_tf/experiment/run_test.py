@@ -216,9 +216,10 @@ class RunTest(parameterized.TestCase):
     path = self._path()
 
     def stop():
-      while not os.path.exists(os.path.join(path, 'episodes.csv')):
-        time.sleep(0.01)
-      time.sleep(0.5)
+      log = os.path.join(path, 'episodes.csv')
+      # With a row in the log, the run is in its loop and hears signals.
+      while not os.path.exists(log) or _num_lines(log) < 2:
+        time.sleep(0.05)
       os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=stop)
@@ -238,6 +239,11 @@ class RunTest(parameterized.TestCase):
   def test_a_simulation_that_always_diverges_ends_the_run(self):
     with self.assertRaises(errors.EpisodeCut):
       _train(self._path(), environment=_diverging(times=1000))
+
+
+def _num_lines(path):
+  with open(path, encoding='utf-8') as stream:
+    return len(stream.readlines())
 
 
 def _always_violated(seed):
