@@ -68,10 +68,9 @@ def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
 def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
                config: config_lib.Config) -> actor_lib.Actor:
   """Makes the exploring actor; it takes the learner's weights every episode."""
-  variables = numpy_policy.ordered_variables(learner.networks.policy)
 
   def weights() -> Sequence[np.ndarray]:
-    return [variable.numpy() for variable in variables]
+    return numpy_policy.policy_weights(learner.networks.policy)
 
   return actor_lib.Actor(
       numpy_policy.NumpyPolicy(
