@@ -108,7 +108,6 @@ class Learner:
             types.Transition(*(
                 tf.TensorSpec(shape, dtype)
                 for shape in ([b, o], [b, a], [b], [b, k], [b], [b, o]))),
-            tf.TensorSpec([None, k], dtype) if not config.xla else
             tf.TensorSpec([config.penalty_samples, k], dtype),
         ],
         autograph=False,  # Nothing to convert; looking for it takes seconds.

@@ -1,28 +1,12 @@
 """A small environment for tests of acting."""
 
-from typing import NamedTuple, Optional
-
 import dm_env
 import numpy as np
 
 from metal_tf import types
+from metal_tf.environments import TimeStep
 
 NUM_CONSTRAINTS = 2
-
-
-class _TimeStep(NamedTuple):
-  """The fields of a constrained environment's time step."""
-  step_type: dm_env.StepType
-  reward: Optional[float]
-  discount: Optional[float]
-  observation: np.ndarray
-  penalty: Optional[np.ndarray]
-
-  def first(self) -> bool:
-    return self.step_type == dm_env.StepType.FIRST
-
-  def last(self) -> bool:
-    return self.step_type == dm_env.StepType.LAST
 
 
 class CountingEnvironment:
@@ -35,15 +19,15 @@ class CountingEnvironment:
     self._episode_steps = episode_steps
     self._count = 0
 
-  def reset(self) -> _TimeStep:
+  def reset(self) -> TimeStep:
     self._count = 0
-    return _TimeStep(dm_env.StepType.FIRST, None, None, self._observe(), None)
+    return TimeStep(dm_env.StepType.FIRST, None, None, self._observe(), None)
 
-  def step(self, action: np.ndarray) -> _TimeStep:
+  def step(self, action: np.ndarray) -> TimeStep:
     assert action.shape == (2,), action.shape
     self._count += 1
     last = self._count == self._episode_steps
-    return _TimeStep(
+    return TimeStep(
         dm_env.StepType.LAST if last else dm_env.StepType.MID,
         float(self._count), 1., self._observe(),
         np.array([1. - self._count % 2, 1.], np.float32))
