@@ -1,27 +1,34 @@
-"""Checkpoints: complete or not there at all.
+"""Checkpoints: complete or not there at all, and verified when they are read.
 
-One checkpoint is a folder `checkpoints/episode-<number>` with the learner's
-arrays, the run's own state and the replay. It is written under a temporary name
-and renamed. The three newest are kept; replay, the largest part, only in the
-newest of them. Nothing is pickled.
+    checkpoints/
+      episode-00000120/  learner.npz, run.json, manifest.json
+      episode-00000140/
+      episode-00000160/  the three newest
+      replay-00000140/   the replay's own files, manifest.json
+
+Every folder is written under a temporary name, brought to disk and renamed; its
+manifest has the checksums. Replay is much larger than the rest, so it is saved
+less often: a checkpoint names the replay that was the newest when it was
+written. Nothing is pickled.
 """
 
 import json
 import os
 import shutil
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from metal_tf.replay import replay as replay_lib
+from metal_tf.experiment import manifest
 
 _KEEP = 3
 _PREFIX = 'episode-'
+_REPLAY_PREFIX = 'replay-'
 _TEMPORARY = 'incomplete'
 
 
 class CheckpointError(Exception):
-  """A checkpoint that cannot be read; the message names the file."""
+  """No checkpoint can be used; the message names the file."""
 
 
 class Checkpoint(NamedTuple):
@@ -31,93 +38,183 @@ class Checkpoint(NamedTuple):
     path: its folder.
     learner: arrays by name, as of `Learner.get_state`.
     run: JSON values: counters, random states, sizes of logs.
-    replay_directory: of the replay's own files, or None if it was not kept.
+    replay_directory: of the replay's own files, verified; None if they are
+      damaged or were never saved.
+    replay_episode: episodes done when the replay was saved, or None likewise.
+    replay_problem: why there is no replay, or why it is not the one that the
+      checkpoint names; '' if all is well.
   """
   path: str
   learner: Dict[str, np.ndarray]
   run: Dict[str, Any]
   replay_directory: Optional[str]
+  replay_episode: Optional[int]
+  replay_problem: str = ''
 
 
-def save(directory: str, episode: int, learner: Mapping[str, np.ndarray],
-         run: Mapping[str, Any], replay: replay_lib.Replay) -> str:
-  """Writes a checkpoint and removes what it supersedes.
+class Checkpointer:
+  """Writes and reads the checkpoints of one run."""
 
-  Args:
-    directory: folder of all checkpoints of the run.
-    episode: episodes done.
-    learner: arrays by name.
-    run: JSON values.
-    replay: saves itself.
+  def __init__(self, directory: str, warn: Callable[[str], None]):
+    """Does nothing yet.
 
-  Returns:
-    The checkpoint's folder.
+    Args:
+      directory: folder of all checkpoints of the run.
+      warn: takes one line for each damaged checkpoint.
+    """
+    self._directory = directory
+    self._warn = warn
+    # The replay that the next checkpoint without one of its own refers to:
+    # (folder, episode). One that was not verified is not referred to.
+    self._replay: Optional[Tuple[str, int]] = None
 
-  Raises:
-    OSError: if it cannot be written; those before are intact then.
-  """
-  temporary = os.path.join(directory, _TEMPORARY)
-  shutil.rmtree(temporary, ignore_errors=True)
-  os.makedirs(os.path.join(temporary, 'replay'))
-  with open(os.path.join(temporary, 'learner.npz'), 'wb') as stream:
-    np.savez(stream, **learner)
-    stream.flush()
-    os.fsync(stream.fileno())
-  with open(os.path.join(temporary, 'run.json'), 'w',
-            encoding='utf-8') as stream:
-    json.dump(run, stream, indent=2)
-    stream.flush()
-    os.fsync(stream.fileno())
-  replay.save(os.path.join(temporary, 'replay'))
-  final = os.path.join(directory, f'{_PREFIX}{episode:08d}')
-  shutil.rmtree(final, ignore_errors=True)
-  os.rename(temporary, final)
-  *old, _ = _all(directory)
-  for path in old:
-    shutil.rmtree(os.path.join(path, 'replay'), ignore_errors=True)
-  for path in old[:-(_KEEP - 1)]:
-    shutil.rmtree(path, ignore_errors=True)
-  return final
+  def save(self, episode: int, learner: Mapping[str, np.ndarray],
+           run: Mapping[str, Any],
+           save_replay: Optional[Callable[[str], None]]) -> str:
+    """Writes a checkpoint and removes what it supersedes.
 
+    Args:
+      episode: episodes done.
+      learner: arrays by name.
+      run: JSON values.
+      save_replay: writes the replay's files into the empty folder it is given.
+        None: the checkpoint refers to the replay that was loaded or saved
+        last, if there is one.
 
-def load_newest(directory: str) -> Optional[Checkpoint]:
-  """Reads the newest checkpoint.
+    Returns:
+      The checkpoint's folder.
 
-  Args:
-    directory: folder of all checkpoints of the run.
+    Raises:
+      OSError: if it cannot be written; those before are intact then.
+    """
+    os.makedirs(self._directory, exist_ok=True)
+    replay = self._replay
+    if save_replay is not None:
+      replay = (self._save_replay(episode, save_replay), episode)
+    temporary = self._begin()
+    with open(os.path.join(temporary, 'learner.npz'), 'wb') as stream:
+      np.savez(stream, **learner)
+    with open(os.path.join(temporary, 'run.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump(run, stream, indent=2)
+    manifest.seal(temporary, {
+        'episode': episode,
+        'replay': os.path.basename(replay[0]) if replay else None,
+        'replay_lag_episodes': episode - replay[1] if replay else None,
+    })
+    final = os.path.join(self._directory, f'{_PREFIX}{episode:08d}')
+    shutil.rmtree(final, ignore_errors=True)  # A damaged one, run again.
+    self._finish(temporary, final)
+    self._replay = replay
+    self._remove_superseded(final)
+    return final
 
-  Returns:
-    The checkpoint, or None if there is none.
+  def load_newest(self) -> Optional[Checkpoint]:
+    """Reads the newest checkpoint that is intact.
 
-  Raises:
-    CheckpointError: if it cannot be read; there is no silent fresh start.
-  """
-  paths = _all(directory)
-  if not paths:
-    return None
-  path = paths[-1]
-  try:
+    Returns:
+      The checkpoint, or None if none was ever completed.
+
+    Raises:
+      CheckpointError: if all are damaged, there is no silent fresh start; or if
+        a newer version of this program wrote the newest.
+    """
+    paths = self._all(_PREFIX)
+    for path in reversed(paths):
+      try:
+        loaded = self._load(path)
+      except manifest.NewerFormatError as error:
+        raise CheckpointError(f'checkpoint {error}.') from error
+      except manifest.DamagedError as error:
+        problem = str(error)
+        self._warn(f'Warning: damaged checkpoint: {problem}.')
+        continue
+      if loaded.replay_directory is not None:
+        self._replay = (loaded.replay_directory, loaded.replay_episode)
+      return loaded
+    if not paths:
+      return None
+    raise CheckpointError(
+        f'no checkpoint in {self._directory} is intact ({problem}); remove the '
+        'run\'s folder to start again.')
+
+  # --- Writing ---------------------------------------------------------------
+
+  def _save_replay(self, episode: int,
+                   save_replay: Callable[[str], None]) -> str:
+    """Writes the replay beside the one before; returns its folder."""
+    temporary = self._begin()
+    save_replay(temporary)
+    manifest.seal(temporary, {'episode': episode})
+    final = os.path.join(self._directory, f'{_REPLAY_PREFIX}{episode:08d}')
+    while os.path.exists(final):  # In use by the checkpoint before.
+      final += '-again'
+    self._finish(temporary, final)
+    return final
+
+  def _begin(self) -> str:
+    temporary = os.path.join(self._directory, _TEMPORARY)
+    shutil.rmtree(temporary, ignore_errors=True)
+    os.makedirs(temporary)
+    return temporary
+
+  def _finish(self, temporary: str, final: str) -> None:
+    os.rename(temporary, final)
+    manifest.sync_folder(self._directory)
+
+  def _remove_superseded(self, newest: str) -> None:
+    """Removes what is not needed once `newest` is in place."""
+    paths = self._all(_PREFIX)
+    # Any with a higher number were passed over as damaged when the run resumed.
+    position = paths.index(newest) + 1
+    for path in paths[:max(0, position - _KEEP)] + paths[position:]:
+      shutil.rmtree(path, ignore_errors=True)
+    for path in self._all(_REPLAY_PREFIX):
+      if self._replay is None or path != self._replay[0]:
+        shutil.rmtree(path, ignore_errors=True)
+
+  # --- Reading ---------------------------------------------------------------
+
+  def _load(self, path: str) -> Checkpoint:
+    """Reads one checkpoint; raises DamagedError if it is not intact."""
+    content = manifest.verify(path)
     with np.load(os.path.join(path, 'learner.npz'),
                  allow_pickle=False) as arrays:
       learner = dict(arrays)
     with open(os.path.join(path, 'run.json'), encoding='utf-8') as stream:
       run = json.load(stream)
-  except Exception as error:  # zipfile, zlib, OSError, JSON: all mean the same.
-    way_out = ('remove that folder to fall back on the one before it'
-               if len(paths) > 1 else 'it is the only one: remove the run\'s '
-               'folder to start again')
-    raise CheckpointError(
-        f'checkpoint {path} cannot be read ({error}); {way_out}.') from error
-  replay_directory = os.path.join(path, 'replay')
-  return Checkpoint(path, learner, run, replay_directory if os.path.isdir(
-      replay_directory) else None)
+    return Checkpoint(path, learner, run, *self._find_replay(content['replay']))
 
+  def _find_replay(
+      self, name: Optional[str]) -> Tuple[Optional[str], Optional[int], str]:
+    """Finds intact replay files: those named, else the newest that there are.
 
-def _all(directory: str) -> List[str]:
-  """Returns the complete checkpoints, oldest first."""
-  if not os.path.isdir(directory):
-    return []
-  return [
-      os.path.join(directory, name) for name in sorted(os.listdir(directory))
-      if name.startswith(_PREFIX)
-  ]
+    Others than those named do no harm, because the learner takes transitions
+    of any age, and are better than none.
+
+    Args:
+      name: folder that the checkpoint names, or None.
+
+    Returns:
+      Folder and episode, or None and None; and what is wrong, if anything.
+    """
+    paths = self._all(_REPLAY_PREFIX)[::-1]
+    problem = 'it was not saved'
+    if name is not None:
+      named = os.path.join(self._directory, name)
+      paths = [named] + [path for path in paths if path != named]
+      problem = ''
+    for path in paths:
+      try:
+        return path, manifest.verify(path)['episode'], problem
+      except (manifest.DamagedError, manifest.NewerFormatError) as error:
+        problem = problem or str(error)
+    return None, None, problem
+
+  def _all(self, prefix: str) -> List[str]:
+    """Returns the complete folders of a kind, oldest first."""
+    if not os.path.isdir(self._directory):
+      return []
+    return [os.path.join(self._directory, name)
+            for name in sorted(os.listdir(self._directory))
+            if name.startswith(prefix)]

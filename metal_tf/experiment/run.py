@@ -91,7 +91,9 @@ class Run:
     self._config = config
     self._workdir = workdir
     saved_config = workdir.read_json('config.json')
-    saved = checkpoint_lib.load_newest(self._checkpoints)
+    self._checkpoints = checkpoint_lib.Checkpointer(
+        workdir.file('checkpoints'), print)
+    saved = self._checkpoints.load_newest()
     done = saved.run['episode'] if saved else 0
     self._environment = make_environment(
         parts.seed_of('environment', config.seed, done))
@@ -307,10 +309,6 @@ class Run:
 
   # --- Its state -------------------------------------------------------------
 
-  @property
-  def _checkpoints(self) -> str:
-    return self._workdir.file('checkpoints')
-
   def _save(self) -> bool:
     """Writes a checkpoint; a failure costs a warning, not the run.
 
@@ -318,14 +316,14 @@ class Run:
       Whether it was written.
     """
     try:
-      checkpoint_lib.save(
-          self._checkpoints, self._episode, self._learner.get_state(), {
+      self._checkpoints.save(
+          self._episode, self._learner.get_state(), {
               'episode': self._episode,
               'actor_steps': self._actor_steps,
               'seconds': self._seconds,
               'episode_log_size': self._log.sync(),
               'exploration': self._actor.state(),
-          }, self._replay)
+          }, self._replay.save)
     except OSError as error:
       self._progress.note(
           f'Warning: no checkpoint at episode {self._episode} ({error}); '
@@ -340,7 +338,7 @@ class Run:
     replay = parts.make_replay(self._spec, self._config, self._workdir.path)
     if saved is None:
       return replay
-    lost = 'it was not kept'
+    lost = saved.replay_problem
     if saved.replay_directory is not None:
       try:
         replay.restore(saved.replay_directory)

@@ -33,9 +33,13 @@ def _train(path, algorithm_=algorithm.METAL, environment=None, **changes):
                    environment or testing.make_environment)
 
 
+def _newest(path):
+  return checkpoint.Checkpointer(
+      os.path.join(path, 'checkpoints'), print).load_newest()
+
+
 def _weights(path):
-  newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
-  return newest.learner
+  return _newest(path).learner
 
 
 class RunTest(parameterized.TestCase):
@@ -175,7 +179,7 @@ class RunTest(parameterized.TestCase):
   def test_a_lost_replay_fills_again(self):
     path = self._path()
     _train(path, num_episodes=3)
-    newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+    newest = _newest(path)
     for name in os.listdir(newest.replay_directory):
       os.remove(os.path.join(newest.replay_directory, name))
     os.rmdir(newest.replay_directory)
@@ -188,7 +192,7 @@ class RunTest(parameterized.TestCase):
     for deterministic in (True, False):
       path = self._path(str(deterministic))
       _train(path, num_episodes=3, deterministic=deterministic)
-      newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+      newest = _newest(path)
       os.remove(os.path.join(newest.replay_directory, 'replay.json'))
       _train(path, num_episodes=5, deterministic=deterministic)
       np.testing.assert_array_equal(
@@ -203,10 +207,11 @@ class RunTest(parameterized.TestCase):
   def test_a_full_disk_costs_checkpoints_and_rows_but_not_the_run(self):
     path = self._path()
     full = OSError(28, 'No space left on device')
-    with mock.patch.object(checkpoint, 'save', side_effect=full):
+    with mock.patch.object(
+        checkpoint.Checkpointer, 'save', side_effect=full):
       score = _train(path, num_episodes=3)
     self.assertEqual(score.episodes, 3)
-    self.assertIsNone(checkpoint.load_newest(os.path.join(path, 'checkpoints')))
+    self.assertIsNone(_newest(path))
 
   def test_a_run_needs_a_folder(self):
     with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
@@ -228,7 +233,7 @@ class RunTest(parameterized.TestCase):
       _train(path, num_episodes=100000)
     thread.join()
     self.assertEqual(caught.exception.code, 128 + signal.SIGTERM)
-    newest = checkpoint.load_newest(os.path.join(path, 'checkpoints'))
+    newest = _newest(path)
     self.assertLen(episode_log.read(path)['episode'], newest.run['episode'])
 
   def test_a_diverged_simulation_costs_an_episode_not_the_run(self):
