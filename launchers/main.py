@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import List, NoReturn, Tuple
+from typing import Callable, List, NoReturn, Tuple
 import warnings
 
 from absl import app
@@ -100,12 +100,6 @@ def _with_workdir(config: config_lib.Config,
 
 def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
            task: validation.Task, suite: str) -> None:
-  """Trains; what a user can mend is one sentence, without a traceback."""
-  # pylint: disable=g-import-not-at-top
-  from metal_tf.experiment import checkpoint
-  from metal_tf.experiment import run
-  from metal_tf.experiment import workdir
-  # pylint: enable=g-import-not-at-top
 
   def make_environment(seed: int) -> environments.ConstrainedEnvironment:
     try:
@@ -117,13 +111,42 @@ def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
       raise validation.ConfigError(
           'suite', config.suite, 'builtin here', str(error)) from error
 
+  train(algorithm, config, make_environment)
+
+
+def train(
+    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    make_environment: Callable[[int], environments.ConstrainedEnvironment]
+) -> None:
+  """Trains; what a user can mend is one sentence, without a traceback.
+
+  Args:
+    algorithm: the agent.
+    config: its settings.
+    make_environment: makes the environment from a seed.
+
+  Raises:
+    SystemExit: with status 2 for settings or a folder that cannot be used, 1
+      for a run that failed, 128 + n after a signal.
+  """
+  # pylint: disable=g-import-not-at-top
+  from metal_tf.experiment import checkpoint
+  from metal_tf.experiment import divergence
+  from metal_tf.experiment import run
+  from metal_tf.experiment import workdir
+  # pylint: enable=g-import-not-at-top
   try:
     run.train(algorithm, config, make_environment)
   except (validation.ConfigError, workdir.WorkdirError,
           checkpoint.CheckpointError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
-  except (environments.BadEnvironmentOutput, environments.EpisodeCut) as error:
-    _fail(algorithm, str(error), _RUN_ERROR)
+  except (environments.BadEnvironmentOutput, environments.EpisodeCut,
+          divergence.DivergenceError) as error:
+    _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
+  except OSError as error:
+    # A disk that is full at the very end; before that it is only warned of.
+    _fail(algorithm, f'cannot write the end of the run ({error}); make room and '
+          'give the same command again.', _RUN_ERROR)
 
 
 def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,

@@ -104,8 +104,12 @@ class Config:
       'selectors take no seed): two runs with one seed are identical.',
       'our choice')
   checkpoint_seconds: float = _setting(
-      120.0, 'Least time between two checkpoints; one is also written at the '
-      'end.', 'our choice', unit='s', minimum=0)
+      60.0, 'Work that a kill may cost, or two episodes where these take longer: '
+      'checkpoints are written so often, and at the end.', 'our choice',
+      unit='s', minimum=0)
+  evaluation_period: int = _setting(
+      10, 'Training episodes between two evaluation episodes without noise; 0: '
+      'none.', 'our choice', unit='episodes', minimum=0)
 
   # Constraint handling.
   lagrange_lr: float = _setting(

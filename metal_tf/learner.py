@@ -95,6 +95,8 @@ class Learner:
     self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name='steps')
     self._skipped = tf.Variable(
         0, dtype=tf.int64, trainable=False, name='skipped')
+    self._skipped_in_a_row = tf.Variable(
+        0, dtype=tf.int64, trainable=False, name='skipped_in_a_row')
     self._sums = {
         name: tf.Variable(tf.zeros(shape, dtype), trainable=False)
         for name, shape in self._metric_shapes(k).items()
@@ -269,7 +271,10 @@ class Learner:
         old = [v.read_value() for v in variables]
       _assign(variables, [tf.where(finite, n, o) for n, o in zip(new, old)])
     self._steps.assign_add(1)
-    self._skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int64))
+    skipped = tf.cast(tf.logical_not(finite), tf.int64)
+    self._skipped.assign_add(skipped)
+    self._skipped_in_a_row.assign(
+        skipped * (self._skipped_in_a_row.read_value() + 1))
 
   @staticmethod
   def _metric_shapes(k: int) -> Mapping[str, Sequence[int]]:
@@ -330,6 +335,11 @@ class Learner:
     return int(self._skipped.numpy())
 
   @property
+  def num_skipped_in_a_row(self) -> int:
+    """The newest learner steps, if they were all skipped; else 0."""
+    return int(self._skipped_in_a_row.numpy())
+
+  @property
   def effective_rate(self) -> np.ndarray:
     """alpha_1 exp(alpha_lambda), `[K]`; 0 where lambda is fixed."""
     if not self._algorithm.learns_multiplier:
@@ -352,7 +362,8 @@ class Learner:
         meta_adam=self._meta_adam.variables,
         multiplier=[self.multiplier],
         meta_parameter=[self.meta_parameter],
-        counts=[self._steps, self._skipped, self._summed_steps],
+        counts=[self._steps, self._skipped, self._summed_steps,
+                self._skipped_in_a_row],
         sums=list(self._sums.values()))
     return {
         f'{group}/{i}': variable for group, variables in groups.items()

@@ -102,6 +102,17 @@ class ConstrainedEnvironmentTestMixin:
       if not one.first():
         np.testing.assert_array_equal(one.penalty, other.penalty)
 
+  def test_reseeding_repeats_an_episode(self):
+    environment = self.make_environment()
+    if not environment.reseed(5):
+      self.skipTest('this environment cannot be seeded, only made anew')
+    one = self._run(environment, self.num_steps)
+    self._run(environment, 3)
+    environment.reseed(5)
+    for before, after in zip(one, self._run(environment, self.num_steps)):
+      np.testing.assert_array_equal(before.observation, after.observation)
+      self.assertEqual(before.reward, after.reward)
+
   def test_whole_episode(self):
     environment = self.make_environment()
     random = np.random.RandomState(1)

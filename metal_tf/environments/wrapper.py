@@ -131,6 +131,30 @@ class ConstrainedEnvironment(dm_env.Environment):
     """Where the task comes from, to be printed and recorded."""
     return self._suite
 
+  def reseed(self, seed: int) -> bool:
+    """Makes the next episodes follow from a seed, whatever was before.
+
+    The wrapped environment's own method `reseed` or `seed` is called, or else
+    the generator of its dm_control task is seeded.
+
+    Args:
+      seed: in [0, 2**32).
+
+    Returns:
+      Whether the environment could be seeded.
+    """
+    for name in ('reseed', 'seed'):
+      method = getattr(self._environment, name, None)
+      if callable(method):
+        method(seed)
+        return True
+    generator = getattr(
+        getattr(self._environment, 'task', None), 'random', None)
+    if not isinstance(generator, np.random.RandomState):
+      return False
+    generator.seed(seed)
+    return True
+
   def reset(self) -> TimeStep:
     """Starts an episode.
 

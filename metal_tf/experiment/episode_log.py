@@ -1,7 +1,7 @@
 """The run's measurements: one record per episode, as CSV and TensorBoard.
 
-`SCALARS` and `PER_CONSTRAINT` are the only list of what is measured; header,
-TensorBoard names and the documentation's table come from it. The header is the
+`EPISODES` and `EVALUATIONS` are the only list of what is measured; headers,
+TensorBoard names and the documentation's table come from it. A header is the
 same for all algorithms with the same constraints; a number that an algorithm
 does not have, or that there is not yet, is `nan`.
 """
@@ -9,14 +9,14 @@ does not have, or that there is not yet, is `nan`.
 import csv
 import io
 import os
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
 
 class Quantity(NamedTuple):
-  """One column of `episodes.csv`.
+  """One column of a log.
 
   Attributes:
     name: column; per-constraint ones get `/<constraint>` behind it.
@@ -28,7 +28,7 @@ class Quantity(NamedTuple):
   meaning: str
 
 
-SCALARS = (
+_SCALARS = (
     Quantity('episode', '', 'number of the training episode, from 1'),
     Quantity('actor_steps', 'progress', 'environment steps so far'),
     Quantity('learner_steps', 'progress', 'learner steps so far'),
@@ -39,7 +39,7 @@ SCALARS = (
              'episode_return - 1000 * sum of the overshoots'),
 )
 
-PER_CONSTRAINT = (
+_PER_CONSTRAINT = (
     Quantity('penalty', 'constraint',
              'J_C, mean penalty per step of the episode'),
     Quantity('threshold', 'constraint', 'beta, in mean penalty per step'),
@@ -57,7 +57,7 @@ PER_CONSTRAINT = (
              'mean over the episode\'s learner steps'),
 )
 
-LEARNING = (
+_LEARNING = (
     Quantity('critic_loss', 'loss',
              'inner critic loss in nats, mean over the episode\'s learner '
              'steps'),
@@ -77,89 +77,181 @@ LEARNING = (
 )
 
 
-def columns(constraint_names: Sequence[str]) -> List[str]:
-  """Returns the header for the given constraints."""
-  return ([q.name for q in SCALARS] +
-          [f'{q.name}/{constraint}' for constraint in constraint_names
-           for q in PER_CONSTRAINT] + [q.name for q in LEARNING])
+class Table(NamedTuple):
+  """One log.
+
+  Attributes:
+    file: name of the CSV file.
+    folder: of the TensorBoard files below the run's folder. One folder per log:
+      TensorBoard follows only the newest file of a folder.
+    prefix: in front of TensorBoard's headings.
+    scalars: columns before those of the constraints.
+    per_constraint: columns that there are once per constraint.
+    learning: columns behind them.
+  """
+  file: str
+  folder: str
+  prefix: str
+  scalars: Tuple[Quantity, ...]
+  per_constraint: Tuple[Quantity, ...]
+  learning: Tuple[Quantity, ...] = ()
+
+  def columns(self, constraint_names: Sequence[str]) -> List[str]:
+    """Returns the header for the given constraints."""
+    return list(self.quantities(constraint_names))
+
+  def quantities(self, constraint_names: Sequence[str]) -> Dict[str, Quantity]:
+    """Returns what each column is, in the order of the header."""
+    return {
+        **{q.name: q for q in self.scalars},
+        **{f'{q.name}/{constraint}': q for constraint in constraint_names
+           for q in self.per_constraint},
+        **{q.name: q for q in self.learning}}
+
+
+EPISODES = Table('episodes.csv', 'tensorboard', '', _SCALARS, _PER_CONSTRAINT,
+                 _LEARNING)
+
+EVALUATIONS = Table(
+    'evaluations.csv', os.path.join('tensorboard', 'evaluation'), 'evaluation/',
+    (Quantity('episode', '', 'training episodes done'),
+     Quantity('learner_steps', 'progress', 'learner steps done'),
+     Quantity('seconds', 'progress', 'seconds of training done'),
+     Quantity('episode_return', 'return',
+              'sum of the task rewards of an episode without exploration'),
+     Quantity('penalized_return', 'return',
+              'episode_return - 1000 * sum of the overshoots')),
+    _PER_CONSTRAINT[:3])
 
 
 class EpisodeLog:
-  """Appends records to `episodes.csv` and TensorBoard, both flushed."""
+  """Appends records to a CSV file and to TensorBoard, both flushed."""
 
-  def __init__(self, directory: str, constraint_names: Sequence[str],
-               size: int = 0):
+  def __init__(self, directory: str, table: Table,
+               constraint_names: Sequence[str],
+               position: Optional[Mapping[str, int]] = None):
     """Opens the files.
 
     Args:
       directory: of the run.
+      table: which log.
       constraint_names: K names.
-      size: bytes of `episodes.csv` to keep when resuming, as `sync` gave them;
-        later rows belong to episodes that will be run again. 0 starts anew.
+      position: what to keep when resuming, as `position()` gave it; what came
+        later belongs to episodes that will be run again. None starts anew.
 
     Raises:
-      ValueError: if the file is shorter than that.
+      ValueError: if the CSV file is shorter than that.
     """
-    self.columns = columns(constraint_names)
-    self._path = os.path.join(directory, 'episodes.csv')
-    self._plotted = {
-        name: q for name, q in self._quantities(constraint_names) if q.group
-    }
-    # Cut to what the checkpoint knows of, or to nothing.
+    self._directory = directory
+    self._table = table
+    self._quantities = table.quantities(constraint_names)
+    self._path = os.path.join(directory, table.file)
+    position = position or {}
+    self._cut(position)
+    # Unbuffered: rows that the disk does not take wait in `_waiting`.
     # pylint: disable-next=consider-using-with
-    self._stream = open(self._path, 'a', encoding='utf-8', newline='')
-    if self._stream.tell() < size:
-      raise ValueError(f'{self._path} must have at least {size} bytes, got '
-                       f'{self._stream.tell()}.')
-    self._stream.truncate(size)
-    if not size:
-      self._write_row(self.columns)
+    self._stream = open(self._path, 'ab', buffering=0)
+    self._waiting = b''
+    if not self._stream.tell():
+      self._waiting = _line(self._quantities)
+      self._write_waiting()
     self._tensorboard = tf.summary.create_file_writer(
-        os.path.join(directory, 'tensorboard'))
-
-  @staticmethod
-  def _quantities(
-      constraint_names: Sequence[str]) -> List[Tuple[str, Quantity]]:
-    return ([(q.name, q) for q in SCALARS + LEARNING] +
-            [(f'{q.name}/{constraint}', q) for constraint in constraint_names
-             for q in PER_CONSTRAINT])
-
-  def _write_row(self, row: Sequence[str]) -> None:
-    text = io.StringIO(newline='')
-    csv.writer(text, lineterminator='\n').writerow(row)
-    self._stream.write(text.getvalue())
-    self._stream.flush()
+        os.path.join(directory, table.folder))
 
   def write(self, record: Mapping[str, float]) -> None:
-    """Writes one episode.
+    """Writes one record.
 
     Args:
-      record: a number for each of `columns`.
+      record: a number for each column.
 
     Raises:
       ValueError: if a column is missing or unknown.
+      OSError: if it is not on disk; it waits in memory for the next try.
     """
-    if set(record) != set(self.columns):
+    if set(record) != set(self._quantities):
+      different = sorted(set(record) ^ set(self._quantities))
       raise ValueError('a record must have exactly the columns of the log; '
-                       f'different: {sorted(set(record) ^ set(self.columns))}')
-    self._write_row([_text(record[name]) for name in self.columns])
+                       f'different: {different}')
+    self._waiting += _line(_text(record[name]) for name in self._quantities)
     with self._tensorboard.as_default(step=int(record['episode'])):
-      for name, quantity in self._plotted.items():
-        if np.isfinite(record[name]):
+      for name, quantity in self._quantities.items():
+        if quantity.group and np.isfinite(record[name]):
           tf.summary.scalar(
-              f'{quantity.group}/{name}', record[name],
+              f'{self._table.prefix}{quantity.group}/{name}', record[name],
               description=quantity.meaning)
-    self._tensorboard.flush()
+    self._write_waiting()
+    self._flush_tensorboard()
 
-  def sync(self) -> int:
-    """Makes sure that all rows are on disk; returns the bytes they take."""
-    self._stream.flush()
-    os.fsync(self._stream.fileno())
-    return os.path.getsize(self._path)
+  def position(self) -> Dict[str, int]:
+    """Brings everything to disk; returns the bytes of each file of the log.
+
+    Raises:
+      OSError: if it cannot.
+    """
+    self._write_waiting()
+    self._flush_tensorboard()
+    sizes = {}
+    for name in [self._table.file, *self._event_files()]:
+      path = os.path.join(self._directory, name)
+      with open(path, 'rb') as stream:
+        os.fsync(stream.fileno())
+      sizes[name] = os.path.getsize(path)
+    return sizes
 
   def close(self) -> None:
-    self._stream.close()
-    self._tensorboard.close()
+    """Writes what waits.
+
+    Raises:
+      OSError: if the disk does not take it.
+    """
+    try:
+      self._write_waiting()
+      self._flush_tensorboard()
+    finally:
+      self._stream.close()
+      self._tensorboard.close()
+
+  def _cut(self, position: Mapping[str, int]) -> None:
+    """Cuts every file to what a checkpoint knows of, or to nothing."""
+    size = position.get(self._table.file, 0)
+    got = os.path.getsize(self._path) if os.path.exists(self._path) else 0
+    if got < size:
+      raise ValueError(
+          f'{self._path} must have at least {size} bytes, got {got}.')
+    if got > size:
+      os.truncate(self._path, size)
+    for name in self._event_files():
+      path = os.path.join(self._directory, name)
+      if name not in position:
+        os.remove(path)
+      elif os.path.getsize(path) > position[name]:
+        os.truncate(path, position[name])
+
+  def _event_files(self) -> List[str]:
+    """This log's TensorBoard files, relative to the run's folder."""
+    folder = os.path.join(self._directory, self._table.folder)
+    if not os.path.isdir(folder):
+      return []
+    return sorted(
+        os.path.join(self._table.folder, name) for name in os.listdir(folder)
+        if os.path.isfile(os.path.join(folder, name)))
+
+  def _write_waiting(self) -> None:
+    while self._waiting:
+      written = self._stream.write(self._waiting)
+      self._waiting = self._waiting[written:]
+
+  def _flush_tensorboard(self) -> None:
+    try:
+      self._tensorboard.flush()
+    except tf.errors.OpError as error:
+      raise OSError(f'TensorBoard\'s file: {error.message}') from error
+
+
+def _line(row: Any) -> bytes:
+  text = io.StringIO(newline='')
+  csv.writer(text, lineterminator='\n').writerow(row)
+  return text.getvalue().encode()
 
 
 def _text(value: float) -> str:
@@ -168,17 +260,18 @@ def _text(value: float) -> str:
   return str(int(value)) if value.is_integer() else f'{value:.9g}'
 
 
-def read(directory: str) -> Dict[str, np.ndarray]:
-  """Reads a run's `episodes.csv`.
+def read(directory: str, table: Table = EPISODES) -> Dict[str, np.ndarray]:
+  """Reads a log of a run.
 
   Args:
     directory: of the run.
+    table: which log.
 
   Returns:
     One float64 array per column, oldest episode first. A row that is still
     being written is left out.
   """
-  path = os.path.join(directory, 'episodes.csv')
+  path = os.path.join(directory, table.file)
   with open(path, encoding='utf-8', newline='') as stream:
     complete, _, _ = stream.read().rpartition('\n')
   header, *rows = list(csv.reader(complete.splitlines()))

@@ -1,4 +1,4 @@
-"""Tests of `episodes.csv`."""
+"""Tests of the logs `episodes.csv` and `evaluations.csv`."""
 
 import os
 
@@ -6,6 +6,18 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.experiment import episode_log
+from metal_tf.experiment import testing
+
+_NAMES = ('a', 'b')
+
+
+def _open(directory, position=None, table=episode_log.EPISODES):
+  return episode_log.EpisodeLog(directory, table, _NAMES, position)
+
+
+def _record(episode, table=episode_log.EPISODES, **values):
+  record = {name: 0.5 for name in table.columns(_NAMES)}
+  return {**record, 'episode': episode, **values}
 
 
 class EpisodeLogTest(absltest.TestCase):
@@ -14,59 +26,113 @@ class EpisodeLogTest(absltest.TestCase):
     super().setUp()
     self._directory = self.create_tempdir().full_path
 
-  def _record(self, episode, **values):
-    record = {name: 0.5 for name in episode_log.columns(('a', 'b'))}
-    return {**record, 'episode': episode, **values}
-
   def test_numbers_come_back_as_they_were(self):
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
+    log = _open(self._directory)
     third = float(np.float32(1 / 3))
-    log.write(self._record(1, critic_loss=float('nan'), actor_steps=20_000_000,
-                           **{'lambda/b': third}))
+    log.write(_record(1, critic_loss=float('nan'), actor_steps=20_000_000,
+                      **{'lambda/b': third}))
     log.close()
     rows = episode_log.read(self._directory)
-    self.assertEqual(list(rows), episode_log.columns(('a', 'b')))
+    self.assertEqual(list(rows), episode_log.EPISODES.columns(_NAMES))
     self.assertEqual(np.float32(rows['lambda/b'][0]), np.float32(third))
     self.assertEqual(rows['actor_steps'][0], 20_000_000)
     self.assertTrue(np.isnan(rows['critic_loss'][0]))
 
+  def test_evaluations_have_their_own_columns_and_tags(self):
+    table = episode_log.EVALUATIONS
+    self.assertEqual(
+        table.columns(['a']),
+        ['episode', 'learner_steps', 'seconds', 'episode_return',
+         'penalized_return', 'penalty/a', 'threshold/a', 'overshoot/a'])
+    log = _open(self._directory, table=table)
+    log.write(_record(10, table, episode_return=3))
+    log.close()
+    self.assertEqual(
+        episode_log.read(self._directory, table)['episode_return'], [3])
+    tags = testing.read_tensorboard(
+        os.path.join(self._directory, 'tensorboard', 'evaluation'))
+    self.assertEqual(tags['evaluation/return/episode_return'], [(10, 3)])
+
   def test_every_row_is_on_disk_at_once(self):
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
-    log.write(self._record(1))
+    log = _open(self._directory)
+    log.write(_record(1))
     self.assertLen(episode_log.read(self._directory)['episode'], 1)
     log.close()
 
   def test_resuming_keeps_what_the_checkpoint_knew_of(self):
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
-    log.write(self._record(1))
-    size = log.sync()
-    log.write(self._record(2, episode_return=-1))
+    for table in (episode_log.EPISODES, episode_log.EVALUATIONS):
+      log = _open(self._directory, table=table)
+      log.write(_record(1, table))
+      position = log.position()
+      with open(os.path.join(self._directory, table.file), 'rb') as stream:
+        before = stream.read()
+      log.write(_record(2, table, episode_return=-1))
+      log.close()
+      for returned in (6, 7):  # The first of them resumes in vain.
+        log = _open(self._directory, position, table)
+        log.write(_record(2, table, episode_return=returned))
+        log.close()
+      with open(os.path.join(self._directory, table.file), 'rb') as stream:
+        self.assertTrue(stream.read().startswith(before))
+      rows = episode_log.read(self._directory, table)
+      np.testing.assert_array_equal(rows['episode'], [1, 2])
+      np.testing.assert_array_equal(rows['episode_return'], [0.5, 7])
+      shown = testing.read_tensorboard(
+          os.path.join(self._directory, table.folder))
+      self.assertCountEqual(shown[f'{table.prefix}return/episode_return'],
+                            [(1, 0.5), (2, 7)])
+
+  def test_a_log_leaves_the_other_one_alone(self):
+    log = _open(self._directory, table=episode_log.EVALUATIONS)
+    log.write(_record(1, episode_log.EVALUATIONS))
     log.close()
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'), size)
-    log.write(self._record(2, episode_return=7))
+    _open(self._directory).close()
+    self.assertNotEmpty(testing.read_tensorboard(
+        os.path.join(self._directory, 'tensorboard', 'evaluation')))
+
+  def test_starting_anew_removes_what_was_there(self):
+    log = _open(self._directory)
+    log.write(_record(1))
     log.close()
-    rows = episode_log.read(self._directory)
-    np.testing.assert_array_equal(rows['episode'], [1, 2])
-    np.testing.assert_array_equal(rows['episode_return'], [0.5, 7])
+    _open(self._directory).close()
+    self.assertEmpty(episode_log.read(self._directory)['episode'])
+    self.assertEmpty(testing.read_tensorboard(
+        os.path.join(self._directory, 'tensorboard')))
 
   def test_a_file_that_lost_rows_is_refused(self):
-    episode_log.EpisodeLog(self._directory, ('a', 'b')).close()
+    _open(self._directory).close()
     with self.assertRaisesRegex(ValueError, 'at least 100000 bytes'):
-      episode_log.EpisodeLog(self._directory, ('a', 'b'), 100000)
+      _open(self._directory, {'episodes.csv': 100000})
 
   def test_a_half_written_row_is_not_read(self):
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
-    log.write(self._record(1))
+    log = _open(self._directory)
+    log.write(_record(1))
     log.close()
     with open(os.path.join(self._directory, 'episodes.csv'), 'a',
               encoding='utf-8') as stream:
       stream.write('2,17')
     self.assertLen(episode_log.read(self._directory)['episode'], 1)
 
+  def test_rows_wait_while_the_disk_is_full(self):
+    log = _open(self._directory)
+    stream, log._stream = log._stream, open('/dev/full', 'wb', buffering=0)  # pylint: disable=protected-access,consider-using-with
+    for episode in (1, 2):
+      with self.assertRaises(OSError):
+        log.write(_record(episode))
+    with self.assertRaises(OSError):
+      log.position()
+    self.assertEmpty(episode_log.read(self._directory)['episode'])
+    log._stream.close()  # pylint: disable=protected-access
+    log._stream = stream  # pylint: disable=protected-access
+    log.write(_record(3))
+    np.testing.assert_array_equal(
+        episode_log.read(self._directory)['episode'], [1, 2, 3])
+    log.close()
+
   def test_refuses_other_columns(self):
-    log = episode_log.EpisodeLog(self._directory, ('a', 'b'))
+    log = _open(self._directory)
     with self.assertRaisesRegex(ValueError, r"\['surprise'\]"):
-      log.write(self._record(1, surprise=1))
+      log.write(_record(1, surprise=1))
     log.close()
 
 

@@ -1,6 +1,6 @@
 """Makes a run's parts from its configuration; no part knows the config itself."""
 
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,27 +11,30 @@ from metal_tf import learner as learner_lib
 from metal_tf import types
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import numpy_policy
+from metal_tf.experiment import records
 from metal_tf.replay import in_process
 from metal_tf.replay import n_step
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
 
-_ROLES = ('networks', 'environment', 'exploration', 'replay')
+_ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation')
 
 
-def seed_of(role: str, seed: int, episode: int = 0) -> int:
+def seed_of(role: str, seed: int, episode: int = 0, attempt: int = 0) -> int:
   """Derives the seed of one part of a run from the run's seed.
 
   Args:
-    role: 'networks', 'environment', 'exploration' or 'replay'.
+    role: 'networks', 'environment', 'exploration', 'replay' or 'evaluation'.
     seed: of the run.
-    episode: episodes done when the part is made. A resumed run goes on with
-      other starting states instead of repeating its first ones.
+    episode: number of the episode that an environment is seeded for.
+    attempt: how often this episode has been cut before; the same start would
+      make the simulator give up again.
 
   Returns:
     A number in [0, 2**32).
   """
-  sequence = np.random.SeedSequence([seed, _ROLES.index(role), episode])
+  sequence = np.random.SeedSequence(
+      [seed, _ROLES.index(role), episode, attempt])
   return int(sequence.generate_state(1)[0])
 
 
@@ -69,15 +72,29 @@ def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
                config: config_lib.Config) -> actor_lib.Actor:
   """Makes the exploring actor; it takes the learner's weights every episode."""
 
-  def weights() -> Sequence[np.ndarray]:
-    return numpy_policy.policy_weights(learner.networks.policy)
-
+  weights = policy_weights(learner)
   return actor_lib.Actor(
       numpy_policy.NumpyPolicy(
           weights(), spec.action_minimum, spec.action_maximum),
       exploration_sigma=config.exploration_sigma,
       seed=seed_of('exploration', config.seed), spec=spec,
       weights_source=weights)
+
+
+def policy_weights(
+    learner: learner_lib.Learner) -> Callable[[], Sequence[np.ndarray]]:
+  """Returns a function that gives the learner's present policy weights."""
+  return lambda: numpy_policy.policy_weights(learner.networks.policy)
+
+
+def report(learner: learner_lib.Learner) -> records.LearnerReport:
+  """Reads what is told of the learner, and starts its means anew."""
+  return records.LearnerReport(
+      steps=learner.num_steps, skipped=learner.num_skipped,
+      multiplier=learner.multiplier.numpy(),
+      meta_parameter=learner.meta_parameter.numpy(),
+      effective_rate=learner.effective_rate, means=learner.read_metrics(),
+      skipped_in_a_row=learner.num_skipped_in_a_row)
 
 
 def make_accumulator(config: config_lib.Config) -> n_step.NStepAccumulator:

@@ -47,6 +47,8 @@ class Progress:
     self._period = 0.5 if self._live else 10.0
     self._episodes: Deque[Tuple[float, np.ndarray]] = collections.deque(
         maxlen=_WINDOW)
+    self._seen = 0
+    self._ever_satisfied = np.zeros(len(constraint_names), bool)
     # (time, episodes done with fractions) of the current phase, for the speed.
     self._marks: Deque[Tuple[float, float, int]] = collections.deque(maxlen=60)
     self._phase = ''
@@ -62,6 +64,8 @@ class Progress:
   def episode(self, episode_return: float, penalty: np.ndarray) -> None:
     """Takes in a finished episode: its return and J_C `[K]`."""
     self._episodes.append((episode_return, penalty))
+    self._seen += 1
+    self._ever_satisfied |= penalty <= self._threshold
 
   @property
   def due(self) -> bool:
@@ -109,8 +113,10 @@ class Progress:
     for k, name in enumerate(self._names):
       penalty = float(np.mean([p[k] for p in penalties]))
       relation = '>' if penalty > self._threshold[k] else '<='
+      hopeless = self._seen >= _WINDOW and not self._ever_satisfied[k]
       parts.append(
           f'{name} J_C {penalty:.3f} {relation} {self._threshold[k]:g} '
+          + ('(infeasible so far) ' if hopeless else '') +
           f'lambda {multiplier[k]:.4g} alpha_lambda {meta_parameter[k]:.3g} '
           f'rate {effective_rate[k]:.2g}')
     return parts
@@ -148,8 +154,19 @@ class Progress:
 
 def format_score(score: metrics.Score, constraint_names: Sequence[str],
                  threshold: np.ndarray, multiplier: np.ndarray,
-                 meta_parameter: np.ndarray) -> str:
-  """The paper's metrics at the end of a run, as a small table."""
+                 meta_parameter: np.ndarray,
+                 satisfied_episodes: Optional[Sequence[int]] = None) -> str:
+  """The paper's metrics at the end of a run, as a small table.
+
+  Args:
+    score: over the last episodes.
+    constraint_names: K names.
+    threshold: beta, `[K]`.
+    multiplier: lambda, `[K]`.
+    meta_parameter: alpha_lambda, `[K]`.
+    satisfied_episodes: of the whole run, per constraint; a constraint with 0
+      is called infeasible so far. None: nothing is said.
+  """
   few = ('' if score.episodes == metrics.WINDOW else
          f' (the paper takes {metrics.WINDOW}; the run has no more)')
   lines = [
@@ -159,6 +176,8 @@ def format_score(score: metrics.Score, constraint_names: Sequence[str],
   ]
   for k, name in enumerate(constraint_names):
     verdict = 'satisfied' if score.overshoot[k] == 0 else 'not satisfied'
+    if satisfied_episodes is not None and not satisfied_episodes[k]:
+      verdict = 'infeasible so far: no episode satisfied it'
     lines.append(
         f'  {name}: J_C {score.penalty[k]:.4f}, threshold {threshold[k]:g}, '
         f'overshoot {score.overshoot[k]:.4f} ({verdict}), lambda '

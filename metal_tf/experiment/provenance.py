@@ -1,10 +1,11 @@
-"""Where a run comes from: versions of packages and of this code."""
+"""Where a run comes from: versions of packages and of this code, and when."""
 
+import datetime
 from importlib import metadata
 import os
 import platform
 import subprocess
-from typing import Dict
+from typing import Any, Dict
 
 _PACKAGES = (
     'tensorflow', 'dm-sonnet', 'trfl', 'dm-reverb', 'dm-acme', 'dm-launchpad',
@@ -37,3 +38,18 @@ def commit() -> str:
         check=True, capture_output=True, text=True, timeout=10).stdout.strip()
   except (OSError, subprocess.SubprocessError):
     return 'unknown'
+
+
+def session(episode: int) -> Dict[str, Any]:
+  """Describes this start of a run, for the list in `config.json`.
+
+  Args:
+    episode: episodes done at the start; 0 for a new run.
+  """
+  return {
+      'time': datetime.datetime.now(datetime.timezone.utc).isoformat(
+          timespec='seconds'),
+      'resumed_at_episode': episode,
+      'versions': versions(),
+      'commit': commit(),
+  }

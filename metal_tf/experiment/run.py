@@ -12,9 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional
-
-import numpy as np
+from typing import Any, Dict, Optional, Tuple
 
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
@@ -22,22 +20,28 @@ from metal_tf import metrics
 from metal_tf import validation
 from metal_tf.acting import episode as episode_lib
 from metal_tf.environments import errors
-from metal_tf.environments import wrapper
 from metal_tf.experiment import checkpoint as checkpoint_lib
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import divergence
+from metal_tf.experiment import evaluation
 from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
 from metal_tf.experiment import provenance
+from metal_tf.experiment import records as records_lib
+from metal_tf.experiment import saving
+from metal_tf.experiment import seeding
 from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.replay import replay as replay_lib
 
 _MAX_CUTS_IN_A_ROW = 10
-
-EnvironmentFactory = Callable[[int], wrapper.ConstrainedEnvironment]
+# After a signal: time to finish an episode, where an exact continuation needs
+# its end, and the longest that saving the replay may have taken before. Whoever
+# sends a signal expects the end within some 15 seconds.
+_FINISH_SECONDS = 8.0
+_REPLAY_SECONDS = 5.0
 
 
 def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
-          make_environment: EnvironmentFactory) -> metrics.Score:
+          make_environment: seeding.EnvironmentFactory) -> metrics.Score:
   """Trains an agent, or resumes a run that was stopped.
 
   Args:
@@ -52,7 +56,9 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
   Raises:
     ConfigError: for a setting that cannot be used.
     WorkdirError: if the folder cannot be used.
-    CheckpointError: if the newest checkpoint cannot be read.
+    CheckpointError: if there are checkpoints and none is intact.
+    DivergenceError: if the last 100 updates were all skipped for a NaN.
+    OSError: if the end of the run cannot be written.
     BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
     EpisodeCut: if the simulator gives up 10 times in a row.
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
@@ -72,7 +78,8 @@ class Run:
   """The parts of a run, and the loop through them."""
 
   def __init__(self, algorithm: algorithm_lib.Algorithm,
-               config: config_lib.Config, make_environment: EnvironmentFactory,
+               config: config_lib.Config,
+               make_environment: seeding.EnvironmentFactory,
                workdir: workdir_lib.Workdir, stack: contextlib.ExitStack):
     """Assembles a run and takes over its newest checkpoint, if there is one.
 
@@ -85,48 +92,58 @@ class Run:
 
     Raises:
       WorkdirError: if the folder holds a run with other settings.
-      CheckpointError: if the newest checkpoint cannot be read.
+      CheckpointError: if there are checkpoints and none is intact.
     """
     self._algorithm = algorithm
     self._config = config
     self._workdir = workdir
-    saved_config = workdir.read_json('config.json')
-    self._checkpoints = checkpoint_lib.Checkpointer(
-        workdir.file('checkpoints'), print)
-    saved = self._checkpoints.load_newest()
-    done = saved.run['episode'] if saved else 0
-    self._environment = make_environment(
-        parts.seed_of('environment', config.seed, done))
+    self._environment = seeding.SeededEnvironment(
+        make_environment, 'environment', config)
     stack.callback(self._environment.close)
     self._spec = self._environment.spec
-    description = self._describe()
-    if saved_config is not None:
-      workdir_lib.check_same_run(saved_config, description)
-    self._learner = parts.make_learner(self._spec, algorithm, config)
-    self._actor = parts.make_actor(self._spec, self._learner, config)
-    self._accumulator = parts.make_accumulator(config)
     self._progress = progress_lib.Progress(
         config.num_episodes, self._spec.constraint_names,
         self._spec.thresholds)
     stack.callback(self._progress.close)
+    described = self._describe()
+    before = workdir.read_json('config.json')
+    if before is not None:
+      workdir_lib.check_same_run(before, described)
+    self._checkpoints = checkpoint_lib.Checkpointer(
+        workdir.file('checkpoints'), self._progress.note)
+    saved = self._checkpoints.load_newest()
+    self._learner = parts.make_learner(self._spec, algorithm, config)
+    self._actor = parts.make_actor(self._spec, self._learner, config)
+    self._accumulator = parts.make_accumulator(config)
+    self._evaluator: Optional[evaluation.Evaluator] = None
+    if config.evaluation_period:
+      self._evaluator = evaluation.Evaluator(
+          make_environment, parts.policy_weights(self._learner), config,
+          self._progress.note)
+      stack.callback(self._evaluator.close)
     self._replay = self._make_replay(saved)
     stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
-    self._episode = 0
-    self._actor_steps = 0
-    self._seconds = 0.0
-    self._returns: List[float] = []
-    self._penalties: List[np.ndarray] = []
-    self._signal: Optional[int] = None
-    self._cuts_in_a_row = 0
     if saved is not None:
       self._restore(saved)
-    elif saved_config is not None:
+    elif before is not None:
       self._progress.note('The run in this folder ended before its first '
                           'checkpoint; starting again.')
-    self._log = self._open_log(saved)
-    stack.callback(self._log.close)
-    workdir.write_json('config.json', description)
+    self._records = records_lib.Records(
+        workdir.path, self._spec, saved, self._progress.note)
+    stack.callback(self._records.close)
+    sessions = before.get('sessions', []) if before else []
+    workdir.write_json('config.json', {
+        **described,
+        'sessions': [*sessions, provenance.session(self._records.episode)]})
+    self._saving = saving.SavingPolicy(config)
+    self._skips = divergence.SkipWatch(
+        workdir.file('dump'), self._progress.note)
+    self._skips.start(parts.report(self._learner))
+    self._batch: Tuple[Any, ...] = ()
+    self._signal: Optional[int] = None
+    self._signal_time = 0.0
+    self._cuts_in_a_row = 0
 
   # --- The loop --------------------------------------------------------------
 
@@ -144,28 +161,39 @@ class Run:
     if self._signal is not None:
       name = signal.Signals(self._signal).name
       self._progress.note(
-          f'Stopped by {name} after episode {self._episode}; the same command '
-          'again goes on from there.')
+          f'Stopped by {name} after episode {self._records.episode}; the same '
+          'command again goes on from there.')
       raise SystemExit(128 + self._signal)
     return self._summarize()
 
   def _loop(self) -> None:
-    saved_at = time.monotonic()
-    saved_episode = self._episode
-    while self._episode < self._config.num_episodes and self._signal is None:
+    saved_episode = self._records.episode
+    whole = True  # Whether nothing is learned from an unfinished episode.
+    self._evaluate()  # A run can be stopped between a checkpoint and its own.
+    while (self._records.episode < self._config.num_episodes and
+           self._signal is None):
       started = time.monotonic()
       result = self._run_episode()
       if result is None:  # Interrupted or cut; the episode does not count.
+        whole = self._signal is None
         continue
-      self._episode += 1
-      self._seconds += time.monotonic() - started
-      self._log_episode(result)
-      if time.monotonic() - saved_at >= self._config.checkpoint_seconds:
-        if self._save():
-          saved_episode = self._episode
-        saved_at = time.monotonic()
-    if self._episode > saved_episode:
-      self._save()
+      learned = parts.report(self._learner)
+      self._records.add_episode(result, time.monotonic() - started, learned)
+      self._progress.episode(result.episode_return, result.j_c)
+      self._skips.check(learned, self._learner.get_state, self._batch)
+      self._evaluate()
+      if self._saving.due(self._records.episode) and self._save(
+          self._saving.replay_due()):
+        saved_episode = self._records.episode
+    if self._config.deterministic and not whole:
+      self._progress.note(
+          'The episode did not end in time; the run will go on exactly from '
+          f'the checkpoint at episode {saved_episode}.')
+    elif self._records.episode > saved_episode:
+      self._save(self._config.deterministic or self._signal is None or
+                 self._saving.replay_seconds < _REPLAY_SECONDS)
+    self._progress.note(
+        f'Checkpoints took {self._saving.share:.1%} of the time.')
 
   def _run_episode(self) -> Optional[episode_lib.EpisodeResult]:
     """Acts through one episode and learns as the replay's ratio asks.
@@ -174,27 +202,38 @@ class Run:
       The episode, or None if a signal or the simulator ended it early.
     """
     self._accumulator.reset()
-    episode = episode_lib.Episode(self._environment, self._actor)
+    episode = episode_lib.Episode(
+        self._environment.begin(
+            self._records.episode + 1, self._cuts_in_a_row), self._actor)
+    steps = 0
     try:
       for steps, step in enumerate(episode, 1):
         for transition in self._accumulator.append(*step):
           self._replay.insert(transition)
-        self._actor_steps += 1
         self._learn()
         self._show(steps)
-        if self._signal is not None:
+        if self._must_stop():
           return None
     except errors.EpisodeCut as cut:
-      self._count_cut(cut)
+      self._count_cut(cut, steps)
       return None
     self._cuts_in_a_row = 0
     self._replay.insert_episode_penalty(episode.result.j_c)
     self._learn()
     return episode.result
 
-  def _count_cut(self, cut: errors.EpisodeCut) -> None:
+  def _must_stop(self) -> bool:
+    """Whether a signal ends the episode here."""
+    if self._signal is None:
+      return False
+    # An exact continuation starts between two episodes.
+    return not self._config.deterministic or (
+        time.monotonic() > self._signal_time + _FINISH_SECONDS)
+
+  def _count_cut(self, cut: errors.EpisodeCut, steps: int) -> None:
     """Tolerates a diverged simulation now and then, but not for ever."""
     self._cuts_in_a_row += 1
+    self._records.add_cut(steps)
     self._progress.note(f'Episode cut and run again: {cut}')
     if self._cuts_in_a_row >= _MAX_CUTS_IN_A_ROW:
       raise cut
@@ -209,7 +248,18 @@ class Run:
       if self._learner.num_traces == 0:
         self._progress.note('Compiling the learner step; this takes half a '
                             'minute or so.')
-      self._learner.step(*self._replay.sample())
+      self._batch = self._replay.sample()
+      self._learner.step(*self._batch)
+
+  def _evaluate(self) -> None:
+    """Runs an episode without noise if it is time for one."""
+    episode = self._records.episode
+    if self._evaluator is None or not self._evaluator.due(
+        episode, self._records.last_evaluated()):
+      return
+    result = self._evaluator.run(episode, stop=self._must_stop)
+    if result is not None:
+      self._records.add_evaluation(episode, result, self._learner.num_steps)
 
   # --- What it tells ---------------------------------------------------------
 
@@ -219,78 +269,27 @@ class Run:
     phase = 'learning' if self._learner.num_traces else 'filling replay'
     part = steps / self._spec.episode_steps if self._spec.episode_steps else 0.0
     self._progress.update(
-        phase, self._episode + part, self._actor_steps,
+        phase, self._records.episode + part, self._records.actor_steps + steps,
         self._learner.multiplier.numpy(), self._learner.meta_parameter.numpy(),
         self._learner.effective_rate)
 
-  def _log_episode(self, result: episode_lib.EpisodeResult) -> None:
-    """Writes the finished episode's record."""
-    threshold = self._spec.thresholds
-    self._returns.append(result.episode_return)
-    self._penalties.append(result.j_c)
-    self._progress.episode(result.episode_return, result.j_c)
-    learned = self._learner.read_metrics()
-    record: Dict[str, float] = dict(
-        episode=self._episode,
-        actor_steps=self._actor_steps,
-        learner_steps=self._learner.num_steps,
-        seconds=self._seconds,
-        episode_return=result.episode_return,
-        penalized_return=metrics.penalized_return(
-            result.episode_return, result.j_c, threshold),
-        skipped_updates=self._learner.num_skipped)
-    per_constraint = {
-        'penalty': result.j_c,
-        'threshold': threshold,
-        'overshoot': metrics.overshoot(result.j_c, threshold),
-        'lambda': self._learner.multiplier.numpy(),
-        'alpha_lambda': self._learner.meta_parameter.numpy(),
-        'effective_rate': self._learner.effective_rate,
-        'meta_gradient_direct': learned.pop('meta_gradient_direct'),
-        'meta_gradient_weights': learned.pop('meta_gradient_weights'),
-    }
-    for name, values in per_constraint.items():
-      for constraint, value in zip(self._spec.constraint_names, values):
-        record[f'{name}/{constraint}'] = value
-    try:
-      self._log.write({**record, **learned})
-    except OSError as error:  # The rows wait in memory for the next try.
-      self._progress.note(f'Warning: episode {self._episode} is not on disk yet '
-                          f'({error}); training goes on.')
-
   def _summarize(self) -> metrics.Score:
-    """Writes `summary.json` and prints the paper's metrics."""
-    score = metrics.score(
-        self._returns, self._penalties, self._spec.thresholds)
-    multiplier = self._learner.multiplier.numpy()
-    meta_parameter = self._learner.meta_parameter.numpy()
-    self._workdir.write_json('summary.json', {
-        'algorithm': self._algorithm.name,
-        'episodes': self._episode,
-        'window': score.episodes,
-        'return': score.episode_return,
-        'penalized_return': score.penalized_return,
-        'learner_steps': self._learner.num_steps,
-        'actor_steps': self._actor_steps,
-        'seconds': self._seconds,
-        'skipped_updates': self._learner.num_skipped,
-        'constraints': [{
-            'name': name,
-            'penalty': float(score.penalty[k]),
-            'threshold': float(self._spec.thresholds[k]),
-            'overshoot': float(score.overshoot[k]),
-            'lambda': float(multiplier[k]),
-            'alpha_lambda': float(meta_parameter[k]),
-        } for k, name in enumerate(self._spec.constraint_names)],
-    })
+    """Prints the paper's metrics and writes `summary.json`."""
+    learned = parts.report(self._learner)
+    score, summary = self._records.summary(
+        self._algorithm.name, learned,
+        {'checkpoint_share': self._saving.share})
     self._progress.note(progress_lib.format_score(
-        score, self._spec.constraint_names, self._spec.thresholds, multiplier,
-        meta_parameter))
+        score, self._spec.constraint_names, self._spec.thresholds,
+        learned.multiplier, learned.meta_parameter,
+        self._records.satisfied_episodes()))
+    self._records.position()  # All rows are on disk before the summary is.
+    self._workdir.write_json('summary.json', summary)
     self._progress.note(f'Everything of this run is in {self._workdir.path}')
     return score
 
   def _describe(self) -> Dict[str, Any]:
-    """The content of `config.json`."""
+    """The content of `config.json`, but for the sessions."""
     return {
         'algorithm': self._algorithm.name,
         'config': validation.as_json(self._config),
@@ -303,32 +302,37 @@ class Run:
             'action_size': self._spec.action_size,
             'episode_steps': self._spec.episode_steps,
         },
-        'versions': provenance.versions(),
-        'commit': provenance.commit(),
     }
 
   # --- Its state -------------------------------------------------------------
 
-  def _save(self) -> bool:
+  def _save(self, with_replay: bool) -> bool:
     """Writes a checkpoint; a failure costs a warning, not the run.
 
     Returns:
       Whether it was written.
     """
+    episode, started = self._records.episode, time.monotonic()
+    replay_seconds: Optional[float] = None
+
+    def save_replay(directory: str) -> None:
+      nonlocal replay_seconds
+      before = time.monotonic()
+      self._replay.save(directory)
+      replay_seconds = time.monotonic() - before
+
     try:
       self._checkpoints.save(
-          self._episode, self._learner.get_state(), {
-              'episode': self._episode,
-              'actor_steps': self._actor_steps,
-              'seconds': self._seconds,
-              'episode_log_size': self._log.sync(),
-              'exploration': self._actor.state(),
-          }, self._replay.save)
+          episode, self._learner.get_state(),
+          {**self._records.position(), 'exploration': self._actor.state()},
+          save_replay if with_replay else None)
     except OSError as error:
+      self._saving.failed(episode, time.monotonic() - started)
       self._progress.note(
-          f'Warning: no checkpoint at episode {self._episode} ({error}); '
-          'training goes on, the one before is intact.')
+          f'Warning: no checkpoint at episode {episode} ({error}); training '
+          'goes on, the one before is intact.')
       return False
+    self._saving.saved(episode, time.monotonic() - started, replay_seconds)
     return True
 
   def _make_replay(
@@ -340,6 +344,8 @@ class Run:
       return replay
     lost = saved.replay_problem
     if saved.replay_directory is not None:
+      if lost:
+        self._progress.note(f'Another replay than the checkpoint\'s: {lost}.')
       try:
         replay.restore(saved.replay_directory)
         return replay
@@ -351,36 +357,26 @@ class Run:
     self._progress.note(f'The replay fills again first ({lost}).')
     return replay
 
-  def _open_log(self, saved: Optional[checkpoint_lib.Checkpoint]
-               ) -> episode_log.EpisodeLog:
-    """Opens the log; rows beyond the checkpoint are cut."""
-    size = saved.run['episode_log_size'] if saved else 0
-    try:
-      return episode_log.EpisodeLog(
-          self._workdir.path, self._spec.constraint_names, size)
-    except ValueError as error:
-      raise checkpoint_lib.CheckpointError(
-          f'{saved.path} does not fit the log ({error}) Choose another '
-          '--workdir.') from error
-
   def _restore(self, saved: checkpoint_lib.Checkpoint) -> None:
-    """Takes over a checkpoint, but for the replay."""
-    self._progress.note(f'Resumed at episode {saved.run["episode"]}.')
+    """Takes over a checkpoint, but for the replay and the records."""
+    episode = saved.run['episode']
+    lag = ''
+    if saved.replay_episode not in (None, episode):
+      lag = f'; its replay is of episode {saved.replay_episode}'
+    self._progress.note(
+        f'Resumed at episode {episode} (checkpoint {saved.path}{lag}).')
     try:
       self._learner.set_state(saved.learner)
-      rows = episode_log.read(self._workdir.path)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
       raise checkpoint_lib.CheckpointError(
-          f'{saved.path} and the logs of the run do not fit this program '
-          f'({error}); choose another --workdir.') from error
+          f'{saved.path} does not fit this program ({error}); choose another '
+          '--workdir.') from error
     self._actor.set_state(saved.run['exploration'])
-    self._episode = saved.run['episode']
-    self._actor_steps = saved.run['actor_steps']
-    self._seconds = saved.run['seconds']
-    self._returns = list(rows['episode_return'][:self._episode])
-    penalties = [rows[f'penalty/{name}'] for name in self._spec.constraint_names]
-    self._penalties = list(np.stack(penalties, axis=1)[:self._episode])
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame
+    if self._signal is not None:  # A second one: do not wait for the episode.
+      self._signal_time = -_FINISH_SECONDS
+      return
     self._signal = number
+    self._signal_time = time.monotonic()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -11,7 +12,6 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
-import tensorflow as tf
 
 from baselines import d4pg
 from baselines import rc_d4pg
@@ -72,23 +72,20 @@ class RunTest(parameterized.TestCase):
     with open(os.path.join(path, 'config.json'), encoding='utf-8') as stream:
       config = json.load(stream)
     self.assertEqual(config['config']['batch_size'], 16)
-    self.assertIn('tensorflow', config['versions'])
+    [session] = config['sessions']
+    self.assertIn('tensorflow', session['versions'])
+    self.assertEqual(session['resumed_at_episode'], 0)
     self.assertEqual(
         sorted(os.listdir(path)),
-        ['checkpoints', 'config.json', 'episodes.csv', 'lock', 'summary.json',
-         'tensorboard'])
+        ['checkpoints', 'config.json', 'episodes.csv', 'evaluations.csv', 'lock',
+         'summary.json', 'tensorboard'])
 
   def test_tensorboard_has_the_numbers_of_the_csv(self):
     path = self._path()
     _train(path, num_episodes=3)
-    directory = os.path.join(path, 'tensorboard')
-    [name] = os.listdir(directory)
-    returns = [
-        float(tf.make_ndarray(value.tensor))
-        for event in tf.compat.v1.train.summary_iterator(
-            os.path.join(directory, name))
-        for value in event.summary.value
-        if value.tag == 'return/episode_return']
+    scalars = testing.read_tensorboard(os.path.join(path, 'tensorboard'))
+    steps, returns = zip(*scalars['return/episode_return'])
+    self.assertEqual(steps, (1, 2, 3))
     np.testing.assert_allclose(
         returns, episode_log.read(path)['episode_return'], rtol=1e-6)
 
@@ -156,6 +153,28 @@ class RunTest(parameterized.TestCase):
     self.assertGreater(rows['learner_steps'][4], rows['learner_steps'][3])
     self.assertGreater(_weights(path)['counts/0'], steps)
 
+  def test_every_session_is_recorded(self):
+    path = self._path()
+    for episodes in (2, 4):
+      _train(path, num_episodes=episodes)
+    with open(os.path.join(path, 'config.json'), encoding='utf-8') as stream:
+      sessions = json.load(stream)['sessions']
+    self.assertEqual(
+        [session['resumed_at_episode'] for session in sessions], [0, 2])
+
+  def test_evaluations_come_at_their_period_and_change_nothing(self):
+    one, two = self._path('one'), self._path('two')
+    _train(one, num_episodes=5, evaluation_period=2)
+    _train(two, num_episodes=5, evaluation_period=0)
+    rows = episode_log.read(one, episode_log.EVALUATIONS)
+    np.testing.assert_array_equal(rows['episode'], [2, 4])
+    np.testing.assert_array_equal(rows['learner_steps'], [10, 30])
+    self.assertTrue(np.all(np.isfinite(rows['penalized_return'])))
+    self.assertEmpty(
+        episode_log.read(two, episode_log.EVALUATIONS)['episode'])
+    for name, array in _weights(one).items():
+      np.testing.assert_array_equal(array, _weights(two)[name], name)
+
   def test_rows_beyond_the_checkpoint_are_cut_when_resuming(self):
     path = self._path()
     _train(path, num_episodes=3)
@@ -180,9 +199,7 @@ class RunTest(parameterized.TestCase):
     path = self._path()
     _train(path, num_episodes=3)
     newest = _newest(path)
-    for name in os.listdir(newest.replay_directory):
-      os.remove(os.path.join(newest.replay_directory, name))
-    os.rmdir(newest.replay_directory)
+    shutil.rmtree(newest.replay_directory)
     _train(path, num_episodes=6)
     # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
     np.testing.assert_array_equal(

@@ -1,8 +1,12 @@
 """A small world and small networks, for tests of whole runs."""
 
+import os
+from typing import Dict, List, Tuple
+
 import dm_env
 from dm_env import specs
 import numpy as np
+import tensorflow as tf
 
 from metal_tf import config as config_lib
 from metal_tf.environments import constraint
@@ -18,6 +22,9 @@ class Slope(dm_env.Environment):
     self._rng = np.random.default_rng(seed)
     self._position = 0.0
     self._steps = 0
+
+  def reseed(self, seed: int) -> None:
+    self._rng = np.random.default_rng(seed)
 
   def reset(self) -> dm_env.TimeStep:
     self._position = self._rng.uniform(-1, 0)
@@ -62,3 +69,17 @@ def small_config(workdir: str, **changes) -> config_lib.Config:
       samples_per_insert=4.0, penalty_samples=4, lagrange_lr=0.01,
       target_update_period=10, deterministic=True, xla=False)
   return config_lib.Config(**{**settings, **changes})
+
+
+def read_tensorboard(directory: str) -> Dict[str, List[Tuple[int, float]]]:
+  """Reads the scalars of a folder: (step, value) by tag, in file order."""
+  scalars: Dict[str, List[Tuple[int, float]]] = {}
+  for name in sorted(os.listdir(directory)):
+    path = os.path.join(directory, name)
+    if not os.path.isfile(path):
+      continue
+    for event in tf.compat.v1.train.summary_iterator(path):
+      for value in event.summary.value:
+        scalars.setdefault(value.tag, []).append(
+            (event.step, float(tf.make_ndarray(value.tensor))))
+  return scalars

@@ -8,6 +8,11 @@ import tempfile
 from typing import Any, Dict, Mapping, Optional
 
 
+# Settings that do not change what is learned.
+_CHANGEABLE = (
+    'num_episodes', 'checkpoint_seconds', 'evaluation_period', 'workdir')
+
+
 class WorkdirError(Exception):
   """The folder cannot be used; the message says why in one sentence."""
 
@@ -129,11 +134,13 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   """What a resumed run must share with the saved one, by name.
 
   The length may be raised, checkpoints may come at another pace, and the folder
-  may have been moved. Constraints and sizes are compared as the environment has
-  them, not only as flags say.
+  may have been moved. Evaluations may, too: they have an environment and random
+  numbers of their own, so training is the same without them, and their log says
+  which episode each belongs to. Constraints and sizes are compared as the
+  environment has them, not only as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
-              if name not in ('num_episodes', 'checkpoint_seconds', 'workdir')}
+              if name not in _CHANGEABLE}
   return dict(
       identity, algorithm=description['algorithm'],
       simulator=description['suite'], constrained=description['constraints'],

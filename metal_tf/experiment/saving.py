@@ -1,0 +1,99 @@
+"""When to save: little is lost by a kill, and little time goes into saving."""
+
+import time
+from typing import Callable, Optional
+
+from metal_tf import config as config_lib
+
+_EPISODES = 2  # Work of so many episodes may be lost, however long they take.
+_SHARE = 0.03  # Of the time may go into saving.
+
+
+class SavingPolicy:
+  """Decides at the end of each episode whether to write a checkpoint.
+
+  A kill loses at most two episodes or `checkpoint_seconds`, whichever is
+  longer. Replay, much larger than the rest, is saved only as often as keeps all
+  saving below 3 % of the time; in deterministic mode with every checkpoint,
+  whatever that costs, because an exact continuation needs it.
+  """
+
+  def __init__(self, config: config_lib.Config,
+               clock: Callable[[], float] = time.monotonic):
+    """Starts the clock.
+
+    Args:
+      config: the run's settings.
+      clock: tells seconds.
+    """
+    self._longest = config.checkpoint_seconds
+    self._always = config.deterministic
+    self._clock = clock
+    self._started = self._saved_at = self._asked_at = clock()
+    self._saved_episode: Optional[int] = None
+    self._episode_seconds = 0.0  # The longest since the last checkpoint.
+    self._spent = 0.0
+    self._replay_seconds: Optional[float] = None
+
+  def due(self, episode: int) -> bool:
+    """Whether to write a checkpoint now.
+
+    Args:
+      episode: episodes done; asked once at the end of each.
+    """
+    now = self._clock()
+    self._episode_seconds = max(self._episode_seconds, now - self._asked_at)
+    self._asked_at = now
+    if self._saved_episode is None:  # The first that this session did.
+      self._saved_episode = episode - 1
+    # Without one now, the next episode would be lost as well.
+    lost_seconds = now + self._episode_seconds - self._saved_at
+    return (episode + 1 - self._saved_episode > _EPISODES and
+            lost_seconds > self._longest)
+
+  def replay_due(self) -> bool:
+    """Whether the checkpoint that is due should have the replay's files.
+
+    The first one has: at that time the replay is small, and a measure is
+    needed.
+    """
+    if self._always or self._replay_seconds is None:
+      return True
+    elapsed = self._clock() - self._started
+    return self._spent + self._replay_seconds <= _SHARE * (
+        elapsed + self._replay_seconds)
+
+  def saved(self, episode: int, seconds: float,
+            replay_seconds: Optional[float]) -> None:
+    """Takes note of a checkpoint.
+
+    Args:
+      episode: episodes done.
+      seconds: that saving took in all.
+      replay_seconds: of these, spent on the replay; None if it was left out.
+    """
+    self._saved_episode = episode
+    self._note(seconds)
+    if replay_seconds is not None:
+      self._replay_seconds = replay_seconds
+
+  def failed(self, episode: int, seconds: float) -> None:
+    """Takes note of a try that failed, so that the next one is not at once."""
+    self._saved_episode = episode
+    self._note(seconds)
+
+  @property
+  def replay_seconds(self) -> float:
+    """What saving the replay took the last time, 0 if it was not done yet."""
+    return self._replay_seconds or 0.0
+
+  @property
+  def share(self) -> float:
+    """Share of the time since the start that went into saving."""
+    elapsed = self._clock() - self._started
+    return self._spent / elapsed if elapsed else 0.0
+
+  def _note(self, seconds: float) -> None:
+    self._spent += seconds
+    self._saved_at = self._asked_at = self._clock()
+    self._episode_seconds = 0.0

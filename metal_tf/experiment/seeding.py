@@ -1,0 +1,73 @@
+"""An environment whose episodes follow from the run's seed and their number.
+
+So a resumed run meets the same starting states as one that was never stopped,
+without any state of the simulator in the checkpoint.
+"""
+
+from typing import Callable
+
+from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.environments import wrapper
+from metal_tf.experiment import parts
+
+EnvironmentFactory = Callable[[int], wrapper.ConstrainedEnvironment]
+
+
+class SeededEnvironment:
+  """Seeds an environment before each episode.
+
+  One that can only be seeded when it is made is made anew: in deterministic
+  mode for every episode, which may take long; otherwise once per session, since
+  other starting states are all that is needed then.
+  """
+
+  def __init__(self, make_environment: EnvironmentFactory, role: str,
+               config: config_lib.Config):
+    """Makes the environment.
+
+    Args:
+      make_environment: makes it from a seed.
+      role: 'environment' or 'evaluation'.
+      config: the run's settings.
+    """
+    self._make = make_environment
+    self._role = role
+    self._seed = config.seed
+    self._every_episode = config.deterministic
+    self._made_for = self._seed_of(1, 0)
+    self._begun = False
+    self._environment = make_environment(self._made_for)
+
+  @property
+  def spec(self) -> types.EnvironmentSpec:
+    """The environment's."""
+    return self._environment.spec
+
+  @property
+  def suite(self) -> str:
+    """Where the task comes from."""
+    return self._environment.suite
+
+  def begin(self, episode: int,
+            attempt: int = 0) -> wrapper.ConstrainedEnvironment:
+    """Returns the environment, ready for the reset of an episode.
+
+    Args:
+      episode: its number, from 1.
+      attempt: how often it has been cut before.
+    """
+    seed = self._seed_of(episode, attempt)
+    if not self._environment.reseed(seed):
+      if seed != self._made_for and (self._every_episode or not self._begun):
+        self._environment.close()
+        self._environment = self._make(seed)
+        self._made_for = seed
+    self._begun = True
+    return self._environment
+
+  def close(self) -> None:
+    self._environment.close()
+
+  def _seed_of(self, episode: int, attempt: int) -> int:
+    return parts.seed_of(self._role, self._seed, episode, attempt)
