@@ -3,11 +3,16 @@
 import dataclasses
 import os
 import typing
-from typing import Any
+from typing import Any, Optional
 
 from absl import flags
+import launchpad.flags  # Defines --lp_launch_type. pylint: disable=unused-import
 
 from metal_tf import config as config_lib
+from metal_tf import validation
+
+LAUNCH_TYPE = 'lp_launch_type'
+_LAUNCH_TYPES = ('local_mp', 'local_mt', 'vertex_ai')
 
 
 def _help(setting: config_lib.Setting) -> str:
@@ -72,6 +77,43 @@ def _value(value: Any, kind: Any, name: str) -> Any:
       raise ValueError(f'--{name}: got {",".join(value)}, allowed: whole '
                        'numbers with commas between.') from error
   return tuple(value) if isinstance(value, list) else value
+
+
+def describe_launch_type(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Puts the rule into the help of Launchpad's own flag."""
+  flag_values[LAUNCH_TYPE].help = (
+      'Who runs the actors, the learner, the evaluator and the replay. Given, or '
+      'with --num_actors above 1: the Launchpad program; otherwise one process. '
+      'local_mp: a process each, which may use all cores and of which an actor '
+      'may die; local_mt: a thread each, quicker to start and easier to debug; '
+      'vertex_ai: on Google Cloud, see docs/distributed.md.')
+  flag_values.set_default(LAUNCH_TYPE, 'local_mp')
+
+
+def launch_type(config: config_lib.Config,
+                flag_values: flags.FlagValues = flags.FLAGS) -> Optional[str]:
+  """Returns Launchpad's launch type, or None for everything in one process.
+
+  Args:
+    config: the run's settings.
+    flag_values: parsed flags.
+
+  Raises:
+    ConfigError: for a launch type that is not for users, or one that the
+      settings forbid.
+  """
+  flag = flag_values[LAUNCH_TYPE]
+  if not flag.present and config.num_actors == 1:
+    return None
+  if flag.value not in _LAUNCH_TYPES:
+    raise validation.ConfigError(
+        LAUNCH_TYPE, flag.value, 'one of ' + ', '.join(_LAUNCH_TYPES))
+  if config.deterministic:
+    raise validation.ConfigError(
+        'deterministic', True,
+        f'false with --{LAUNCH_TYPE} or --num_actors above 1, whose workers '
+        'run at their own pace')
+  return flag.value
 
 
 def user_path(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Callable, List, NoReturn, Tuple
+from typing import Callable, List, NoReturn, Optional, Tuple
 import warnings
 
 from absl import app
@@ -26,15 +26,17 @@ def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
     algorithm: the agent.
   """
   flags.define()
+  flags.describe_launch_type()
   app.define_help_flags()
-  config, task, suite = _check(sys.argv, algorithm)
+  config, task, suite, launch_type = _check(sys.argv, algorithm)
   print(start_table(algorithm, config, task, suite), flush=True)
+  print(_form(config, launch_type), flush=True)
   _silence_start_up()
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
   import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
   try:
-    app.run(lambda argv: _train(algorithm, config, task, suite))
+    app.run(lambda argv: _train(algorithm, config, task, suite, launch_type))
   except KeyboardInterrupt:  # Later on, the run itself takes care of it.
     _fail(algorithm, 'stopped before the first episode.', 130)
   raise AssertionError('app.run returns never.')
@@ -42,7 +44,7 @@ def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
 
 def _check(
     argv: List[str], algorithm: algorithm_lib.Algorithm
-) -> Tuple[config_lib.Config, validation.Task, str]:
+) -> Tuple[config_lib.Config, validation.Task, str, Optional[str]]:
   """Checks everything that can be checked before TensorFlow is loaded."""
   try:
     _, *unexpected = absl_flags.FLAGS(argv)
@@ -53,9 +55,10 @@ def _check(
     validation.check_settings(config, algorithm)
     task = validation.resolve_task(config)
     suite = _resolve_suite(config)
+    launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
-  return _with_workdir(config, algorithm), task, suite
+  return _with_workdir(config, algorithm), task, suite, launch_type
 
 
 def _resolve_suite(config: config_lib.Config) -> str:
@@ -99,7 +102,8 @@ def _with_workdir(config: config_lib.Config,
 
 
 def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
-           task: validation.Task, suite: str) -> None:
+           task: validation.Task, suite: str,
+           launch_type: Optional[str]) -> None:
 
   def make_environment(seed: int) -> environments.ConstrainedEnvironment:
     try:
@@ -111,19 +115,20 @@ def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
       raise validation.ConfigError(
           'suite', config.suite, 'builtin here', str(error)) from error
 
-  train(algorithm, config, make_environment)
+  train(algorithm, config, make_environment, launch_type)
 
 
 def train(
     algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
-    make_environment: Callable[[int], environments.ConstrainedEnvironment]
-) -> None:
+    make_environment: Callable[[int], environments.ConstrainedEnvironment],
+    launch_type: Optional[str] = None) -> None:
   """Trains; what a user can mend is one sentence, without a traceback.
 
   Args:
     algorithm: the agent.
     config: its settings.
     make_environment: makes the environment from a seed.
+    launch_type: Launchpad's; None trains in this process alone.
 
   Raises:
     SystemExit: with status 2 for settings or a folder that cannot be used, 1
@@ -136,7 +141,10 @@ def train(
   from metal_tf.experiment import workdir
   # pylint: enable=g-import-not-at-top
   try:
-    run.train(algorithm, config, make_environment)
+    if launch_type is None:
+      run.train(algorithm, config, make_environment)
+    else:
+      _train_distributed(algorithm, config, make_environment, launch_type)
   except (validation.ConfigError, workdir.WorkdirError,
           checkpoint.CheckpointError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
@@ -147,6 +155,40 @@ def train(
     # A disk that is full at the very end; before that it is only warned of.
     _fail(algorithm, f'cannot write the end of the run ({error}); make room and '
           'give the same command again.', _RUN_ERROR)
+
+
+def _train_distributed(
+    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    make_environment: Callable[[int], environments.ConstrainedEnvironment],
+    launch_type: str) -> None:
+  """Trains with Launchpad; a worker's traceback is the last on the screen."""
+  # pylint: disable=g-import-not-at-top
+  from metal_tf.distributed import launch
+  from metal_tf.distributed import train as distributed_train
+  # pylint: enable=g-import-not-at-top
+  try:
+    distributed_train.train(algorithm, config, make_environment, launch_type)
+  except launch.WorkerFailed as error:
+    _fail(algorithm, f'{error} Everything else was stopped; the same command '
+          f'again goes on from the last checkpoint.\n{error.details}'.rstrip(),
+          _RUN_ERROR)
+
+
+def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
+  """Who does the work, and why one would have it otherwise."""
+  if launch_type is None:
+    return ('one process acts and learns in turns (several actors: '
+            '--num_actors)')
+  actors = f'{config.num_actors} actor' + 's' * (config.num_actors > 1)
+  return {
+      'local_mp': f'{actors}, learner, evaluator and replay as processes of '
+                  'Launchpad (--lp_launch_type=local_mt: threads, which start '
+                  'quicker but share one interpreter, and die together)',
+      'local_mt': f'{actors}, learner, evaluator and replay as threads of '
+                  'Launchpad (--lp_launch_type=local_mp: processes, which use '
+                  'all cores, and of which an actor may die)',
+      'vertex_ai': f'{actors}, learner, evaluator and replay on Vertex AI',
+  }[launch_type]
 
 
 def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,

@@ -103,6 +103,10 @@ class Config:
       False, 'Replay from a seeded in-process store instead of Reverb (whose '
       'selectors take no seed): two runs with one seed are identical.',
       'our choice')
+  num_actors: int = _setting(
+      1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad program '
+      'instead of everything in one process.', 'our choice', minimum=1,
+      maximum=1000)
   checkpoint_seconds: float = _setting(
       60.0, 'Work that a kill may cost, or two episodes where these take longer: '
       'checkpoints are written so often, and at the end.', 'our choice',

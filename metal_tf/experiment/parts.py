@@ -12,37 +12,17 @@ from metal_tf import types
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import numpy_policy
 from metal_tf.experiment import records
+from metal_tf.experiment import seeding
 from metal_tf.replay import in_process
 from metal_tf.replay import n_step
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
 
-_ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation')
-
-
-def seed_of(role: str, seed: int, episode: int = 0, attempt: int = 0) -> int:
-  """Derives the seed of one part of a run from the run's seed.
-
-  Args:
-    role: 'networks', 'environment', 'exploration', 'replay' or 'evaluation'.
-    seed: of the run.
-    episode: number of the episode that an environment is seeded for.
-    attempt: how often this episode has been cut before; the same start would
-      make the simulator give up again.
-
-  Returns:
-    A number in [0, 2**32).
-  """
-  sequence = np.random.SeedSequence(
-      [seed, _ROLES.index(role), episode, attempt])
-  return int(sequence.generate_state(1)[0])
-
-
 def make_learner(spec: types.EnvironmentSpec,
                  algorithm: algorithm_lib.Algorithm,
                  config: config_lib.Config) -> learner_lib.Learner:
   """Makes the learner, its networks initialised from the run's seed."""
-  tf.random.set_seed(seed_of('networks', config.seed))
+  tf.random.set_seed(seeding.seed_of('networks', config.seed))
   return learner_lib.Learner(spec, algorithm, config)
 
 
@@ -63,7 +43,7 @@ def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
       penalty_capacity=config.penalty_capacity)
   if config.deterministic:
     return in_process.InProcessReplay(
-        **sizes, seed=seed_of('replay', config.seed))
+        **sizes, seed=seeding.seed_of('replay', config.seed))
   return reverb_replay.ReverbReplay(
       **sizes, scratch_directory=scratch_directory)
 
@@ -77,7 +57,7 @@ def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
       numpy_policy.NumpyPolicy(
           weights(), spec.action_minimum, spec.action_maximum),
       exploration_sigma=config.exploration_sigma,
-      seed=seed_of('exploration', config.seed), spec=spec,
+      seed=seeding.seed_of('exploration', config.seed), spec=spec,
       weights_source=weights)
 
 

@@ -6,12 +6,32 @@ without any state of the simulator in the checkpoint.
 
 from typing import Callable
 
+import numpy as np
+
 from metal_tf import config as config_lib
 from metal_tf import types
 from metal_tf.environments import wrapper
-from metal_tf.experiment import parts
+
+_ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation')
 
 EnvironmentFactory = Callable[[int], wrapper.ConstrainedEnvironment]
+
+
+def seed_of(role: str, seed: int, *numbers: int) -> int:
+  """Derives the seed of one part of a run from the run's seed.
+
+  Args:
+    role: 'networks', 'environment', 'exploration', 'replay' or 'evaluation'.
+    seed: of the run.
+    *numbers: whatever else tells this part apart: of an episode, of the tries
+      at it, of an actor.
+
+  Returns:
+    A number in [0, 2**32).
+  """
+  sequence = np.random.SeedSequence(
+      [seed, _ROLES.index(role), *numbers])
+  return int(sequence.generate_state(1)[0])
 
 
 class SeededEnvironment:
@@ -70,4 +90,4 @@ class SeededEnvironment:
     self._environment.close()
 
   def _seed_of(self, episode: int, attempt: int) -> int:
-    return parts.seed_of(self._role, self._seed, episode, attempt)
+    return seed_of(self._role, self._seed, episode, attempt)

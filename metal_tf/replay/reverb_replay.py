@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 import reverb
@@ -18,15 +18,14 @@ from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
 from metal_tf.replay import tables
 
-_TABLES_DIRECTORY = 'reverb'
 _STATE_FILE = 'replay.json'
 
 
 class ReverbReplay(counted.CountedReplay):
   """The two tables, a writer and a sampler in one process.
 
-  Insertion and sampling either return or raise, whatever the sizes. Selection inside Reverb takes no seed;
-  `InProcessReplay` is the reproducible one.
+  Insertion and sampling either return or raise, whatever the sizes. Selection
+  inside Reverb takes no seed; `InProcessReplay` is the reproducible one.
   """
 
   def __init__(self, *, spec: types.EnvironmentSpec, batch_size: int,
@@ -100,32 +99,17 @@ class ReverbReplay(counted.CountedReplay):
   def save(self, directory: str) -> None:
     self._writer.flush()
     self._flushed = True
-    try:
-      checkpoint = self._client.checkpoint()
-    except RuntimeError as e:  # The server's words for a full disk, say.
-      raise OSError(f'Reverb could not write its tables: {e}') from e
-    # The server names its checkpoint by the time; only its contents are ours.
-    shutil.move(checkpoint, os.path.join(directory, _TABLES_DIRECTORY))
-    state = dict(settings=self._settings(), inserts=self._inserts,
-                 episodes=self._episodes)
-    with open(os.path.join(directory, _STATE_FILE), 'w') as f:
-      json.dump(state, f)
+    save_tables(self._client, directory, dict(
+        settings=self._settings(), inserts=self._inserts,
+        episodes=self._episodes))
 
   def restore(self, directory: str) -> None:
-    with open(os.path.join(directory, _STATE_FILE)) as f:
-      state = json.load(f)
-    replay.check_settings(state['settings'], self._settings())
-    # Reverb loads at the server's start, from the directory to which that
-    # server will also write: a copy keeps the saved one as it is.
-    loaded = os.path.join(self._scratch, _TABLES_DIRECTORY)
-    shutil.copytree(os.path.join(directory, _TABLES_DIRECTORY), loaded)
+    state = check_saved_tables(directory, self._settings())
     self._stop()
     try:
-      self._start()
+      self._start(saved_tables(directory))
     except RuntimeError as e:
       raise ValueError(f'the saved tables are damaged: {e}') from e
-    finally:
-      shutil.rmtree(loaded)
     info = self._client.server_info()
     self._inserts, self._samples = _counts(info[tables.TRANSITIONS])
     self._episodes, _ = _counts(info[tables.EPISODE_PENALTIES])
@@ -139,13 +123,14 @@ class ReverbReplay(counted.CountedReplay):
     self._stop()
     shutil.rmtree(self._scratch, ignore_errors=True)
 
-  def _start(self) -> None:
-    """Starts a server; it loads the checkpoint in the scratch directory."""
+  def _start(self, loaded: Optional[str] = None) -> None:
+    """Starts a server, with the tables that another one saved if given."""
     self._server = reverb.Server(
         tables.make_tables(
             self._spec, capacity=self._capacity,
             penalty_capacity=self._penalty_capacity, window=self.window),
-        checkpointer=reverb.checkpointers.DefaultCheckpointer(self._scratch))
+        checkpointer=reverb.checkpointers.DefaultCheckpointer(
+            self._scratch, fallback_checkpoint_path=loaded))
     loopback.restrict_to_loopback(self._server.port)
     self._address = f'localhost:{self._server.port}'
     self._client = reverb.Client(self._address)
@@ -174,6 +159,47 @@ class ReverbReplay(counted.CountedReplay):
           num_penalty_samples=self._num_penalty_samples,
           timeout_seconds=self._timeout_seconds))
     return next(self._iterator, None)
+
+
+def save_tables(client: reverb.Client, directory: str,
+                state: Mapping[str, Any]) -> None:
+  """Has a server write its tables; it must be on this file system.
+
+  Args:
+    client: of the server.
+    directory: where they go.
+    state: JSON values; 'settings' is what `check_saved_tables` compares.
+
+  Raises:
+    OSError: if the server cannot write, or is gone.
+  """
+  try:
+    checkpoint = client.checkpoint()
+  except RuntimeError as e:  # The server's words for a full disk, say.
+    raise OSError(f'Reverb could not write its tables: {e}') from e
+  # The server names its checkpoint by the time; only its contents are ours.
+  shutil.move(checkpoint, saved_tables(directory))
+  with open(os.path.join(directory, _STATE_FILE), 'w') as f:
+    json.dump(state, f)
+
+
+def saved_tables(directory: str) -> str:
+  """Where `save_tables` puts the server's own files."""
+  return os.path.join(directory, 'reverb')
+
+
+def check_saved_tables(directory: str,
+                       settings: Mapping[str, Any]) -> Dict[str, Any]:
+  """Reads the state beside saved tables, for a server with these settings.
+
+  Raises:
+    OSError: if the file cannot be read.
+    ValueError: if the tables belong to other settings.
+  """
+  with open(os.path.join(directory, _STATE_FILE)) as f:
+    state = json.load(f)
+  replay.check_settings(state['settings'], settings)
+  return state
 
 
 def _counts(info: reverb_types.TableInfo) -> Tuple[int, int]:

@@ -1,5 +1,7 @@
 """Writes transitions and episode penalties to a Reverb server."""
 
+from typing import Callable
+
 import numpy as np
 import reverb
 
@@ -16,6 +18,10 @@ _CHUNK_LENGTH = 8
 _MAX_IN_FLIGHT = 4 * _CHUNK_LENGTH
 
 
+class HeldBack(RuntimeError):
+  """The rate limiter did not take an insertion in time."""
+
+
 class ReverbWriter:
   """What an actor holds to fill the tables; needs only a client.
 
@@ -23,16 +29,20 @@ class ReverbWriter:
   """
 
   def __init__(self, client: reverb.Client, spec: types.EnvironmentSpec, *,
-               timeout_seconds: float) -> None:
+               timeout_seconds: float,
+               keep_waiting: Callable[[], bool] = lambda: False) -> None:
     """Opens the streams.
 
     Args:
       client: of the server that holds `tables.make_tables`.
       spec: the environment's, to check shapes.
       timeout_seconds: how long the server may hold back an insertion.
+      keep_waiting: asked after that time; True waits as long again. The wait
+        itself hears no signal.
     """
     self._spec = spec
     self._timeout_seconds = timeout_seconds
+    self._keep_waiting = keep_waiting
     self._transitions = client.trajectory_writer(
         num_keep_alive_refs=_CHUNK_LENGTH)
     self._transitions.configure(
@@ -48,7 +58,7 @@ class ReverbWriter:
 
     Raises:
       ValueError: if a shape is wrong.
-      RuntimeError: if the rate limiter held insertions back for too long.
+      HeldBack: if the rate limiter held insertions back for too long.
     """
     self._transitions.append(layout.pack(transition, self._spec))
     self._transitions.create_item(tables.TRANSITIONS, 1.,
@@ -63,7 +73,7 @@ class ReverbWriter:
 
     Raises:
       ValueError: if the shape is wrong.
-      RuntimeError: if the server did not confirm in time.
+      HeldBack: if the server did not confirm in time.
     """
     self._penalties.append(layout.pack_episode_penalty(j_c, self._spec))
     self._penalties.create_item(tables.EPISODE_PENALTIES, 1.,
@@ -74,7 +84,7 @@ class ReverbWriter:
     """Waits until every insertion is visible to samplers.
 
     Raises:
-      RuntimeError: if the rate limiter held insertions back for too long.
+      HeldBack: if the rate limiter held insertions back for too long.
     """
     self._since_check = 0
     self._flush(self._transitions, 0)
@@ -85,11 +95,16 @@ class ReverbWriter:
     self._penalties.close()
 
   def _flush(self, writer: reverb.TrajectoryWriter, allowed: int) -> None:
-    try:
-      writer.flush(allowed, timeout_ms=int(1000 * self._timeout_seconds))
-    except reverb.DeadlineExceededError as e:
-      raise RuntimeError(
-          'replay: the server held insertions back for '
-          f'{self._timeout_seconds:g} s. Sampling lags behind the ratio '
-          'samples_per_insert, or an episode is longer than the '
-          'environment\'s spec says') from e
+    """Waits until at most `allowed` insertions are not confirmed."""
+    while True:
+      try:
+        writer.flush(allowed, timeout_ms=int(1000 * self._timeout_seconds))
+        return
+      except reverb.DeadlineExceededError as e:
+        if self._keep_waiting():
+          continue
+        raise HeldBack(
+            'replay: the server held insertions back for '
+            f'{self._timeout_seconds:g} s. Sampling lags behind the ratio '
+            'samples_per_insert, or an episode is longer than the '
+            'environment\'s spec says') from e

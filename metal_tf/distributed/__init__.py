@@ -1,0 +1,1 @@
+"""A training run as a Launchpad program: the same parts, several workers."""

@@ -1,0 +1,198 @@
+"""Decides when a run ends, and lets its workers go in order."""
+
+import enum
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+
+import launchpad as lp
+
+from metal_tf.distributed import service
+
+_PERIOD_SECONDS = 0.2
+
+
+class Phase(enum.IntEnum):
+  """How far a run has got. A worker stops at its own phase, or a later one.
+
+  The order is what makes the end clean: actors first, so that nothing waits at
+  the replay's rate limiter; then the learner, whose last checkpoint needs the
+  replay and the counter; then these.
+  """
+  RUN = 0
+  STOP_ACTING = 1
+  STOP_LEARNING = 2
+  STOP_SERVING = 3
+
+
+class Patience(NamedTuple):
+  """How long the coordinator waits, in seconds.
+
+  Attributes:
+    warn: for any count to move, before a line says who does what.
+    give_up: for the same, before the run is stopped.
+    acting: for actors and evaluator to stop.
+    learning: for the learner's last checkpoint.
+    serving: for the rest.
+  """
+  warn: float = 60.0
+  give_up: float = 600.0
+  acting: float = 5.0
+  learning: float = 30.0
+  serving: float = 3.0
+
+
+class Coordinator(service.Service):
+  """Counts down to the end of the run; knows who is there and what they do."""
+
+  def __init__(self, counter: Any, workers: Sequence[Tuple[str, Phase]],
+               num_episodes: int, loopback_only: bool,
+               patience: Patience = Patience()):
+    """Prepares; the run begins with `run`.
+
+    Args:
+      counter: client of the counter.
+      workers: every other worker's name, and the phase in which it stops.
+      num_episodes: of the whole run.
+      loopback_only: whether all workers are on this machine.
+      patience: see `Patience`.
+    """
+    super().__init__(loopback_only)
+    self._counter = counter
+    self._workers = dict(workers)
+    self._num_episodes = num_episodes
+    self._patience = patience
+    self._lock = threading.Lock()
+    self._phase = Phase.RUN
+    self._reason = ''
+    self._failed = False
+    self._notes: List[str] = []
+    self._num_read = 0
+    self._starts: Dict[str, int] = {}
+    self._pids: Dict[str, int] = {}
+    self._doing: Dict[str, Tuple[str, int]] = {}
+    self._done: Set[str] = set()
+    self._stop_event = lp.stop_event()
+
+  # --- What workers call -----------------------------------------------------
+
+  def hello(self, name: str, pid: int) -> int:
+    """A worker has started.
+
+    Args:
+      name: of the worker.
+      pid: its process.
+
+    Returns:
+      How often a worker of that name had started before.
+    """
+    with self._lock:
+      before = self._starts.get(name, 0)
+      self._starts[name] = before + 1
+      self._pids[name] = pid
+    if before:
+      self.note(f'Warning: {name} died and was started again, as process {pid} '
+                f'(time {before}); its episode is lost, training goes on.')
+    elif set(self._pids) == set(self._workers):
+      self.note('Processes: ' + ', '.join(
+          f'{name} {pid}' for name, pid in self._pids.items()) +
+                f', coordinator {os.getpid()}.')
+    return before
+
+  def beat(self, name: str, doing: str, count: int) -> int:
+    """A worker lives; returns the phase."""
+    self._doing[name] = (doing, count)
+    return int(self._phase)
+
+  def done(self, name: str) -> None:
+    """A worker has come to its end."""
+    with self._lock:
+      self._done.add(name)
+
+  def note(self, text: str) -> None:
+    """Adds a line to the screen."""
+    with self._lock:
+      self._notes.append(text)
+
+  def ask_stop(self, reason: str) -> None:
+    """Ends the run before its time, in order."""
+    with self._lock:
+      self._reason = self._reason or reason
+
+  # --- What the screen calls -------------------------------------------------
+
+  def notes(self, since: int) -> List[str]:
+    """The lines from number `since` on."""
+    with self._lock:
+      self._num_read = len(self._notes)
+      return self._notes[since:]
+
+  def overview(self) -> Dict[str, Any]:
+    """Who does what: 'doing' {name: (words, count)}, 'restarts', 'reason'."""
+    with self._lock:
+      return dict(
+          doing=dict(self._doing),
+          restarts=sum(self._starts.values()) - len(self._starts),
+          reason=self._reason)
+
+  def reason(self) -> str:
+    """Why the run ends before its time; empty if it does not."""
+    return self._reason
+
+  # --- Its own work ----------------------------------------------------------
+
+  def _serve(self) -> None:
+    self._wait_for_the_end()
+    # Unless somebody is in a hurry, the evaluator finishes its episodes.
+    acting = self._patience.acting if self._reason else self._patience.warn
+    self._enter(Phase.STOP_ACTING, acting)
+    self._enter(Phase.STOP_LEARNING, self._patience.learning)
+    self._enter(Phase.STOP_SERVING, self._patience.serving)
+    self._wait(lambda: self._num_read == len(self._notes),
+               self._patience.serving)
+    if self._failed:
+      raise RuntimeError(self._reason)
+
+  def _wait_for_the_end(self) -> None:
+    """Returns when all episodes are done or somebody asked."""
+    counts, moved, warned = None, time.monotonic(), False
+    while not self._reason and (
+        self._counter.num_episodes() < self._num_episodes):
+      if self._stop_event.wait(_PERIOD_SECONDS):
+        self.ask_stop('the launcher asked for it')
+      now = [count for _, count in self._doing.copy().values()]
+      if now != counts:
+        counts, moved, warned = now, time.monotonic(), False
+        continue
+      stuck = time.monotonic() - moved
+      if stuck > self._patience.warn and not warned:
+        warned = True
+        self.note(f'Warning: nothing has moved for {stuck:.0f} s: '
+                  f'{self._who_does_what()}.')
+      if stuck > self._patience.give_up:
+        self._failed = True
+        self.ask_stop(f'nothing has moved for {stuck:.0f} s: '
+                      f'{self._who_does_what()}')
+
+  def _who_does_what(self) -> str:
+    return ', '.join(
+        f'{name} {doing} ({count})'
+        for name, (doing, count) in self._doing.copy().items())
+
+  def _enter(self, phase: Phase, patience: float) -> None:
+    """Begins a phase and waits for those whose last one it is."""
+    self._phase = phase
+    expected = {name for name, last in self._workers.items() if last == phase}
+    self._wait(lambda: expected <= self._done, patience)
+    late = sorted(expected - self._done)
+    if late:
+      self.note(f'Warning: {", ".join(late)} did not stop in '
+                f'{patience:g} s.')
+
+  @staticmethod
+  def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    """Waits for a condition, but no longer than that."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+      time.sleep(_PERIOD_SECONDS)

@@ -1,0 +1,178 @@
+"""The learner as a service: it learns, hands out weights and saves."""
+
+import os
+import threading
+import time
+from typing import Any, Iterator, List, Optional, Tuple
+
+import numpy as np
+import reverb
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.acting import numpy_policy
+from metal_tf.distributed import coordinator as coordinator_lib
+from metal_tf.distributed import leash as leash_lib
+from metal_tf.distributed import service
+from metal_tf.experiment import checkpoint as checkpoint_lib
+from metal_tf.experiment import divergence
+from metal_tf.experiment import opening
+from metal_tf.experiment import parts
+from metal_tf.experiment import records as records_lib
+from metal_tf.experiment import saving
+from metal_tf.replay import reverb_dataset
+from metal_tf.replay import reverb_replay
+
+NAME = 'learner'
+
+# The wait for a sample is in C++ and hears nothing; between two of them the
+# learner looks around.
+_WAIT_SECONDS = 3.0
+_LOOK_AROUND_SECONDS = 1.0
+
+
+class LearnerService(service.Service):
+  """The only one that changes weights, multiplier and meta-parameter."""
+
+  def __init__(self, coordinator: Any, counter: Any, replay: reverb.Client, *,
+               spec: types.EnvironmentSpec,
+               algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+               directory: str,
+               saved: Optional[checkpoint_lib.Checkpoint],
+               replay_settings: Any, loopback_only: bool):
+    """Makes the learner, with the checkpoint's weights if there is one.
+
+    Args:
+      coordinator: client of it.
+      counter: client of it.
+      replay: client of the server.
+      spec: the environment's.
+      algorithm: which agent.
+      config: its settings.
+      directory: of the run.
+      saved: the checkpoint that the run goes on from.
+      replay_settings: saved beside the tables, see `replay.settings`.
+      loopback_only: whether all callers are on this machine.
+    """
+    super().__init__(loopback_only)
+    self._coordinator = coordinator
+    self._counter = counter
+    self._replay = replay
+    self._spec = spec
+    self._config = config
+    self._replay_settings = replay_settings
+    self._checkpointer = checkpoint_lib.Checkpointer(
+        os.path.join(directory, opening.CHECKPOINTS), coordinator.note)
+    self._policy = saving.SavingPolicy(config)
+    # Actors and the counter read between two steps.
+    self._lock = threading.Lock()
+    self._learner = parts.make_learner(spec, algorithm, config)
+    if saved is not None:
+      self._learner.set_state(saved.learner)
+    self._iterator: Optional[Iterator[Tuple[types.Transition, Any]]] = None
+    self._reported = parts.report(self._learner)
+    self._skips = divergence.SkipWatch(
+        os.path.join(directory, 'dump'), coordinator.note)
+    self._skips.start(self._reported)
+
+  # --- What workers call -----------------------------------------------------
+
+  def get_weights(self) -> List[np.ndarray]:
+    """The policy's weights, in the order that `NumpyPolicy` takes them."""
+    with self._lock:
+      return [np.array(weights) for weights in numpy_policy.policy_weights(
+          self._learner.networks.policy)]
+
+  def num_steps(self) -> int:
+    """Learner steps so far, those before a resume included."""
+    return self._learner.num_steps
+
+  def report(self) -> records_lib.LearnerReport:
+    """What is logged with an episode; the means begin anew."""
+    with self._lock:
+      self._reported = parts.report(self._learner)
+      return self._reported
+
+  # --- Its own work ----------------------------------------------------------
+
+  def _serve(self) -> None:
+    self._coordinator.hello(NAME, os.getpid())
+    leash = leash_lib.Leash(
+        self._coordinator, NAME, coordinator_lib.Phase.STOP_LEARNING)
+    try:
+      self._learn(leash)
+      leash.doing = 'saving'
+      self._save()
+      if not self._coordinator.reason():
+        self._counter.finish(self.report())
+    finally:
+      # The replay's server waits for the ends of its streams.
+      self._iterator = None
+      leash.close()
+
+  def _learn(self, leash: leash_lib.Leash) -> None:
+    """Steps as fast as the replay's rate limiter hands out samples."""
+    looked_around = time.monotonic()
+    episode = 0
+    while not leash.stopping:
+      leash.doing = 'waiting for samples'
+      batch = self._next_batch()
+      if batch is not None:
+        leash.doing = ('learning' if self._learner.num_traces else
+                       'compiling the learner step')
+        with self._lock:
+          self._learner.step(*batch)
+        leash.count = self._learner.num_steps
+      if time.monotonic() - looked_around > _LOOK_AROUND_SECONDS:
+        looked_around = time.monotonic()
+        before, episode = episode, self._counter.num_episodes()
+        if episode > before and batch is not None:
+          self._skips.check(self._reported, self._learner.get_state, batch)
+        if episode > before and self._policy.due(episode):
+          leash.doing = 'saving'
+          self._save()
+
+  def _next_batch(self) -> Optional[Tuple[types.Transition, Any]]:
+    """A batch, or None if none came within some seconds."""
+    if self._iterator is None:
+      self._iterator = iter(reverb_dataset.make_dataset(
+          self._replay.server_address, self._spec,
+          batch_size=self._config.batch_size,
+          num_penalty_samples=self._config.penalty_samples,
+          timeout_seconds=_WAIT_SECONDS))
+    batch = next(self._iterator, None)
+    if batch is None:
+      self._iterator = None
+    return batch
+
+  def _save(self) -> None:
+    """Writes a checkpoint; a failure costs a warning, not the run."""
+    started = time.monotonic()
+    replay_seconds: List[float] = []
+
+    def save_replay(directory: str) -> None:
+      reverb_replay.save_tables(
+          self._replay, directory, dict(settings=self._replay_settings))
+      replay_seconds.append(time.monotonic() - started)
+
+    episode = self._counter.num_episodes()
+    try:
+      position = self._counter.position()
+      if 'error' in position:
+        raise OSError(position['error'])
+      episode = position['episode']
+      with self._lock:
+        state = self._learner.get_state()
+      self._checkpointer.save(
+          episode, state, position,
+          save_replay if self._policy.replay_due() else None)
+    except OSError as error:
+      self._policy.failed(episode, time.monotonic() - started)
+      self._coordinator.note(
+          f'Warning: no checkpoint at episode {episode} ({error}); training '
+          'goes on, the one before is intact.')
+    else:
+      self._policy.saved(
+          episode, time.monotonic() - started,
+          replay_seconds[0] if replay_seconds else None)

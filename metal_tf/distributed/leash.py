@@ -1,0 +1,81 @@
+"""What ties a worker to its run: it hears when to stop, and says what it does."""
+
+import threading
+from typing import Any
+
+import launchpad as lp
+
+_PERIOD_SECONDS = 0.25
+# The coordinator answers in milliseconds; a client's call ends after seconds.
+_MISSES = 3
+
+
+class Leash:
+  """A background conversation with the coordinator.
+
+  A worker stops when the coordinator's phase says so; when Launchpad asks it to
+  (SIGTERM, or another worker that failed), the coordinator is told, and stops
+  everybody in order. Without a coordinator each stops on its own account.
+
+  Attributes:
+    doing: a few words for the screen, set by the worker.
+    count: what the worker has done so far, in its own unit; a run in which no
+      count moves is stuck.
+  """
+
+  def __init__(self, coordinator: Any, name: str, phase: int):
+    """Says hello and begins to listen.
+
+    Args:
+      coordinator: client of it, whose calls time out after some seconds.
+      name: of the worker, e.g. 'actor 2'.
+      phase: of the coordinator in which this worker has to stop.
+    """
+    self.doing = 'starting'
+    self.count = 0
+    self._coordinator = coordinator
+    self._name = name
+    self._phase = phase
+    self._stop = threading.Event()
+    self._closed = threading.Event()
+    self._asked_by_launchpad = lp.stop_event()
+    self._thread = threading.Thread(target=self._listen, daemon=True)
+    self._thread.start()
+
+  @property
+  def stopping(self) -> bool:
+    """Whether the worker has to come to its end."""
+    return self._stop.is_set()
+
+  def wait(self, seconds: float) -> bool:
+    """Sleeps; returns at once with True when the worker has to stop."""
+    return self._stop.wait(seconds)
+
+  def close(self) -> None:
+    """Says that the worker is done."""
+    self._closed.set()
+    self._thread.join()
+    try:
+      self._coordinator.done(self._name)
+    except Exception:  # pylint: disable=broad-except
+      pass  # Nobody is left to be told.
+
+  def _listen(self) -> None:
+    misses = 0
+    passed_on = False
+    while not self._closed.wait(_PERIOD_SECONDS):
+      try:
+        if self._asked_by_launchpad.is_set() and not passed_on:
+          self._coordinator.ask_stop(f'{self._name} was asked to stop')
+          passed_on = True
+        phase = self._coordinator.beat(self._name, self.doing, self.count)
+        misses = 0
+      except Exception:  # pylint: disable=broad-except
+        # Courier has one error for everything: gone, busy, raised over there.
+        misses += 1
+        if misses == _MISSES:
+          self._stop.set()
+          return
+        continue
+      if phase >= self._phase:
+        self._stop.set()

@@ -1,0 +1,34 @@
+"""What a worker process of a local run owes to the one that launched it."""
+
+import ctypes
+import os
+import signal
+import sys
+
+# Set for worker processes only; threads and other machines know nothing of it.
+PARENT_VARIABLE = 'METAL_TF_LAUNCHER_PID'
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+  """Lets the kernel kill this process when its parent is gone, however it went.
+
+  Args:
+    parent: process id that the parent had when this process was started.
+  """
+  ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+  if os.getppid() != parent:  # It was gone before the kernel was told.
+    sys.exit(1)
+
+
+def adopt() -> None:
+  """Settles this process into a local run; does nothing in a thread of one.
+
+  A terminal sends Ctrl-C to all of its processes. Only the launcher hears it,
+  so that the workers end in the coordinator's order and not all at once.
+  """
+  parent = os.environ.get(PARENT_VARIABLE)
+  if parent is not None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(int(parent))

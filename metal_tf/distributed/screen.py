@@ -1,0 +1,90 @@
+"""What a person sees of a program's workers, and how they stop them."""
+
+import threading
+import time
+from typing import Any, Callable
+
+from metal_tf.experiment import progress as progress_lib
+
+_PERIOD_SECONDS = 0.25
+
+
+class Screen:
+  """Asks the coordinator and the counter for news, from a thread of its own."""
+
+  def __init__(self, coordinator: Any, counter: Any,
+               progress: progress_lib.Progress, kill: Callable[[], None],
+               grace_seconds: float):
+    """Begins to watch.
+
+    Args:
+      coordinator: client of it.
+      counter: client of it.
+      progress: shows the numbers.
+      kill: ends all workers at once.
+      grace_seconds: that the workers have after `stop`, before `kill`.
+    """
+    self._coordinator = coordinator
+    self._counter = counter
+    self._progress = progress
+    self._kill = kill
+    self._grace_seconds = grace_seconds
+    self._reason = ''
+    self._deadline = float('inf')
+    self._num_notes = 0
+    self._num_episodes = 0
+    self._closed = threading.Event()
+    self._thread = threading.Thread(target=self._watch, daemon=True)
+    self._thread.start()
+
+  def stop(self, reason: str) -> None:
+    """Lets the workers live for the grace only; safe in a signal handler.
+
+    Args:
+      reason: told to the coordinator, which ends the run; '' if that has ended.
+    """
+    self._reason = self._reason or reason
+    self._deadline = min(
+        self._deadline, time.monotonic() + self._grace_seconds)
+
+  def close(self) -> None:
+    """Shows the last notes and ends the thread."""
+    self._closed.set()
+    self._thread.join()
+
+  def _watch(self) -> None:
+    told = False
+    while not self._closed.wait(_PERIOD_SECONDS):
+      if time.monotonic() > self._deadline:
+        self._deadline = float('inf')
+        self._progress.note('Workers that did not stop are killed now.')
+        self._kill()
+      try:
+        if self._reason and not told:
+          self._coordinator.ask_stop(self._reason)
+          told = True
+        self._show_notes()
+        if self._progress.due:
+          self._show_numbers()
+      except Exception:  # pylint: disable=broad-except
+        pass  # Not there yet, or gone: Courier has one error for everything.
+
+  def _show_notes(self) -> None:
+    for note in self._coordinator.notes(self._num_notes):
+      self._num_notes += 1
+      self._progress.note(note)
+
+  def _show_numbers(self) -> None:
+    news = self._counter.news(self._num_episodes)
+    for episode_return, j_c in news['episodes']:
+      self._num_episodes += 1
+      self._progress.episode(episode_return, j_c)
+    doing = self._coordinator.overview()['doing']
+    phase, learner_steps = doing.get('learner', ('starting', 0))
+    if phase == 'waiting for samples':
+      phase = 'learning' if learner_steps else 'filling replay'
+    actor_steps = sum(count for name, (_, count) in doing.items()
+                      if name.startswith('actor'))
+    self._progress.update(
+        phase, news['num_episodes'], actor_steps, news['multiplier'],
+        news['meta_parameter'], news['effective_rate'])

@@ -1,0 +1,99 @@
+"""Trains on several workers: the run's folder, its program, its end."""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import tempfile
+from typing import Optional, Tuple
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.distributed import launch
+from metal_tf.distributed import program as program_lib
+from metal_tf.experiment import checkpoint as checkpoint_lib
+from metal_tf.experiment import opening
+from metal_tf.experiment import progress as progress_lib
+from metal_tf.experiment import seeding
+from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.replay import reverb_replay
+
+
+def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+          make_environment: seeding.EnvironmentFactory,
+          launch_type: str) -> None:
+  """Trains an agent, or resumes a run that was stopped.
+
+  Args:
+    algorithm: which agent.
+    config: its settings.
+    make_environment: makes the environment from a seed; has to be picklable by
+      cloudpickle for processes.
+    launch_type: 'local_mp' for processes, 'local_mt' for threads.
+
+  Raises:
+    ConfigError: for a setting that cannot be used.
+    WorkdirError: if the folder cannot be used.
+    CheckpointError: if there are checkpoints and none is intact.
+    WorkerFailed: if a worker did; the others have been stopped in order.
+    SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
+      last checkpoint.
+  """
+  validation.check_settings(config, algorithm)
+  if config.deterministic:
+    raise validation.ConfigError(
+        'deterministic', True, 'false with several actors or --lp_launch_type')
+  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  with contextlib.ExitStack() as stack:
+    stack.callback(workdir.close)
+    workdir.remove_leftovers('replay-')
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(
+        prefix='replay-', dir=workdir.path))
+    run, progress = _prepare(
+        algorithm, config, make_environment, workdir, scratch)
+    stack.callback(progress.close)
+    number = launch.run_program(run, launch_type, progress)
+    if number is not None:
+      progress.note(f'Stopped by {signal.Signals(number).name}; the same '
+                    'command again goes on from the last checkpoint.')
+      raise SystemExit(128 + number)
+    progress.note(f'Everything of this run is in {workdir.path}')
+
+
+def _prepare(
+    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    make_environment: seeding.EnvironmentFactory, workdir: workdir_lib.Workdir,
+    scratch: str) -> Tuple[program_lib.Run, progress_lib.Progress]:
+  """Finds out all that the workers have to know."""
+  with contextlib.closing(make_environment(0)) as environment:
+    spec, suite = environment.spec, environment.suite
+  progress = progress_lib.Progress(
+      config.num_episodes, spec.constraint_names, spec.thresholds)
+  opened = opening.open_run(
+      workdir, algorithm, config, spec, suite, progress.note)
+  run = program_lib.Run(
+      algorithm=algorithm, config=config, spec=spec,
+      make_environment=make_environment, directory=workdir.path,
+      scratch_directory=scratch, saved=opened.saved, saved_tables=None,
+      loopback_only=True)
+  progress.note(run.window.description)
+  if opened.saved is not None:
+    tables, problem = _saved_tables(opened.saved, run)
+    run = dataclasses.replace(run, saved_tables=tables)
+    if problem:
+      progress.note(f'The replay fills again first ({problem}).')
+  return run, progress
+
+
+def _saved_tables(saved: checkpoint_lib.Checkpoint,
+                  run: program_lib.Run) -> Tuple[Optional[str], str]:
+  """The replay's tables that the run can go on with, or why there are none."""
+  directory = saved.replay_directory
+  if directory is None:
+    return None, saved.replay_problem
+  try:
+    reverb_replay.check_saved_tables(directory, run.replay_settings)
+  except (OSError, ValueError) as error:
+    return None, str(error)
+  return reverb_replay.saved_tables(directory), ''
