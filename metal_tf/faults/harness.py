@@ -31,8 +31,8 @@ class FaultTestCase(absltest.TestCase):
   """A test with a scratch folder and processes in sessions of their own.
 
   Each test method is called `test_f<number>_...`; the first line of its
-  docstring is `<what is injected> -> <what must happen>`, which `table.py`
-  shows.
+  docstring is `<what is injected> -> <what must happen>`, which
+  `table.py` shows.
   """
 
   def setUp(self):

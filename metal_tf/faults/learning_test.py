@@ -57,14 +57,15 @@ class LearningTest(harness.FaultTestCase):
         ('--validation_fraction=1',
          r'--validation_fraction: got 1.0, allowed: in \(0, 1\)')):
       with self.subTest(flags=flags):
-        ended = self.launch('metal', f'--workdir={self.workdir}', *flags.split())
+        ended = self.launch(
+            'metal', f'--workdir={self.workdir}', *flags.split())
         self.assert_ended(ended, 2)
         self.assertRegex(ended.err, message)
         self.assertNotIn('Traceback', ended.err)
         self.assertFalse(os.path.exists(self.workdir))
 
   def test_f19_sizes_that_would_wait_for_ever(self):
-    """minimum above capacity, no room in the window, slow actor -> no deadlock"""
+    """minimum above capacity, narrow window, slow actor -> no deadlock"""
     ended = self.launch(
         'metal', f'--workdir={self.workdir}', '--replay_capacity=1000',
         '--min_replay_size=2000')

@@ -73,11 +73,12 @@ class ResumeTest(harness.FaultTestCase):
     self._killed(_STEPS + 5, num_episodes=3)
     ended = self.small(num_episodes=3)
     self.assert_ended(ended, 0)
-    self.assertIn('ended before its first checkpoint; starting again', ended.out)
+    self.assertIn('ended before its first checkpoint; starting again',
+                  ended.out)
     np.testing.assert_array_equal(self.rows()['episode'], [1, 2, 3])
 
   def test_f02_killed_while_a_checkpoint_is_written(self):
-    """SIGKILL at 10 instants of a save -> the one before or the new one loads"""
+    """SIGKILL at 10 instants of a save -> that before or the new one loads"""
     episode = 0
     for attempt in range(10):
       ended = self.small(['kill_in_save', 2, attempt], num_episodes=1000)
@@ -111,7 +112,7 @@ class ResumeTest(harness.FaultTestCase):
     self.assertEqual(self.read('episodes.csv'), before)
 
   def test_f04_a_lost_replay(self):
-    """replay files missing or damaged -> said, learner resumes, replay refills"""
+    """replay missing or damaged -> said, learner resumes, replay refills"""
     for deterministic in (True, False):
       workdir = os.path.join(self.scratch, str(deterministic))
       settings = dict(workdir=workdir, deterministic=deterministic)

@@ -21,11 +21,12 @@ import threading
 import time
 from typing import Any, Callable, Mapping
 
-import numpy as np
-# Before absl's main, see launchers/main.py.
-import tensorflow as tf  # pylint: disable=unused-import
-
 from launchers import main
+main.quiet_start_up()  # Before the imports below load TensorFlow.
+
+# pylint: disable=g-import-not-at-top,wrong-import-position
+from dm_control.rl import control
+import numpy as np
 from metal_tf import algorithm
 from metal_tf import environments
 from metal_tf.environments import constraint
@@ -33,6 +34,7 @@ from metal_tf.environments import wrapper
 from metal_tf.experiment import checkpoint
 from metal_tf.experiment import testing
 from metal_tf.replay import in_process
+# pylint: enable=g-import-not-at-top,wrong-import-position
 
 _Factory = Callable[[int], wrapper.ConstrainedEnvironment]
 
@@ -67,8 +69,7 @@ _WORLDS: Mapping[str, _Factory] = {
 
 
 def at_step(make: _Factory, step: int, action: Callable[[Any], Any]) -> _Factory:
-  """Calls `action(time_step)` at a step of the wrapped environment, counted
-  over all episodes; what it returns takes the time step's place."""
+  """Puts `action(time_step)` in place of one step, counted over episodes."""
   count = 0
 
   def make_with_fault(seed: int) -> wrapper.ConstrainedEnvironment:
@@ -151,7 +152,6 @@ def _bad_penalty(make: _Factory, step: int, value: float) -> _Factory:
 
 def physics_error(make: _Factory, step: int, every: bool = False) -> _Factory:
   """The simulator's own error, at one step or at every one from there on."""
-  from dm_control.rl import control  # pylint: disable=g-import-not-at-top
   count = 0
 
   def make_with_fault(seed: int) -> wrapper.ConstrainedEnvironment:

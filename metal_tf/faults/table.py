@@ -2,8 +2,8 @@
 
     ./bazelw run //metal_tf/faults:table
 
-Every `*_test.py` beside this file is run; a method `test_f07_...` belongs to F7,
-and the first line of its docstring is `<inject> -> <must happen>`. The exit
+Every `*_test.py` beside this file is run; a method `test_f07_...` belongs to
+F7, and the first line of its docstring is `<inject> -> <must happen>`. The exit
 status is not 0 if one fails.
 """
 
