@@ -147,8 +147,8 @@ def train(
     _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
   except OSError as error:
     # A disk that is full at the very end; before that it is only warned of.
-    _fail(algorithm, f'cannot write the end of the run ({error}); make room and '
-          'give the same command again.', _RUN_ERROR)
+    _fail(algorithm, f'cannot write the end of the run ({error}); make room '
+          'and give the same command again.', _RUN_ERROR)
 
 
 def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,11 +38,10 @@ class FaultTestCase(absltest.TestCase):
 
   def setUp(self):
     super().setUp()
-    folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
-    self.addCleanup(folder.cleanup)
-    self.scratch = folder.name
-    self.workdir = os.path.join(folder.name, 'run')
-    self.home = os.path.join(folder.name, 'home')
+    self.scratch = tempfile.mkdtemp()
+    self.addCleanup(shutil.rmtree, self.scratch)
+    self.workdir = os.path.join(self.scratch, 'run')
+    self.home = os.path.join(self.scratch, 'home')
     os.makedirs(self.home)
     self._started: List[subprocess.Popen] = []
     self.addCleanup(self._end_all)

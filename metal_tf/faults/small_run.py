@@ -68,7 +68,8 @@ _WORLDS: Mapping[str, _Factory] = {
 # --- Faults: each changes the program, or returns another factory ------------
 
 
-def at_step(make: _Factory, step: int, action: Callable[[Any], Any]) -> _Factory:
+def at_step(make: _Factory, step: int,
+            action: Callable[[Any], Any]) -> _Factory:
   """Puts `action(time_step)` in place of one step, counted over episodes."""
   count = 0
 

@@ -85,8 +85,8 @@ def _main() -> int:
   print('| # | inject | must happen | result | s |')
   print('| --- | --- | --- | --- | --- |')
   for row in sorted(result.rows, key=lambda row: row.number):
-    print(f'| F{row.number} | {row.inject} | {row.must_happen} | {row.result} | '
-          f'{row.seconds:.0f} |')
+    print(f'| F{row.number} | {row.inject} | {row.must_happen} | '
+          f'{row.result} | {row.seconds:.0f} |')
   return 0 if result.wasSuccessful() else 1
 
 
