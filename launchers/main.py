@@ -31,7 +31,7 @@ def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
   config, task, suite, launch_type = _check(sys.argv, algorithm)
   print(start_table(algorithm, config, task, suite), flush=True)
   print(_form(config, launch_type), flush=True)
-  _silence_start_up()
+  quiet_start_up()
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
   import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
@@ -69,13 +69,15 @@ def _resolve_suite(config: config_lib.Config) -> str:
         'suite', config.suite, 'builtin here', str(error)) from error
 
 
-def _silence_start_up() -> None:
-  """Keeps what libraries print when they are loaded off the screen.
+def quiet_start_up() -> None:
+  """Keeps libraries from printing and from writing files when they are loaded.
 
-  It says nothing about the run, and hides what does. A --verbosity that was
-  asked for stays.
+  What they print says nothing about the run, and hides what does. A --verbosity
+  that was asked for stays. To be called before TensorFlow is loaded.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # Keras would leave its settings in the user's home; here it finds no folder.
+  os.environ.setdefault('KERAS_HOME', os.devnull)
   if absl_flags.FLAGS['verbosity'].using_default_value:
     logging.set_verbosity(logging.WARNING)
   # pylint: disable=g-import-not-at-top,unused-import
@@ -153,8 +155,8 @@ def train(
     _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
   except OSError as error:
     # A disk that is full at the very end; before that it is only warned of.
-    _fail(algorithm, f'cannot write the end of the run ({error}); make room and '
-          'give the same command again.', _RUN_ERROR)
+    _fail(algorithm, f'cannot write the end of the run ({error}); make room '
+          'and give the same command again.', _RUN_ERROR)
 
 
 def _train_distributed(

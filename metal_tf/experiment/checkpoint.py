@@ -15,7 +15,8 @@ written. Nothing is pickled.
 import json
 import os
 import shutil
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple)
 
 import numpy as np
 
@@ -88,23 +89,16 @@ class Checkpointer:
       OSError: if it cannot be written; those before are intact then.
     """
     os.makedirs(self._directory, exist_ok=True)
-    replay = self._replay
-    if save_replay is not None:
-      replay = (self._save_replay(episode, save_replay), episode)
-    temporary = self._begin()
-    with open(os.path.join(temporary, 'learner.npz'), 'wb') as stream:
-      np.savez(stream, **learner)
-    with open(os.path.join(temporary, 'run.json'), 'w',
-              encoding='utf-8') as stream:
-      json.dump(run, stream, indent=2)
-    manifest.seal(temporary, {
-        'episode': episode,
-        'replay': os.path.basename(replay[0]) if replay else None,
-        'replay_lag_episodes': episode - replay[1] if replay else None,
-    })
     final = os.path.join(self._directory, f'{_PREFIX}{episode:08d}')
-    shutil.rmtree(final, ignore_errors=True)  # A damaged one, run again.
-    self._finish(temporary, final)
+    replay = self._replay
+    try:
+      if save_replay is not None:
+        replay = (self._save_replay(episode, save_replay), episode)
+      self._save_rest(final, episode, learner, run, replay)
+    except OSError:
+      # Room for the logs, where the disk is full.
+      self._remove_failed()
+      raise
     self._replay = replay
     self._remove_superseded(final)
     return final
@@ -140,6 +134,24 @@ class Checkpointer:
 
   # --- Writing ---------------------------------------------------------------
 
+  def _save_rest(self, final: str, episode: int,
+                 learner: Mapping[str, np.ndarray], run: Mapping[str, Any],
+                 replay: Optional[Tuple[str, int]]) -> None:
+    """Writes the checkpoint's own folder, which refers to the replay's."""
+    temporary = self._begin()
+    with open(os.path.join(temporary, 'learner.npz'), 'wb') as stream:
+      np.savez(stream, **learner)
+    with open(os.path.join(temporary, 'run.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump(run, stream, indent=2)
+    manifest.seal(temporary, {
+        'episode': episode,
+        'replay': os.path.basename(replay[0]) if replay else None,
+        'replay_lag_episodes': episode - replay[1] if replay else None,
+    })
+    shutil.rmtree(final, ignore_errors=True)  # A damaged one, run again.
+    self._finish(temporary, final)
+
   def _save_replay(self, episode: int,
                    save_replay: Callable[[str], None]) -> str:
     """Writes the replay beside the one before; returns its folder."""
@@ -169,6 +181,16 @@ class Checkpointer:
     position = paths.index(newest) + 1
     for path in paths[:max(0, position - _KEEP)] + paths[position:]:
       shutil.rmtree(path, ignore_errors=True)
+    self._remove_other_replays()
+
+  def _remove_failed(self) -> None:
+    """Removes what a failed save has written."""
+    shutil.rmtree(os.path.join(self._directory, _TEMPORARY),
+                  ignore_errors=True)
+    if self._replay is not None:
+      self._remove_other_replays()
+
+  def _remove_other_replays(self) -> None:
     for path in self._all(_REPLAY_PREFIX):
       if self._replay is None or path != self._replay[0]:
         shutil.rmtree(path, ignore_errors=True)

@@ -117,6 +117,8 @@ class CheckpointTest(parameterized.TestCase):
     with mock.patch.object(manifest, 'seal', side_effect=OSError(28, 'full')):
       with self.assertRaises(OSError):
         self._save(2, None)
+    self.assertEqual(sorted(os.listdir(self._directory)),
+                     ['episode-00000001', 'replay-00000001'])
     loaded = self._load()
     self.assertEqual(loaded.run, {'episode': 1})
     self.assertEqual(loaded.replay_episode, 1)
@@ -133,9 +135,11 @@ class CheckpointTest(parameterized.TestCase):
         _full_disk(directory)
       seal(directory, content)
 
+    # As after a kill: nothing of a failed save is removed.
     with mock.patch.object(manifest, 'seal', seal_replay_only):
-      with self.assertRaises(OSError):
-        self._save(2)
+      with mock.patch.object(checkpoint.shutil, 'rmtree'):
+        with self.assertRaises(OSError):
+          self._save(2)
     self.assertIn('replay-00000002', os.listdir(self._directory))
     self.assertEqual(self._load().replay_episode, 1)
 

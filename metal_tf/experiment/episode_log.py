@@ -9,10 +9,12 @@ does not have, or that there is not yet, is `nan`.
 import csv
 import io
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
 
 import numpy as np
-import tensorflow as tf
+
+from metal_tf.experiment import plots
 
 
 class Quantity(NamedTuple):
@@ -147,7 +149,7 @@ class EpisodeLog:
     self._quantities = table.quantities(constraint_names)
     self._path = os.path.join(directory, table.file)
     position = position or {}
-    self._cut(position)
+    self._cut(position.get(table.file, 0))
     # Unbuffered: rows that the disk does not take wait in `_waiting`.
     # pylint: disable-next=consider-using-with
     self._stream = open(self._path, 'ab', buffering=0)
@@ -155,8 +157,9 @@ class EpisodeLog:
     if not self._stream.tell():
       self._waiting = _line(self._quantities)
       self._write_waiting()
-    self._tensorboard = tf.summary.create_file_writer(
-        os.path.join(directory, table.folder))
+    self._plots = plots.Plots(os.path.join(directory, table.folder), {
+        os.path.basename(name): size for name, size in position.items()
+        if os.path.dirname(name) == table.folder})
 
   def write(self, record: Mapping[str, float]) -> None:
     """Writes one record.
@@ -173,14 +176,15 @@ class EpisodeLog:
       raise ValueError('a record must have exactly the columns of the log; '
                        f'different: {different}')
     self._waiting += _line(_text(record[name]) for name in self._quantities)
-    with self._tensorboard.as_default(step=int(record['episode'])):
-      for name, quantity in self._quantities.items():
-        if quantity.group and np.isfinite(record[name]):
-          tf.summary.scalar(
-              f'{self._table.prefix}{quantity.group}/{name}', record[name],
-              description=quantity.meaning)
-    self._write_waiting()
-    self._flush_tensorboard()
+    scalars = [
+        plots.Scalar(f'{self._table.prefix}{quantity.group}/{name}',
+                     record[name], quantity.meaning)
+        for name, quantity in self._quantities.items()
+        if quantity.group and np.isfinite(record[name])]
+    try:
+      self._write_waiting()
+    finally:
+      self._plots.add(int(record['episode']), scalars)
 
   def position(self) -> Dict[str, int]:
     """Brings everything to disk; returns the bytes of each file of the log.
@@ -189,13 +193,14 @@ class EpisodeLog:
       OSError: if it cannot.
     """
     self._write_waiting()
-    self._flush_tensorboard()
-    sizes = {}
-    for name in [self._table.file, *self._event_files()]:
-      path = os.path.join(self._directory, name)
-      with open(path, 'rb') as stream:
+    self._plots.flush()
+    sizes = {
+        self._table.file: os.path.getsize(self._path),
+        **{os.path.join(self._table.folder, name): size
+           for name, size in self._plots.sizes().items()}}
+    for name in sizes:
+      with open(os.path.join(self._directory, name), 'rb') as stream:
         os.fsync(stream.fileno())
-      sizes[name] = os.path.getsize(path)
     return sizes
 
   def close(self) -> None:
@@ -206,46 +211,23 @@ class EpisodeLog:
     """
     try:
       self._write_waiting()
-      self._flush_tensorboard()
     finally:
       self._stream.close()
-      self._tensorboard.close()
+      self._plots.close()
 
-  def _cut(self, position: Mapping[str, int]) -> None:
-    """Cuts every file to what a checkpoint knows of, or to nothing."""
-    size = position.get(self._table.file, 0)
+  def _cut(self, size: int) -> None:
+    """Cuts the CSV file to what a checkpoint knows of, or to nothing."""
     got = os.path.getsize(self._path) if os.path.exists(self._path) else 0
     if got < size:
       raise ValueError(
           f'{self._path} must have at least {size} bytes, got {got}.')
     if got > size:
       os.truncate(self._path, size)
-    for name in self._event_files():
-      path = os.path.join(self._directory, name)
-      if name not in position:
-        os.remove(path)
-      elif os.path.getsize(path) > position[name]:
-        os.truncate(path, position[name])
-
-  def _event_files(self) -> List[str]:
-    """This log's TensorBoard files, relative to the run's folder."""
-    folder = os.path.join(self._directory, self._table.folder)
-    if not os.path.isdir(folder):
-      return []
-    return sorted(
-        os.path.join(self._table.folder, name) for name in os.listdir(folder)
-        if os.path.isfile(os.path.join(folder, name)))
 
   def _write_waiting(self) -> None:
     while self._waiting:
       written = self._stream.write(self._waiting)
       self._waiting = self._waiting[written:]
-
-  def _flush_tensorboard(self) -> None:
-    try:
-      self._tensorboard.flush()
-    except tf.errors.OpError as error:
-      raise OSError(f'TensorBoard\'s file: {error.message}') from error
 
 
 def _line(row: Any) -> bytes:

@@ -1,6 +1,8 @@
 """Tests of the logs `episodes.csv` and `evaluations.csv`."""
 
+import contextlib
 import os
+import resource
 
 from absl.testing import absltest
 import numpy as np
@@ -115,19 +117,28 @@ class EpisodeLogTest(absltest.TestCase):
 
   def test_rows_wait_while_the_disk_is_full(self):
     log = _open(self._directory)
-    stream, log._stream = log._stream, open('/dev/full', 'wb', buffering=0)  # pylint: disable=protected-access,consider-using-with
-    for episode in (1, 2):
+    log.write(_record(1))
+    # Every file may grow by a few bytes more: half a row, half a record.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = max(log.position().values()) + 50
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, limits[1]))
+    try:
+      for episode in range(2, 60):
+        with contextlib.suppress(OSError):
+          log.write(_record(episode))
       with self.assertRaises(OSError):
-        log.write(_record(episode))
-    with self.assertRaises(OSError):
-      log.position()
-    self.assertEmpty(episode_log.read(self._directory)['episode'])
-    log._stream.close()  # pylint: disable=protected-access
-    log._stream = stream  # pylint: disable=protected-access
-    log.write(_record(3))
+        log.position()
+    finally:
+      resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    self.assertLess(len(episode_log.read(self._directory)['episode']), 59)
+    log.write(_record(60))
     np.testing.assert_array_equal(
-        episode_log.read(self._directory)['episode'], [1, 2, 3])
+        episode_log.read(self._directory)['episode'], np.arange(1, 61))
     log.close()
+    shown = testing.read_tensorboard(
+        os.path.join(self._directory, 'tensorboard'))
+    self.assertCountEqual(
+        [step for step, _ in shown['return/episode_return']], range(1, 61))
 
   def test_refuses_other_columns(self):
     log = _open(self._directory)

@@ -3,7 +3,8 @@
 Shared by both forms of a run: it knows no learner, replay or process.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple)
 
 import numpy as np
 

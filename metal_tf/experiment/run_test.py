@@ -77,8 +77,8 @@ class RunTest(parameterized.TestCase):
     self.assertEqual(session['resumed_at_episode'], 0)
     self.assertEqual(
         sorted(os.listdir(path)),
-        ['checkpoints', 'config.json', 'episodes.csv', 'evaluations.csv', 'lock',
-         'summary.json', 'tensorboard'])
+        ['checkpoints', 'config.json', 'episodes.csv', 'evaluations.csv',
+         'lock', 'summary.json', 'tensorboard'])
 
   def test_tensorboard_has_the_numbers_of_the_csv(self):
     path = self._path()

@@ -71,7 +71,8 @@ class WorkdirTest(absltest.TestCase):
         'environment': {'observation_size': 3}}
     workdir.check_same_run(saved, saved)
     workdir.check_same_run(saved, {**saved, 'config': {
-        'seed': 3, 'num_episodes': 9, 'checkpoint_seconds': 2, 'workdir': 'b'}})
+        'seed': 3, 'num_episodes': 9, 'checkpoint_seconds': 2, 'workdir': 'b',
+        'evaluation_period': 5}})
     for changes, message in (
         ({'config': {'seed': 4}}, 'seed=3, this one seed=4'),
         ({'algorithm': 'd4pg'}, "algorithm='metal', this one algorithm='d4pg'"),

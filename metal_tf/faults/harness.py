@@ -1,0 +1,186 @@
+"""Starts runs as processes of their own and looks at what they leave."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf.experiment import checkpoint
+from metal_tf.experiment import episode_log
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+_SMALL_RUN = os.path.join(_ROOT, 'metal_tf', 'faults', 'small_run.py')
+_SECONDS = 180  # A process that takes longer hangs.
+
+
+class Ended(NamedTuple):
+  """A process that has ended: status (negative for a signal) and its text."""
+  status: int
+  out: str
+  err: str
+
+
+class FaultTestCase(absltest.TestCase):
+  """A test with a scratch folder and processes in sessions of their own.
+
+  Each test method is called `test_f<number>_...`; the first line of its
+  docstring is `<what is injected> -> <what must happen>`, which
+  `table.py` shows.
+  """
+
+  def setUp(self):
+    super().setUp()
+    self.scratch = tempfile.mkdtemp()
+    self.addCleanup(shutil.rmtree, self.scratch)
+    self.workdir = os.path.join(self.scratch, 'run')
+    self.home = os.path.join(self.scratch, 'home')
+    os.makedirs(self.home)
+    self._started: List[subprocess.Popen] = []
+    self.addCleanup(self._end_all)
+
+  # --- Processes -------------------------------------------------------------
+
+  def start(self, command: List[str]) -> subprocess.Popen:
+    """Starts a command whose only place to write to is the scratch folder."""
+    environment = {
+        **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
+        'HOME': self.home, 'TMPDIR': self.home, 'MUJOCO_GL': 'disable',
+        'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONDONTWRITEBYTECODE': '1',
+        'BUILD_WORKING_DIRECTORY': self.home}
+    # pylint: disable-next=consider-using-with
+    process = subprocess.Popen(
+        command, env=environment, cwd=self.home, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True)
+    self._started.append(process)
+    return process
+
+  def small_command(self, fault: Any = None, world: str = 'slope',
+                    workdir: str = '', **config: Any) -> List[str]:
+    """The command of `small_run.py`; saves after every second episode."""
+    settings = {'workdir': workdir or self.workdir, 'checkpoint_seconds': 0.0,
+                **config}
+    return [sys.executable, _SMALL_RUN, json.dumps(
+        {'config': settings, 'world': world, 'fault': fault})]
+
+  def start_small(self, *arguments: Any, **config: Any) -> subprocess.Popen:
+    return self.start(self.small_command(*arguments, **config))
+
+  def small(self, *arguments: Any, **config: Any) -> Ended:
+    """Runs `small_run.py` to its end."""
+    return self.end(self.start_small(*arguments, **config))
+
+  def launch(self, name: str, *flags: str) -> Ended:
+    """Runs a launcher to its end."""
+    return self.end(self.start(
+        [sys.executable, os.path.join(_ROOT, 'launchers', f'{name}.py'),
+         *flags]))
+
+  def end(self, process: subprocess.Popen,
+          seconds: float = _SECONDS) -> Ended:
+    """Waits for the end of a process."""
+    out, err = process.communicate(timeout=seconds)
+    return Ended(process.returncode, out, err)
+
+  def wait_until(self, condition: Callable[[], bool],
+                 seconds: float = _SECONDS) -> None:
+    """Waits until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+      self.assertLess(time.monotonic(), deadline, 'it never came to that')
+      time.sleep(0.02)
+
+  def assert_ended(self, ended: Ended, status: int) -> None:
+    self.assertEqual(ended.status, status, f'{ended.out}\n{ended.err}')
+
+  def assert_no_process_left(self, process: subprocess.Popen) -> None:
+    """No process of its session is alive or a zombie."""
+    self.assertEmpty(_session(process.pid))
+
+  def _end_all(self) -> None:
+    for process in self._started:
+      if process.poll() is None:
+        process.kill()
+      process.communicate()
+
+  # --- What a run leaves -----------------------------------------------------
+
+  def rows(self, workdir: Optional[str] = None) -> Dict[str, np.ndarray]:
+    return episode_log.read(workdir or self.workdir)
+
+  def num_rows(self) -> int:
+    """Rows of `episodes.csv` so far, 0 before there is one."""
+    path = os.path.join(self.workdir, 'episodes.csv')
+    if not os.path.exists(path):
+      return 0
+    with open(path, encoding='utf-8') as stream:
+      return max(0, stream.read().count('\n') - 1)
+
+  def newest(self, workdir: Optional[str] = None) -> checkpoint.Checkpoint:
+    warnings: List[str] = []
+    loaded = checkpoint.Checkpointer(
+        os.path.join(workdir or self.workdir, 'checkpoints'),
+        warnings.append).load_newest()
+    self.assertEmpty(warnings)
+    self.assertIsNotNone(loaded)
+    return loaded
+
+  def summary(self) -> Dict[str, Any]:
+    with open(os.path.join(self.workdir, 'summary.json'),
+              encoding='utf-8') as stream:
+      return json.load(stream)
+
+  def read(self, name: str, workdir: Optional[str] = None) -> bytes:
+    with open(os.path.join(workdir or self.workdir, name), 'rb') as stream:
+      return stream.read()
+
+  def assert_same_run(self, one: str, two: str) -> None:
+    """Both logs but for times, and all saved numbers, are equal bit for bit."""
+    for table in (episode_log.EPISODES, episode_log.EVALUATIONS):
+      rows_one, rows_two = (
+          episode_log.read(path, table) for path in (one, two))
+      self.assertEqual(list(rows_one), list(rows_two))
+      for name in rows_one:
+        if name != 'seconds':
+          np.testing.assert_array_equal(rows_one[name], rows_two[name], name)
+    newest_one, newest_two = self.newest(one), self.newest(two)
+    self.assertEqual(newest_one.run['exploration'],
+                     newest_two.run['exploration'])
+    self.assertEqual(set(newest_one.learner), set(newest_two.learner))
+    for name, array in newest_one.learner.items():
+      np.testing.assert_array_equal(array, newest_two.learner[name], name)
+    arrays = [np.load(os.path.join(newest.replay_directory, 'replay.npz'))
+              for newest in (newest_one, newest_two)]
+    for name in arrays[0]:
+      np.testing.assert_array_equal(arrays[0][name], arrays[1][name], name)
+
+
+def damage(path: str) -> None:
+  """Flips a bit in the middle of a file."""
+  with open(path, 'r+b') as stream:
+    content = stream.read()
+    stream.seek(len(content) // 2)
+    stream.write(bytes([content[len(content) // 2] ^ 1]))
+
+
+def _session(leader: int) -> List[int]:
+  """Processes of a session, by /proc."""
+  found = []
+  for name in os.listdir('/proc'):
+    if not name.isdigit():
+      continue
+    try:
+      with open(f'/proc/{name}/stat', encoding='utf-8') as stream:
+        fields = stream.read().rpartition(')')[2].split()
+    except OSError:  # It has just ended.
+      continue
+    if int(fields[3]) == leader:
+      found.append(int(name))
+  return found

@@ -1,0 +1,218 @@
+"""A run of a small world as a process of its own, with a fault built in.
+
+    python -m metal_tf.faults.small_run '{"config": {"workdir": ...}, ...}'
+
+The program is that of the launchers: same run, same messages, same statuses.
+The JSON has
+
+* `config`: settings that differ from `experiment.testing.small_config`;
+* `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
+  with a constraint that is always violated or never;
+* `fault`: name of a function below, with its arguments behind it.
+"""
+
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+from typing import Any, Callable, Mapping
+
+from launchers import main
+main.quiet_start_up()  # Before the imports below load TensorFlow.
+
+# pylint: disable=g-import-not-at-top,wrong-import-position
+from dm_control.rl import control
+import numpy as np
+from metal_tf import algorithm
+from metal_tf import environments
+from metal_tf.environments import constraint
+from metal_tf.environments import wrapper
+from metal_tf.experiment import checkpoint
+from metal_tf.experiment import testing
+from metal_tf.replay import in_process
+# pylint: enable=g-import-not-at-top,wrong-import-position
+
+_Factory = Callable[[int], wrapper.ConstrainedEnvironment]
+
+
+def _cartpole(seed: int) -> wrapper.ConstrainedEnvironment:
+  return environments.make(
+      'cartpole', safety_coeff=0.3, constraints=[('balance_velocity', 0.115)],
+      seed=seed, suite='builtin')
+
+
+def _violated(seed: int) -> wrapper.ConstrainedEnvironment:
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(
+          'always', lambda step: True, threshold=0.0)])
+
+
+def _free(seed: int) -> wrapper.ConstrainedEnvironment:
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(
+          'never', lambda step: False, threshold=0.5)])
+
+
+_WORLDS: Mapping[str, _Factory] = {
+    'slope': testing.make_environment,
+    'cartpole': _cartpole,
+    'violated': _violated,
+    'free': _free,
+}
+
+
+# --- Faults: each changes the program, or returns another factory ------------
+
+
+def at_step(make: _Factory, step: int,
+            action: Callable[[Any], Any]) -> _Factory:
+  """Puts `action(time_step)` in place of one step, counted over episodes."""
+  count = 0
+
+  def make_with_fault(seed: int) -> wrapper.ConstrainedEnvironment:
+    environment = make(seed)
+    inner = environment.environment
+    inner_step = inner.step
+
+    def step_with_fault(*args: Any) -> Any:
+      nonlocal count
+      count += 1
+      time_step = inner_step(*args)
+      return action(time_step) if count == step else time_step
+
+    inner.step = step_with_fault
+    return environment
+
+  return make_with_fault
+
+
+def kill_at_step(make: _Factory, step: int) -> _Factory:
+  return at_step(make, step,
+                 lambda time_step: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def kill_in_save(make: _Factory, number: int, seed: int) -> _Factory:
+  """SIGKILL at a random instant of the checkpoint with that number."""
+  save, count = checkpoint.Checkpointer.save, 0
+
+  def save_and_die(*args: Any) -> str:
+    nonlocal count
+    count += 1
+    if count == number:
+      delay = random.Random(seed).uniform(0, 0.02)
+      threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return save(*args)
+
+  checkpoint.Checkpointer.save = save_and_die
+  return make
+
+
+def slow(make: _Factory, seconds: float) -> _Factory:
+  """Every step takes a while, so that a test can come in between."""
+
+  def make_slow(seed: int) -> wrapper.ConstrainedEnvironment:
+    environment = make(seed)
+    step = environment.step
+
+    def slow_step(action: np.ndarray) -> wrapper.TimeStep:
+      time.sleep(seconds)
+      return step(action)
+
+    environment.step = slow_step
+    return environment
+
+  return make_slow
+
+
+def bad_output(make: _Factory, step: int, field: str, value: Any) -> _Factory:
+  """The environment delivers something else in a field of its time step."""
+  if field == 'penalty':
+    return _bad_penalty(make, step, float(value))
+  bad = np.array(value, np.float64) if field == 'observation' else float(value)
+  return at_step(
+      make, step, lambda time_step: time_step._replace(**{field: bad}))
+
+
+def _bad_penalty(make: _Factory, step: int, value: float) -> _Factory:
+  del make
+  count = 0
+
+  def penalty(time_step: Any) -> float:
+    nonlocal count
+    del time_step
+    count += 1
+    return value if count == step else 0.0
+
+  return lambda seed: wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step('broken', penalty, threshold=0.5)])
+
+
+def physics_error(make: _Factory, step: int, every: bool = False) -> _Factory:
+  """The simulator's own error, at one step or at every one from there on."""
+  count = 0
+
+  def make_with_fault(seed: int) -> wrapper.ConstrainedEnvironment:
+    environment = make(seed)
+    inner = environment.environment
+    inner_step = inner.step
+
+    def step_with_fault(*args: Any) -> Any:
+      nonlocal count
+      count += 1
+      if count == step or (every and count > step):
+        raise control.PhysicsError('mjWARN_BADQACC')
+      return inner_step(*args)
+
+    inner.step = step_with_fault
+    return environment
+
+  return make_with_fault
+
+
+def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
+  """So many batches, from one on, have a NaN among the rewards."""
+  sample, count = in_process.InProcessReplay.sample, 0
+
+  def sample_with_nan(replay: in_process.InProcessReplay) -> Any:
+    nonlocal count
+    batch, penalties = sample(replay)
+    count += 1
+    if first <= count < first + number:
+      batch = batch._replace(r_t=np.full_like(batch.r_t, np.nan))
+    return batch, penalties
+
+  in_process.InProcessReplay.sample = sample_with_nan
+  return make
+
+
+def no_large_files(make: _Factory, size: int) -> _Factory:
+  """No file can grow beyond a size, as on a disk that is full."""
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+  return make
+
+
+def _first_only(faulty: _Factory, sound: _Factory) -> _Factory:
+  """The training environment is made first; evaluation gets a sound one."""
+  factories = [faulty]
+  return lambda seed: (factories.pop() if factories else sound)(seed)
+
+
+_FAULTS = {function.__name__: function for function in (
+    kill_at_step, kill_in_save, slow, bad_output, physics_error, nan_batches,
+    no_large_files)}
+
+
+def _main(request: Mapping[str, Any]) -> None:
+  make = _WORLDS[request.get('world', 'slope')]
+  name, *arguments = request.get('fault') or [None]
+  if name:
+    make = _first_only(_FAULTS[name](make, *arguments), make)
+  main.train(algorithm.METAL, testing.small_config(**request['config']), make)
+
+
+if __name__ == '__main__':
+  _main(json.loads(sys.argv[1]))
