@@ -107,6 +107,10 @@ class Config:
       1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad program '
       'instead of everything in one process.', 'our choice', minimum=1,
       maximum=1000)
+  stall_seconds: float = _setting(
+      600.0, 'With several workers: a run in which nothing has moved for so long '
+      'is stopped; after a tenth of it a line says who waits for what.',
+      'our choice', unit='s', minimum=0, exclusive=True)
   checkpoint_seconds: float = _setting(
       60.0, 'Work that a kill may cost, or two episodes where these take longer: '
       'checkpoints are written so often, and at the end.', 'our choice',

@@ -4,7 +4,7 @@ import enum
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 import launchpad as lp
 
@@ -26,43 +26,35 @@ class Phase(enum.IntEnum):
   STOP_SERVING = 3
 
 
-class Patience(NamedTuple):
-  """How long the coordinator waits, in seconds.
+# Seconds that the workers of a phase have to stop. Somebody who is in a hurry
+# gets what can be had; at a normal end the evaluator finishes its episodes.
+_HURRIED = {Phase.STOP_ACTING: 4.0, Phase.STOP_LEARNING: 6.0,
+            Phase.STOP_SERVING: 1.0}
+_PATIENT = {Phase.STOP_ACTING: 120.0, Phase.STOP_LEARNING: 120.0,
+            Phase.STOP_SERVING: 3.0}
 
-  Attributes:
-    warn: for any count to move, before a line says who does what.
-    give_up: for the same, before the run is stopped.
-    acting: for actors and evaluator to stop.
-    learning: for the learner's last checkpoint.
-    serving: for the rest.
-  """
-  warn: float = 60.0
-  give_up: float = 600.0
-  acting: float = 5.0
-  learning: float = 30.0
-  serving: float = 3.0
+_WARN_SHARE = 0.1  # Of the time after which a run that is stuck is stopped.
 
 
 class Coordinator(service.Service):
   """Counts down to the end of the run; knows who is there and what they do."""
 
   def __init__(self, counter: Any, workers: Sequence[Tuple[str, Phase]],
-               num_episodes: int, loopback_only: bool,
-               patience: Patience = Patience()):
+               num_episodes: int, stall_seconds: float, loopback_only: bool):
     """Prepares; the run begins with `run`.
 
     Args:
       counter: client of the counter.
       workers: every other worker's name, and the phase in which it stops.
       num_episodes: of the whole run.
+      stall_seconds: after which a run in which no count moves is stopped.
       loopback_only: whether all workers are on this machine.
-      patience: see `Patience`.
     """
     super().__init__(loopback_only)
     self._counter = counter
     self._workers = dict(workers)
     self._num_episodes = num_episodes
-    self._patience = patience
+    self._stall_seconds = stall_seconds
     self._lock = threading.Lock()
     self._phase = Phase.RUN
     self._reason = ''
@@ -144,13 +136,11 @@ class Coordinator(service.Service):
 
   def _serve(self) -> None:
     self._wait_for_the_end()
-    # Unless somebody is in a hurry, the evaluator finishes its episodes.
-    acting = self._patience.acting if self._reason else self._patience.warn
-    self._enter(Phase.STOP_ACTING, acting)
-    self._enter(Phase.STOP_LEARNING, self._patience.learning)
-    self._enter(Phase.STOP_SERVING, self._patience.serving)
+    patience = _HURRIED if self._reason else _PATIENT
+    for phase in (Phase.STOP_ACTING, Phase.STOP_LEARNING, Phase.STOP_SERVING):
+      self._enter(phase, patience[phase])
     self._wait(lambda: self._num_read == len(self._notes),
-               self._patience.serving)
+               patience[Phase.STOP_SERVING])
     if self._failed:
       raise RuntimeError(self._reason)
 
@@ -166,11 +156,11 @@ class Coordinator(service.Service):
         counts, moved, warned = now, time.monotonic(), False
         continue
       stuck = time.monotonic() - moved
-      if stuck > self._patience.warn and not warned:
+      if stuck > _WARN_SHARE * self._stall_seconds and not warned:
         warned = True
         self.note(f'Warning: nothing has moved for {stuck:.0f} s: '
                   f'{self._who_does_what()}.')
-      if stuck > self._patience.give_up:
+      if stuck > self._stall_seconds:
         self._failed = True
         self.ask_stop(f'nothing has moved for {stuck:.0f} s: '
                       f'{self._who_does_what()}')

@@ -53,8 +53,11 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: algorithm_lib.Algorithm,
   checkpoints = checkpoint_lib.Checkpointer(workdir.file(CHECKPOINTS), note)
   saved = checkpoints.load_newest()
   if saved is not None:
-    note(f'Resumed at episode {saved.run["episode"]} (checkpoint '
-         f'{saved.path}).')
+    episode = saved.run['episode']
+    lag = ''
+    if saved.replay_episode not in (None, episode):
+      lag = f'; its replay is of episode {saved.replay_episode}'
+    note(f'Resumed at episode {episode} (checkpoint {saved.path}{lag}).')
   elif before is not None:
     note('The run in this folder ended before its first checkpoint; starting '
          'again.')

@@ -23,9 +23,9 @@ from metal_tf.environments import errors
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
 from metal_tf.experiment import evaluation
+from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
-from metal_tf.experiment import provenance
 from metal_tf.experiment import records as records_lib
 from metal_tf.experiment import saving
 from metal_tf.experiment import seeding
@@ -105,13 +105,9 @@ class Run:
         config.num_episodes, self._spec.constraint_names,
         self._spec.thresholds)
     stack.callback(self._progress.close)
-    described = self._describe()
-    before = workdir.read_json('config.json')
-    if before is not None:
-      workdir_lib.check_same_run(before, described)
-    self._checkpoints = checkpoint_lib.Checkpointer(
-        workdir.file('checkpoints'), self._progress.note)
-    saved = self._checkpoints.load_newest()
+    self._checkpoints, saved = opening.open_run(
+        workdir, algorithm, config, self._spec, self._environment.suite,
+        self._progress.note)
     self._learner = parts.make_learner(self._spec, algorithm, config)
     self._actor = parts.make_actor(self._spec, self._learner, config)
     self._accumulator = parts.make_accumulator(config)
@@ -126,16 +122,9 @@ class Run:
     self._progress.note(self._replay.window.description)
     if saved is not None:
       self._restore(saved)
-    elif before is not None:
-      self._progress.note('The run in this folder ended before its first '
-                          'checkpoint; starting again.')
     self._records = records_lib.Records(
         workdir.path, self._spec, saved, self._progress.note)
     stack.callback(self._records.close)
-    sessions = before.get('sessions', []) if before else []
-    workdir.write_json('config.json', {
-        **described,
-        'sessions': [*sessions, provenance.session(self._records.episode)]})
     self._saving = saving.SavingPolicy(config)
     self._skips = divergence.SkipWatch(
         workdir.file('dump'), self._progress.note)
@@ -288,22 +277,6 @@ class Run:
     self._progress.note(f'Everything of this run is in {self._workdir.path}')
     return score
 
-  def _describe(self) -> Dict[str, Any]:
-    """The content of `config.json`, but for the sessions."""
-    return {
-        'algorithm': self._algorithm.name,
-        'config': validation.as_json(self._config),
-        'suite': self._environment.suite,
-        'constraints': [
-            {'name': name, 'threshold': float(threshold)} for name, threshold in
-            zip(self._spec.constraint_names, self._spec.thresholds)],
-        'environment': {
-            'observation_size': self._spec.observation_size,
-            'action_size': self._spec.action_size,
-            'episode_steps': self._spec.episode_steps,
-        },
-    }
-
   # --- Its state -------------------------------------------------------------
 
   def _save(self, with_replay: bool) -> bool:
@@ -359,19 +332,14 @@ class Run:
 
   def _restore(self, saved: checkpoint_lib.Checkpoint) -> None:
     """Takes over a checkpoint, but for the replay and the records."""
-    episode = saved.run['episode']
-    lag = ''
-    if saved.replay_episode not in (None, episode):
-      lag = f'; its replay is of episode {saved.replay_episode}'
-    self._progress.note(
-        f'Resumed at episode {episode} (checkpoint {saved.path}{lag}).')
     try:
       self._learner.set_state(saved.learner)
     except ValueError as error:
       raise checkpoint_lib.CheckpointError(
           f'{saved.path} does not fit this program ({error}); choose another '
           '--workdir.') from error
-    self._actor.set_state(saved.run['exploration'])
+    if 'exploration' in saved.run:  # Not from a run of several actors.
+      self._actor.set_state(saved.run['exploration'])
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame

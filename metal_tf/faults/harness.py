@@ -63,12 +63,14 @@ class FaultTestCase(absltest.TestCase):
     return process
 
   def small_command(self, fault: Any = None, world: str = 'slope',
-                    workdir: str = '', **config: Any) -> List[str]:
+                    workdir: str = '', launch_type: str = '',
+                    broken: bool = False, **config: Any) -> List[str]:
     """The command of `small_run.py`; saves after every second episode."""
     settings = {'workdir': workdir or self.workdir, 'checkpoint_seconds': 0.0,
                 **config}
     return [sys.executable, _SMALL_RUN, json.dumps(
-        {'config': settings, 'world': world, 'fault': fault})]
+        {'config': settings, 'world': world, 'fault': fault,
+         'launch_type': launch_type, 'broken': broken})]
 
   def start_small(self, *arguments: Any, **config: Any) -> subprocess.Popen:
     return self.start(self.small_command(*arguments, **config))

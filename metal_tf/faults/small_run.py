@@ -8,7 +8,9 @@ The JSON has
 * `config`: settings that differ from `experiment.testing.small_config`;
 * `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
   with a constraint that is always violated or never;
-* `fault`: name of a function below, with its arguments behind it.
+* `fault`: name of a function below, with its arguments behind it;
+* `launch_type`: Launchpad's, or nothing for one process;
+* `broken`: whether the learner raises.
 """
 
 import json
@@ -21,6 +23,7 @@ import threading
 import time
 from typing import Any, Callable, Mapping
 
+from absl import flags as absl_flags
 from launchers import main
 main.quiet_start_up()  # Before the imports below load TensorFlow.
 
@@ -201,18 +204,45 @@ def _first_only(faulty: _Factory, sound: _Factory) -> _Factory:
   return lambda seed: (factories.pop() if factories else sound)(seed)
 
 
+def stuck(make: _Factory, step: int) -> _Factory:
+  """One step never ends."""
+  return at_step(make, step, lambda time_step: time.sleep(10_000))
+
+
+class _BrokenInLearner:
+  """An algorithm that the learner trips over, and nobody else."""
+  name = algorithm.METAL.name
+  title = algorithm.METAL.title
+  learns_meta_parameter = True
+
+  @property
+  def learns_multiplier(self) -> bool:
+    # A process has its name in the environment, a thread its own.
+    if 'learner' in (os.environ.get('METAL_TF_WORKER'),
+                     threading.current_thread().name):
+      raise RuntimeError('the learner was made to fail')
+    return True
+
+
 _FAULTS = {function.__name__: function for function in (
     kill_at_step, kill_in_save, slow, bad_output, physics_error, nan_batches,
-    no_large_files)}
+    no_large_files, stuck)}
 
 
 def _main(request: Mapping[str, Any]) -> None:
   make = _WORLDS[request.get('world', 'slope')]
   name, *arguments = request.get('fault') or [None]
   if name:
-    make = _first_only(_FAULTS[name](make, *arguments), make)
-  main.train(algorithm.METAL, testing.small_config(**request['config']), make)
+    faulty = _FAULTS[name](make, *arguments)
+    # Workers make their environments each on its own.
+    make = (faulty if request.get('launch_type') else
+            _first_only(faulty, make))
+  main.train(
+      _BrokenInLearner() if request.get('broken') else algorithm.METAL,
+      testing.small_config(**request['config']), make,
+      request.get('launch_type'))
 
 
 if __name__ == '__main__':
+  absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
   _main(json.loads(sys.argv[1]))
