@@ -12,6 +12,7 @@ less often: a checkpoint names the replay that was the newest when it was
 written. Nothing is pickled.
 """
 
+import io
 import json
 import os
 import shutil
@@ -139,8 +140,11 @@ class Checkpointer:
                  replay: Optional[Tuple[str, int]]) -> None:
     """Writes the checkpoint's own folder, which refers to the replay's."""
     temporary = self._begin()
+    # In memory first: on a full disk an unfinished zip file prints a traceback.
+    arrays = io.BytesIO()
+    np.savez(arrays, **learner)
     with open(os.path.join(temporary, 'learner.npz'), 'wb') as stream:
-      np.savez(stream, **learner)
+      stream.write(arrays.getbuffer())
     with open(os.path.join(temporary, 'run.json'), 'w',
               encoding='utf-8') as stream:
       json.dump(run, stream, indent=2)

@@ -103,7 +103,7 @@ class EndingTest(harness.FaultTestCase):
     if not permitted:
       return self.small_command(
           ['no_large_files', 30_000], workdir=copy, **config), copy
-    script = _ON_SMALL_DISK.format(kilobytes=700, disk=disk, copy=copy)
+    script = _ON_SMALL_DISK.format(kilobytes=450, disk=disk, copy=copy)
     return ['unshare', '-Urm', 'sh', '-c', script, 'sh',
             *self.small_command(workdir=disk, **config)], copy
 

@@ -1,5 +1,6 @@
 """Replay in numpy arrays of this process, seeded and exactly resumable."""
 
+import io
 import json
 import os
 from typing import Optional, Tuple
@@ -71,10 +72,13 @@ class InProcessReplay(counted.CountedReplay):
     return batch, self._penalties[episodes]
 
   def save(self, directory: str) -> None:
+    # In memory first: on a full disk an unfinished zip file prints a traceback.
+    arrays = io.BytesIO()
     np.savez(
-        os.path.join(directory, _ARRAYS_FILE),
-        transitions=self._transitions[:self.num_transitions],
+        arrays, transitions=self._transitions[:self.num_transitions],
         penalties=self._penalties[:self.num_episode_penalties])
+    with open(os.path.join(directory, _ARRAYS_FILE), 'wb') as f:
+      f.write(arrays.getbuffer())
     state = dict(
         settings=self._settings(), inserts=self._inserts,
         episodes=self._episodes, samples=self._samples,
