@@ -28,7 +28,7 @@ NAME = 'learner'
 
 # The wait for a sample is in C++ and hears nothing; between two of them the
 # learner looks around.
-_WAIT_SECONDS = 1.0
+_WAIT_SECONDS = 2.0
 _LOOK_AROUND_SECONDS = 1.0
 
 # The longest that saving the replay may have taken before, for it to be saved
@@ -153,7 +153,16 @@ class LearnerService(service.Service):
     return batch
 
   def _save(self, with_replay: bool) -> None:
-    """Writes a checkpoint; a failure costs a warning, not the run."""
+    """Writes a checkpoint, without the replay's tables if these fail."""
+    if not self._try_to_save(with_replay) and with_replay:
+      self._try_to_save(with_replay=False)
+
+  def _try_to_save(self, with_replay: bool) -> bool:
+    """Writes a checkpoint; a failure costs a warning, not the run.
+
+    Returns:
+      Whether it was written.
+    """
     started = time.monotonic()
     replay_seconds: List[float] = []
 
@@ -179,7 +188,8 @@ class LearnerService(service.Service):
       self._coordinator.note(
           f'Warning: no checkpoint at episode {episode} ({error}); training '
           'goes on, the one before is intact.')
-    else:
-      self._policy.saved(
-          episode, time.monotonic() - started,
-          replay_seconds[0] if replay_seconds else None)
+      return False
+    self._policy.saved(
+        episode, time.monotonic() - started,
+        replay_seconds[0] if replay_seconds else None)
+    return True

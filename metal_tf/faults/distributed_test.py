@@ -160,16 +160,17 @@ class DistributedTest(harness.FaultTestCase):
     ended = self.end(self._start(['physics_error', 50], num_episodes=10))
     self.assert_ended(ended, 0)
     self.assertIn('Episode cut', ended.out)
-    self.assertEqual(self.summary()['cut_episodes'], 2)  # One in each actor.
+    # One in each actor that got so far.
+    self.assertBetween(self.summary()['cut_episodes'], 1, 2)
 
   def test_f19_a_slow_actor(self):
     """actor 100 times slower than the learner -> no deadlock, ratio kept"""
     process = self._start(['slow', 0.1], num_actors=1, num_episodes=4,
                           evaluation_period=0)
     self.assert_ended(self.end(process), 0)
-    # 4 samples per insertion beyond the first 40, in batches of 16; a batch
-    # that is not full when the run ends is lost.
-    self.assertBetween(self.rows()['learner_steps'][-1], 20, 30)
+    # 4 samples per insertion beyond the first 40, in batches of 16, within the
+    # limiter's window of 148 samples.
+    self.assertBetween(self.rows()['learner_steps'][-1], 30 - 10, 30 + 10)
 
   def test_f19_actors_that_are_stuck(self):
     """no actor moves any more -> a line says who waits, then a clean stop"""

@@ -1,5 +1,6 @@
 """Writes transitions and episode penalties to a Reverb server."""
 
+import time
 from typing import Callable
 
 import numpy as np
@@ -17,6 +18,10 @@ _CHUNK_LENGTH = 8
 # actor would run ahead of the rate limiter.
 _MAX_IN_FLIGHT = 4 * _CHUNK_LENGTH
 
+# A slow environment takes long to fill a chunk, and a sampler that waits for it
+# gives up after some time, with what it had.
+_LONGEST_SECONDS = 0.5
+
 
 class HeldBack(RuntimeError):
   """The rate limiter did not take an insertion in time."""
@@ -25,7 +30,8 @@ class HeldBack(RuntimeError):
 class ReverbWriter:
   """What an actor holds to fill the tables; needs only a client.
 
-  Insertions become visible to samplers in groups, at the latest with `flush`.
+  Insertions become visible to samplers in groups, within half a second if more
+  of them come, and at the latest with `flush`.
   """
 
   def __init__(self, client: reverb.Client, spec: types.EnvironmentSpec, *,
@@ -49,6 +55,7 @@ class ReverbWriter:
         (), num_keep_alive_refs=_CHUNK_LENGTH, max_chunk_length=_CHUNK_LENGTH)
     self._penalties = client.trajectory_writer(num_keep_alive_refs=1)
     self._since_check = 0
+    self._flushed_at = time.monotonic()
 
   def insert(self, transition: types.Transition) -> None:
     """Adds one transition.
@@ -64,7 +71,9 @@ class ReverbWriter:
     self._transitions.create_item(tables.TRANSITIONS, 1.,
                                   self._transitions.history[-1])
     self._since_check += 1
-    if self._since_check >= _CHUNK_LENGTH:
+    if time.monotonic() - self._flushed_at > _LONGEST_SECONDS:
+      self.flush()
+    elif self._since_check >= _CHUNK_LENGTH:
       self._since_check = 0
       self._flush(self._transitions, _MAX_IN_FLIGHT)
 
@@ -88,6 +97,7 @@ class ReverbWriter:
     """
     self._since_check = 0
     self._flush(self._transitions, 0)
+    self._flushed_at = time.monotonic()
 
   def close(self) -> None:
     """Ends the streams; what was not flushed may be lost."""
