@@ -76,21 +76,23 @@ class ActorWorker:
         self._replay, self._spec, timeout_seconds=1.0,
         keep_waiting=lambda: not leash.stopping)
     try:
-      actor = self._make_actor(seed('exploration'))
+      actor = self._make_actor(leash, seed('exploration'))
       while not leash.stopping:
         self._run_episode(leash, environment, actor, writer)
+    except leash_lib.Stopped:
+      pass  # The learner or the counter is gone, so the run is ending.
     finally:
       writer.close()
       environment.close()
       leash.close()
 
-  def _make_actor(self, seed: int) -> actor_lib.Actor:
+  def _make_actor(self, leash: leash_lib.Leash, seed: int) -> actor_lib.Actor:
+    weights = lambda: leash.ask(self._learner, 'get_weights')
     policy = numpy_policy.NumpyPolicy(
-        self._learner.get_weights(), self._spec.action_minimum,
-        self._spec.action_maximum)
+        weights(), self._spec.action_minimum, self._spec.action_maximum)
     return actor_lib.Actor(
         policy, exploration_sigma=self._config.exploration_sigma, seed=seed,
-        spec=self._spec, weights_source=self._learner.get_weights)
+        spec=self._spec, weights_source=weights)
 
   def _run_episode(self, leash: leash_lib.Leash,
                    environment: wrapper.ConstrainedEnvironment,
@@ -108,23 +110,25 @@ class ActorWorker:
           writer.insert(transition)
         leash.count += 1
         if leash.stopping:
-          self._counter.drop()
+          leash.ask(self._counter, 'drop')
           return
       writer.insert_episode_penalty(episode.result.j_c)
     except errors.EpisodeCut as cut:
-      self._count_cut(cut, steps)
+      self._count_cut(leash, cut, steps)
       return
     except reverb_writer.HeldBack:
       if leash.stopping:  # The learner takes no more, so the limiter is shut.
-        self._counter.drop()
+        leash.ask(self._counter, 'drop')
         return
       raise
     self._cuts_in_a_row = 0
-    self._counter.add_episode(episode.result)
+    leash.ask(self._counter, 'add_episode', episode.result)
 
-  def _count_cut(self, cut: errors.EpisodeCut, steps: int) -> None:
+  def _count_cut(self, leash: leash_lib.Leash, cut: errors.EpisodeCut,
+                 steps: int) -> None:
     """Tolerates a diverged simulation now and then, but not for ever."""
     self._cuts_in_a_row += 1
-    self._counter.add_cut(steps, f'{name_of(self._index)}: {cut}')
+    leash.ask(self._counter, 'add_cut', steps,
+              f'{name_of(self._index)}: {cut}')
     if self._cuts_in_a_row >= _MAX_CUTS_IN_A_ROW:
       raise cut

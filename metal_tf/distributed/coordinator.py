@@ -28,7 +28,7 @@ class Phase(enum.IntEnum):
 
 # Seconds that the workers of a phase have to stop. Somebody who is in a hurry
 # gets what can be had; at a normal end the evaluator finishes its episodes.
-_HURRIED = {Phase.STOP_ACTING: 4.0, Phase.STOP_LEARNING: 6.0,
+_HURRIED = {Phase.STOP_ACTING: 3.0, Phase.STOP_LEARNING: 8.0,
             Phase.STOP_SERVING: 1.0}
 _PATIENT = {Phase.STOP_ACTING: 120.0, Phase.STOP_LEARNING: 120.0,
             Phase.STOP_SERVING: 3.0}

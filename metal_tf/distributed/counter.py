@@ -56,6 +56,8 @@ class Counter(service.Service):
         episodes=[], multiplier=zeros, meta_parameter=zeros,
         effective_rate=zeros)
     self._counted_at = time.monotonic()
+    self._leash = leash_lib.Leash(
+        coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
 
   # --- What workers call -----------------------------------------------------
 
@@ -73,7 +75,7 @@ class Counter(service.Service):
       if self._records.episode >= self._num_episodes:
         self._dropped += 1
         return
-      learned = self._learner.report()
+      learned = self._leash.ask(self._learner, 'report')
       now = time.monotonic()
       self._records.add_episode(result, now - self._counted_at, learned)
       self._counted_at = now
@@ -144,13 +146,11 @@ class Counter(service.Service):
 
   def _serve(self) -> None:
     self._coordinator.hello(NAME, os.getpid())
-    leash = leash_lib.Leash(
-        self._coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
+    self._leash.doing = 'counting'
     try:
-      leash.doing = 'counting'
-      while not leash.wait(0.5):
-        leash.count = self._records.episode
+      while not self._leash.wait(0.5):
+        self._leash.count = self._records.episode
     finally:
-      leash.close()
+      self._leash.close()
       with self._lock:
         self._records.close()

@@ -43,8 +43,17 @@ class EvaluatorWorker:
     self._coordinator.hello(NAME, os.getpid())
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_ACTING)
+    try:
+      self._evaluate(leash)
+    except leash_lib.Stopped:
+      pass  # The learner or the counter is gone, so the run is ending.
+    finally:
+      leash.close()
+
+  def _evaluate(self, leash: leash_lib.Leash) -> None:
     evaluator = evaluation.Evaluator(
-        self._make_environment, self._learner.get_weights, self._config,
+        self._make_environment,
+        lambda: leash.ask(self._learner, 'get_weights'), self._config,
         self._coordinator.note)
     try:
       leash.doing = 'waiting for episodes'
@@ -54,7 +63,6 @@ class EvaluatorWorker:
         self._catch_up(leash, evaluator, stop=lambda: False)
     finally:
       evaluator.close()
-      leash.close()
 
   def _catch_up(self, leash: leash_lib.Leash, evaluator: evaluation.Evaluator,
                 stop: Callable[[], bool]) -> None:
@@ -66,14 +74,15 @@ class EvaluatorWorker:
     period = self._config.evaluation_period
     if not period:
       return
-    first = self._counter.last_evaluated() // period * period + period
-    last = self._counter.num_episodes()
+    done = leash.ask(self._counter, 'last_evaluated')
+    first = done // period * period + period
+    last = leash.ask(self._counter, 'num_episodes')
     for episode in range(first, last + 1, period):
       leash.doing = f'evaluating after episode {episode}'
-      steps = self._learner.num_steps()
+      steps = leash.ask(self._learner, 'num_steps')
       result = evaluator.run(episode, stop)
       if result is None:
         break
       leash.count += 1
-      self._counter.add_evaluation(episode, result, steps)
+      leash.ask(self._counter, 'add_evaluation', episode, result, steps)
     leash.doing = 'waiting for episodes'

@@ -24,7 +24,7 @@ PROCESSES = 'local_mp'
 THREADS = 'local_mt'
 
 # A person who pressed Ctrl-C waits no longer than 15 seconds in all.
-_GRACE_SECONDS = 12.0
+_GRACE_SECONDS = 13.5
 
 _LABEL_VARIABLE = 'METAL_TF_WORKER'
 
@@ -79,6 +79,7 @@ class _Launched:
     self._children = _children_by_label() if self._processes else {}
     self._signal: Optional[int] = None
     self._ended = False
+    self._failure: Optional[WorkerFailed] = None
 
   def wait(self, screen: screen_lib.Screen) -> Optional[int]:
     """Waits for all workers; see `run_program`."""
@@ -93,7 +94,6 @@ class _Launched:
     # Launchpad's own handlers would signal all workers at once.
     for number in (signal.SIGINT, signal.SIGTERM):
       signal.signal(number, on_signal)
-    failure: Optional[WorkerFailed] = None
     try:
       # It ends last; whoever is there long after it will not end by itself.
       self._manager.wait(['coordinator/0' if self._processes
@@ -103,16 +103,19 @@ class _Launched:
       self._manager.wait(raise_error=False)
     except BaseException as error:  # pylint: disable=broad-except
       if self._signal is None:
-        failure = self._describe(error)
-        screen.stop(str(failure))
+        self._failure = self._describe(error)
+        screen.stop(str(self._failure))
       self._manager.wait(raise_error=False)
-    if failure is not None:
-      raise failure
+    if self._failure is not None:
+      raise self._failure
     return self._signal
 
   def kill(self) -> None:
     """Ends all workers at once, and with threads this process."""
     if not self._processes:
+      if self._failure is not None:
+        print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
+              flush=True)
       os._exit(128 + self._signal if self._signal else not self._ended)  # pylint: disable=protected-access
     for child in psutil.Process().children(recursive=True):
       with contextlib.suppress(psutil.NoSuchProcess):

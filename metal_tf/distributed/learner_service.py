@@ -28,7 +28,7 @@ NAME = 'learner'
 
 # The wait for a sample is in C++ and hears nothing; between two of them the
 # learner looks around.
-_WAIT_SECONDS = 3.0
+_WAIT_SECONDS = 1.0
 _LOOK_AROUND_SECONDS = 1.0
 
 

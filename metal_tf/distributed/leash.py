@@ -1,5 +1,6 @@
 """What ties a worker to its run: it hears when to stop, and says what it does."""
 
+from concurrent import futures
 import threading
 from typing import Any
 
@@ -8,6 +9,12 @@ import launchpad as lp
 _PERIOD_SECONDS = 0.25
 # The coordinator answers in milliseconds; a client's call ends after seconds.
 _MISSES = 3
+# For an answer that is on its way when the worker has to stop.
+_LAST_ANSWER_SECONDS = 1.0
+
+
+class Stopped(Exception):
+  """The worker has to stop, and what it waited for has not come."""
 
 
 class Leash:
@@ -50,6 +57,31 @@ class Leash:
   def wait(self, seconds: float) -> bool:
     """Sleeps; returns at once with True when the worker has to stop."""
     return self._stop.wait(seconds)
+
+  def ask(self, client: Any, method: str, *arguments: Any) -> Any:
+    """Calls another worker, which may be dead, without waiting for ever.
+
+    Args:
+      client: of the other worker.
+      method: its name.
+      *arguments: for it.
+
+    Returns:
+      The answer.
+
+    Raises:
+      Stopped: if this worker has to stop and there is no answer.
+    """
+    answer = getattr(client.futures, method)(*arguments)
+    patience = _LAST_ANSWER_SECONDS
+    while True:
+      try:
+        return answer.result(_PERIOD_SECONDS)
+      except futures.TimeoutError:
+        patience -= _PERIOD_SECONDS if self.stopping else 0.0
+        if patience < 0:
+          answer.cancel()
+          raise Stopped(f'{self._name}: no answer from {method}') from None
 
   def close(self) -> None:
     """Says that the worker is done."""

@@ -104,7 +104,7 @@ class FaultTestCase(absltest.TestCase):
 
   def assert_no_process_left(self, process: subprocess.Popen) -> None:
     """No process of its session is alive or a zombie."""
-    self.assertEmpty(_session(process.pid))
+    self.assertEmpty(session(process.pid))
 
   def _end_all(self) -> None:
     for process in self._started:
@@ -114,8 +114,17 @@ class FaultTestCase(absltest.TestCase):
 
   # --- What a run leaves -----------------------------------------------------
 
-  def rows(self, workdir: Optional[str] = None) -> Dict[str, np.ndarray]:
-    return episode_log.read(workdir or self.workdir)
+  def rows(self, workdir: Optional[str] = None,
+           evaluations: bool = False) -> Dict[str, np.ndarray]:
+    return episode_log.read(
+        workdir or self.workdir,
+        episode_log.EVALUATIONS if evaluations else episode_log.EPISODES)
+
+  def num_checkpoints(self) -> int:
+    """Checkpoints of the run so far."""
+    path = os.path.join(self.workdir, 'checkpoints')
+    return sum(name.startswith('episode-') for name in os.listdir(
+        path)) if os.path.isdir(path) else 0
 
   def num_rows(self) -> int:
     """Rows of `episodes.csv` so far, 0 before there is one."""
@@ -172,7 +181,7 @@ def damage(path: str) -> None:
     stream.write(bytes([content[len(content) // 2] ^ 1]))
 
 
-def _session(leader: int) -> List[int]:
+def session(leader: int) -> List[int]:
   """Processes of a session, by /proc."""
   found = []
   for name in os.listdir('/proc'):
