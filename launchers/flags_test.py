@@ -11,6 +11,7 @@ from absl.testing import parameterized
 from launchers import flags
 from metal_tf import config as config_lib
 from metal_tf import validation
+from metal_tf.distributed import needs
 
 
 class FlagsTest(absltest.TestCase):
@@ -83,6 +84,17 @@ class LaunchTypeTest(parameterized.TestCase):
   )
   def test_given_or_several_actors(self, arguments, expected):
     self.assertEqual(self._launch_type(*arguments), expected)
+
+  def test_the_cluster_is_for_those_who_have_xmanager(self):
+    with mock.patch.object(needs, 'check_xmanager') as check:
+      self.assertEqual(
+          self._launch_type('--lp_launch_type=vertex_ai'), 'vertex_ai')
+      self.assertIsNone(self._launch_type())
+    check.assert_called_once()
+    with mock.patch.object(needs, 'check_xmanager',
+                           side_effect=validation.ConfigError('x', 1, '2')):
+      with self.assertRaises(validation.ConfigError):
+        self._launch_type('--lp_launch_type=vertex_ai')
 
   @parameterized.parameters('test_mt', 'test_mp', 'local_docker')
   def test_what_is_not_for_users_is_refused(self, launch_type):

@@ -1,7 +1,9 @@
 """Tests of what ties a worker to its run."""
 
+from concurrent import futures
 import threading
 import time
+import types
 from unittest import mock
 
 from absl.testing import absltest
@@ -106,6 +108,45 @@ class LeashTest(absltest.TestCase):
     with mock.patch.object(self._coordinator, 'beat', beat):
       self._wait_for_beats(13)
     self.assertFalse(self._leash.stopping)
+    self._leash.close()
+
+  def _asked(self, answer):
+    """A client whose method `add` gives that answer, and its calls."""
+    calls = []
+
+    def add(*arguments):
+      calls.append(arguments)
+      return answer
+
+    return types.SimpleNamespace(futures=types.SimpleNamespace(add=add)), calls
+
+  def test_an_answer_is_waited_for(self):
+    answer = futures.Future()
+    client, calls = self._asked(answer)
+    threading.Timer(0.05, answer.set_result, ['three']).start()
+    self.assertEqual(self._leash.ask(client, 'add', 1, 2), 'three')
+    self.assertEqual(calls, [(1, 2)])
+    self._leash.close()
+
+  def test_what_was_raised_over_there_is_raised_here(self):
+    answer = futures.Future()
+    answer.set_exception(ValueError('no'))
+    with self.assertRaisesRegex(ValueError, 'no'):
+      self._leash.ask(self._asked(answer)[0], 'add')
+    self._leash.close()
+
+  def test_who_has_to_stop_waits_for_a_last_answer_only_a_while(self):
+    self._coordinator.phase = 2
+    self.assertTrue(self._leash.wait(_LONG))
+    answer = futures.Future()
+    with mock.patch.object(leash_lib, '_LAST_ANSWER_SECONDS', 0.05):
+      with self.assertRaisesRegex(
+          leash_lib.Stopped, 'actor 2: no answer from add'):
+        self._leash.ask(self._asked(answer)[0], 'add')
+    self.assertTrue(answer.cancelled())
+    there = futures.Future()
+    there.set_result(4)
+    self.assertEqual(self._leash.ask(self._asked(there)[0], 'add'), 4)
     self._leash.close()
 
   def test_close_says_done_and_ends_the_conversation(self):
