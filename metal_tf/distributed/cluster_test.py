@@ -1,15 +1,12 @@
 """Tests of the way to a cluster, as far as it can be gone without one.
 
-xmanager is a fake of a few lines here. Everything of Launchpad is real, up to
+xmanager is a fake here, `fake_xmanager.py`. Everything of Launchpad is real, up to
 the call that would submit the job.
 """
 
-import contextlib
 import importlib.metadata
 import json
 import os
-import sys
-import types
 from unittest import mock
 
 from absl import flags
@@ -21,75 +18,11 @@ from launchpad.launch import signal_handling
 from metal_tf import algorithm
 from metal_tf import validation
 from metal_tf.distributed import cluster
+from metal_tf.distributed import fake_xmanager
 from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.distributed import train as train_lib
 from metal_tf.experiment import testing
-
-_NEEDS_XMANAGER = ('launchpad.nodes.python.xm_docker',
-                   'launchpad.launch.xm_docker.launch')
-
-
-class _JobRequirements:
-  """As xmanager's: resources by name, one replica, equal text if equal."""
-
-  def __init__(self, **resources):
-    self.resources = resources
-    self.replicas = 1
-
-  def __repr__(self):
-    return f'JobRequirements({sorted(self.resources.items())})'
-
-
-class _Experiment:
-  """Remembers what would be submitted."""
-
-  def __init__(self):
-    self.jobs = None
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *unused):
-    return None
-
-  def package(self, packageables):
-    return packageables
-
-  def add(self, jobs):
-    self.jobs = jobs
-
-
-def _record(name, *fields):
-  """A class that keeps its keyword arguments."""
-  return type(name, (types.SimpleNamespace,), {'__annotations__': fields})
-
-
-@contextlib.contextmanager
-def fake_xmanager(experiment):
-  """A minimal fake of xmanager in place of the real one."""
-  xm = types.ModuleType('xmanager.xm')
-  xm.GiB = 2**30
-  xm.JobRequirements = _JobRequirements
-  for name in ('Dockerfile', 'PythonContainer', 'Packageable', 'Job'):
-    setattr(xm, name, _record(name))
-  xm.CommandList = list
-  xm.JobGroup = lambda **jobs: jobs
-  xm_local = types.ModuleType('xmanager.xm_local')
-  xm_local.Caip = _record('Caip')
-  xm_local.Caip.Spec = _record('CaipSpec')
-  xm_local.create_experiment = lambda experiment_title: experiment
-  package = types.ModuleType('xmanager')
-  package.xm, package.xm_local = xm, xm_local
-  fakes = {'xmanager': package, 'xmanager.xm': xm, 'xmanager.xm_local': xm_local}
-  with mock.patch.dict(sys.modules, fakes), mock.patch.object(
-      importlib.metadata, 'version', return_value='0.1.3'):
-    for name in _NEEDS_XMANAGER:  # Loaded anew, with the fake.
-      sys.modules.pop(name, None)
-      parent, _, leaf = name.rpartition('.')
-      vars(sys.modules.get(parent, package)).pop(leaf, None)
-    yield
-
 
 class ClusterTest(absltest.TestCase):
 
@@ -102,7 +35,7 @@ class ClusterTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self._folder = self.create_tempdir().full_path
-    self._experiment = _Experiment()
+    self._experiment = fake_xmanager.Experiment()
     self._notes = []
 
   def _run(self, num_actors=3):
@@ -117,7 +50,7 @@ class ClusterTest(absltest.TestCase):
 
   def _submit(self, **arguments):
     """Submits to the fake; returns (folder, requirements) of each pool."""
-    with fake_xmanager(self._experiment), mock.patch.multiple(
+    with fake_xmanager.installed(self._experiment), mock.patch.multiple(
         signal_handling, exit_gracefully_on_sigint=mock.DEFAULT,
         exit_gracefully_on_sigquit=mock.DEFAULT), mock.patch('builtins.print'):
       cluster.submit(self._run(**arguments), self._notes.append)
@@ -172,7 +105,7 @@ class ClusterTest(absltest.TestCase):
   def test_the_accelerator_is_the_learners(self):
     table = needs.table(
         self._run().spec, self._run().config, accelerator='t4')
-    with fake_xmanager(self._experiment):
+    with fake_xmanager.installed(self._experiment):
       resources = cluster.make_resources(table, self._folder)
     self.assertEqual(resources['learner'].hw_requirements.resources, {
         'cpu': 8, 'ram': 30 * 2**30, 't4': 1})
@@ -181,7 +114,7 @@ class ClusterTest(absltest.TestCase):
 
   def test_launchpad_is_left_as_it_was(self):
     self._submit()
-    with fake_xmanager(self._experiment):
+    with fake_xmanager.installed(self._experiment):
       from launchpad.nodes.python import xm_docker  # pylint: disable=g-import-not-at-top
       original = xm_docker.to_docker_executables
       with mock.patch.object(lp, 'launch', side_effect=OSError('no docker')):
@@ -203,7 +136,7 @@ class ClusterTest(absltest.TestCase):
   def test_a_folder_of_this_machine_is_refused(self):
     config = testing.small_config(
         os.path.join(self._folder, 'run'), deterministic=False)
-    with fake_xmanager(self._experiment):
+    with fake_xmanager.installed(self._experiment):
       with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
         train_lib.train_on_cluster(
             algorithm.METAL, config, testing.make_environment)
@@ -212,7 +145,7 @@ class ClusterTest(absltest.TestCase):
   def test_a_run_is_submitted_as_it_is_in_its_folder(self):
     config = testing.small_config(
         os.path.join(self._folder, 'run'), deterministic=False, num_actors=2)
-    with fake_xmanager(self._experiment), mock.patch.object(
+    with fake_xmanager.installed(self._experiment), mock.patch.object(
         needs, 'SHARED_ROOT', self._folder), mock.patch.object(
             cluster, 'submit') as submit, mock.patch('builtins.print'):
       train_lib.train(
