@@ -1,7 +1,7 @@
 """Tests of the way to a cluster, as far as it can be gone without one.
 
-xmanager is a fake here, `fake_xmanager.py`. Everything of Launchpad is real, up to
-the call that would submit the job.
+xmanager is a fake here, `fake_xmanager.py`. Everything of Launchpad is real, up
+to the call that would submit the job.
 """
 
 import importlib.metadata
