@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
@@ -115,12 +115,18 @@ class Counter(service.Service):
       except OSError as error:
         return {'error': str(error)}
 
-  def finish(self, learned: records_lib.LearnerReport) -> None:
-    """Writes the summary of a run that has come to its end."""
+  def finish(self, learned: records_lib.LearnerReport,
+             more: Mapping[str, Any]) -> None:
+    """Writes the summary of a run that has come to its end.
+
+    Args:
+      learned: the learner at the end.
+      more: further entries, from the learner.
+    """
     with self._lock:
       score, summary = self._records.summary(
           self._algorithm_name, learned, dict(
-              dropped_episodes=self._dropped,
+              more, dropped_episodes=self._dropped,
               actor_restarts=self._coordinator.overview()['restarts']))
       text = progress_lib.format_score(
           score, self._spec.constraint_names, self._spec.thresholds,

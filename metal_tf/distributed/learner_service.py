@@ -31,6 +31,10 @@ NAME = 'learner'
 _WAIT_SECONDS = 1.0
 _LOOK_AROUND_SECONDS = 1.0
 
+# The longest that saving the replay may have taken before, for it to be saved
+# once more when somebody is in a hurry.
+_REPLAY_SECONDS = 4.0
+
 
 class LearnerService(service.Service):
   """The only one that changes weights, multiplier and meta-parameter."""
@@ -103,9 +107,11 @@ class LearnerService(service.Service):
     try:
       self._learn(leash)
       leash.doing = 'saving'
-      self._save()
-      if not self._coordinator.reason():
-        self._counter.finish(self.report())
+      hurried = bool(self._coordinator.reason())
+      self._save(not hurried or self._policy.replay_seconds < _REPLAY_SECONDS)
+      if not hurried:
+        self._counter.finish(
+            self.report(), {'checkpoint_share': self._policy.share})
     finally:
       # The replay's server waits for the ends of its streams.
       self._iterator = None
@@ -131,7 +137,7 @@ class LearnerService(service.Service):
           self._skips.check(self._reported, self._learner.get_state, batch)
         if episode > before and self._policy.due(episode):
           leash.doing = 'saving'
-          self._save()
+          self._save(self._policy.replay_due())
 
   def _next_batch(self) -> Optional[Tuple[types.Transition, Any]]:
     """A batch, or None if none came within some seconds."""
@@ -146,7 +152,7 @@ class LearnerService(service.Service):
       self._iterator = None
     return batch
 
-  def _save(self) -> None:
+  def _save(self, with_replay: bool) -> None:
     """Writes a checkpoint; a failure costs a warning, not the run."""
     started = time.monotonic()
     replay_seconds: List[float] = []
@@ -165,8 +171,9 @@ class LearnerService(service.Service):
       with self._lock:
         state = self._learner.get_state()
       self._checkpointer.save(
-          episode, state, position,
-          save_replay if self._policy.replay_due() else None)
+          episode, state,
+          {**position, 'learner_traces': self._learner.num_traces},
+          save_replay if with_replay else None)
     except OSError as error:
       self._policy.failed(episode, time.monotonic() - started)
       self._coordinator.note(
