@@ -62,6 +62,10 @@ class CoordinatorTest(absltest.TestCase):
       time.sleep(0.002)
     self.assertEqual(coordinator.beat('actor 0', 'acting', 0), phase)
 
+  def _count(self, coordinator, episodes):
+    self._counter.episodes = episodes
+    coordinator.beat('counter', 'counting', episodes)
+
   def _finish(self):
     self._thread.join(_LONG)
     self.assertFalse(self._thread.is_alive())
@@ -69,7 +73,7 @@ class CoordinatorTest(absltest.TestCase):
   def test_phases_come_in_order_as_their_workers_end(self):
     coordinator = self._make()
     self.assertEqual(coordinator.beat('learner', 'learning', 1), Phase.RUN)
-    self._counter.episodes = 10
+    self._count(coordinator, 10)
     self._wait_for_phase(coordinator, Phase.STOP_ACTING)
     coordinator.done('actor 1')
     time.sleep(0.05)
@@ -100,7 +104,7 @@ class CoordinatorTest(absltest.TestCase):
 
   def test_several_late_workers_are_named_together(self):
     coordinator = self._make(patient=0.02)
-    self._counter.episodes = 10
+    self._count(coordinator, 10)
     self._finish()
     self.assertEqual(coordinator.notes(0)[0],
                      'Warning: actor 0, actor 1 did not stop in 0.02 s.')
@@ -163,7 +167,7 @@ class CoordinatorTest(absltest.TestCase):
     for name, _ in _WORKERS:
       coordinator.done(name)
     coordinator.note('two')
-    self._counter.episodes = 10
+    self._count(coordinator, 10)
     self._wait_for_phase(coordinator, Phase.STOP_SERVING)
     self._thread.join(0.1)
     self.assertTrue(self._thread.is_alive())
@@ -173,7 +177,7 @@ class CoordinatorTest(absltest.TestCase):
   def test_a_screen_that_is_gone_does_not_hold_it_up(self):
     coordinator = self._make(patient=0.05)
     coordinator.note('nobody reads this')
-    self._counter.episodes = 10
+    self._count(coordinator, 10)
     self._finish()
 
 
