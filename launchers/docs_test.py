@@ -8,6 +8,7 @@ from absl.testing import absltest
 # Before absl's main, see launchers/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
+from launchers import flags
 from launchers import settings_table
 from metal_tf import config as config_lib
 
@@ -26,11 +27,13 @@ class DocsTest(absltest.TestCase):
         _text('docs/settings.md'), settings_table.table(),
         'run ./bazelw run //launchers:settings_table -- $PWD/docs/settings.md')
 
-  def test_every_flag_named_in_the_readme_exists(self):
+  def test_every_flag_named_exists(self):
     known = {field.name for field, _ in config_lib.Config.settings()}
-    named = set(re.findall(r'--([a-z_]+)', _text('README.md')))
-    self.assertNotEmpty(named)
-    self.assertEmpty(named - known)
+    known.add(flags.LAUNCH_TYPE)  # Launchpad's own.
+    for page in ('README.md', 'docs/distributed.md'):
+      named = set(re.findall(r'--([a-z_]+)', _text(page)))
+      self.assertNotEmpty(named)
+      self.assertEmpty(named - known, page)
 
   def test_every_launcher_named_in_the_readme_exists(self):
     named = re.findall(r'//launchers:([a-z0-9_]+)', _text('README.md'))
@@ -40,7 +43,8 @@ class DocsTest(absltest.TestCase):
           os.path.exists(os.path.join(_ROOT, 'launchers', f'{name}.py')), name)
 
   def test_links_lead_somewhere(self):
-    for page in ('README.md', 'docs/architecture.md', 'docs/algorithm.md'):
+    for page in ('README.md', 'docs/architecture.md', 'docs/algorithm.md',
+                 'docs/distributed.md'):
       for link in re.findall(r'\]\(((?!http)[^)]+)\)', _text(page)):
         self.assertTrue(os.path.exists(os.path.join(
             _ROOT, os.path.dirname(page), link)), f'{page}: {link}')

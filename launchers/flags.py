@@ -10,6 +10,7 @@ import launchpad.flags  # Defines --lp_launch_type. pylint: disable=unused-impor
 
 from metal_tf import config as config_lib
 from metal_tf import validation
+from metal_tf.distributed import needs
 
 LAUNCH_TYPE = 'lp_launch_type'
 _LAUNCH_TYPES = ('local_mp', 'local_mt', 'vertex_ai')
@@ -99,8 +100,8 @@ def launch_type(config: config_lib.Config,
     flag_values: parsed flags.
 
   Raises:
-    ConfigError: for a launch type that is not for users, or one that the
-      settings forbid.
+    ConfigError: for a launch type that is not for users, one that the settings
+      forbid, or the cluster's without xmanager.
   """
   flag = flag_values[LAUNCH_TYPE]
   if not flag.present and config.num_actors == 1:
@@ -113,6 +114,8 @@ def launch_type(config: config_lib.Config,
         'deterministic', True,
         f'false with --{LAUNCH_TYPE} or --num_actors above 1, whose workers '
         'run at their own pace')
+  if flag.value == 'vertex_ai':
+    needs.check_xmanager()
   return flag.value
 
 

@@ -1,13 +1,17 @@
 """Tests of the flags made from the config."""
 
+import copy
 import os
 from unittest import mock
 
 from absl import flags as absl_flags
 from absl.testing import absltest
+from absl.testing import parameterized
 
 from launchers import flags
 from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.distributed import needs
 
 
 class FlagsTest(absltest.TestCase):
@@ -48,6 +52,80 @@ class FlagsTest(absltest.TestCase):
       self.assertEqual(flags.user_path('runs/a'), '/somewhere/runs/a')
       self.assertEqual(flags.user_path('/other'), '/other')
     self.assertEqual(flags.user_path('~'), os.path.expanduser('~'))
+
+
+class LaunchTypeTest(parameterized.TestCase):
+
+  def _values(self, *arguments):
+    values = absl_flags.FlagValues()
+    # Launchpad defines its flag when it is imported, in the global values.
+    values[flags.LAUNCH_TYPE] = copy.deepcopy(
+        absl_flags.FLAGS[flags.LAUNCH_TYPE])
+    flags.define(values)
+    flags.describe_launch_type(values)
+    values(['program', *arguments])
+    return values
+
+  def _launch_type(self, *arguments):
+    values = self._values(*arguments)
+    return flags.launch_type(flags.read(values), values)
+
+  @parameterized.parameters(
+      ((), None),
+      (('--num_actors=1',), None),
+      (('--num_actors=2',), 'local_mp'),
+      (('--lp_launch_type=local_mp',), 'local_mp'),
+      (('--lp_launch_type=local_mt',), 'local_mt'),
+      (('--lp_launch_type=local_mp', '--num_actors=1'), 'local_mp'),
+      (('--lp_launch_type=local_mt', '--num_actors=4'), 'local_mt'),
+      (('--lp_launch_type=local_mp', '--num_actors=4'), 'local_mp'),
+      (('--deterministic',), None),
+      (('--deterministic', '--num_actors=1'), None),
+  )
+  def test_given_or_several_actors(self, arguments, expected):
+    self.assertEqual(self._launch_type(*arguments), expected)
+
+  def test_the_cluster_is_for_those_who_have_xmanager(self):
+    with mock.patch.object(needs, 'check_xmanager') as check:
+      self.assertEqual(
+          self._launch_type('--lp_launch_type=vertex_ai'), 'vertex_ai')
+      self.assertIsNone(self._launch_type())
+    check.assert_called_once()
+    with mock.patch.object(needs, 'check_xmanager',
+                           side_effect=validation.ConfigError('x', 1, '2')):
+      with self.assertRaises(validation.ConfigError):
+        self._launch_type('--lp_launch_type=vertex_ai')
+
+  @parameterized.parameters('test_mt', 'test_mp', 'local_docker')
+  def test_what_is_not_for_users_is_refused(self, launch_type):
+    with self.assertRaisesRegex(
+        validation.ConfigError, f'--lp_launch_type: got .*{launch_type}.*'
+        'local_mp, local_mt, vertex_ai'):
+      self._launch_type(f'--lp_launch_type={launch_type}')
+
+  def test_a_word_that_is_no_launch_type_is_refused_by_absl(self):
+    with self.assertRaises(absl_flags.Error):
+      self._values('--lp_launch_type=threads')
+
+  @parameterized.parameters(
+      ('--num_actors=2',), ('--lp_launch_type=local_mp',),
+      ('--lp_launch_type=local_mt', '--num_actors=3'))
+  def test_deterministic_is_for_one_process(self, *arguments):
+    with self.assertRaisesRegex(
+        validation.ConfigError, '--deterministic: got True.*false with '
+        '--lp_launch_type or --num_actors above 1'):
+      self._launch_type('--deterministic', *arguments)
+
+  def test_the_help_has_the_rule(self):
+    text = self._values()[flags.LAUNCH_TYPE].help
+    self.assertIn('Given, or with --num_actors above 1: the Launchpad program; '
+                  'otherwise one process', text)
+    for launch_type in ('local_mp', 'local_mt', 'vertex_ai'):
+      self.assertIn(f'{launch_type}: ', text)
+    [setting] = [setting for field, setting in config_lib.Config.settings()
+                 if field.name == 'num_actors']
+    self.assertIn('More than one, or --lp_launch_type, runs the Launchpad '
+                  'program', setting.help)
 
 
 if __name__ == '__main__':

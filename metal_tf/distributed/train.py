@@ -10,7 +10,9 @@ from typing import Optional, Tuple
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf import validation
+from metal_tf.distributed import cluster
 from metal_tf.distributed import launch
+from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import opening
@@ -30,7 +32,8 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     config: its settings.
     make_environment: makes the environment from a seed; has to be picklable by
       cloudpickle for processes.
-    launch_type: 'local_mp' for processes, 'local_mt' for threads.
+    launch_type: 'local_mp' for processes, 'local_mt' for threads, 'vertex_ai'
+      for Google's cluster, where this returns when the run has been submitted.
 
   Raises:
     ConfigError: for a setting that cannot be used.
@@ -40,10 +43,10 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
       last checkpoint.
   """
-  validation.check_settings(config, algorithm)
-  if config.deterministic:
-    raise validation.ConfigError(
-        'deterministic', True, 'false with several actors or --lp_launch_type')
+  _check_settings(config, algorithm)
+  if launch_type == cluster.LAUNCH_TYPE:
+    train_on_cluster(algorithm, config, make_environment)
+    return
   workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
@@ -51,7 +54,8 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     scratch = stack.enter_context(tempfile.TemporaryDirectory(
         prefix='replay-', dir=workdir.path))
     run, progress = _prepare(
-        algorithm, config, make_environment, workdir, scratch)
+        algorithm, config, make_environment, workdir, scratch,
+        loopback_only=True)
     stack.callback(progress.close)
     number = launch.run_program(run, launch_type, progress)
     if number is not None:
@@ -61,10 +65,54 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     progress.note(f'Everything of this run is in {workdir.path}')
 
 
+def train_on_cluster(
+    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    make_environment: seeding.EnvironmentFactory,
+    accelerator: str = '') -> None:
+  """Submits a run to Vertex AI, new or resumed, and returns.
+
+  Args:
+    algorithm: which agent.
+    config: its settings, with a folder that all machines share.
+    make_environment: makes the environment from a seed; has to be picklable by
+      cloudpickle.
+    accelerator: for the learner, e.g. 't4'; '' for none.
+
+  Raises:
+    ConfigError: for a setting that cannot be used, or without xmanager.
+    WorkdirError: if the folder cannot be used.
+    CheckpointError: if there are checkpoints and none is intact.
+  """
+  _check_settings(config, algorithm)
+  needs.check_xmanager()
+  path = os.path.abspath(config.workdir)
+  needs.check_workdir(path)
+  with contextlib.ExitStack() as stack:
+    workdir = stack.enter_context(
+        contextlib.closing(workdir_lib.Workdir(path)))
+    scratch = workdir.file('scratch')
+    os.makedirs(scratch, exist_ok=True)  # It has to outlive this process.
+    run, progress = _prepare(
+        algorithm, config, make_environment, workdir, scratch,
+        loopback_only=False)
+    stack.callback(progress.close)
+    cluster.submit(run, progress.note, accelerator)
+
+
+def _check_settings(config: config_lib.Config,
+                    algorithm: algorithm_lib.Algorithm) -> None:
+  """Raises ConfigError for settings that a program of workers cannot have."""
+  validation.check_settings(config, algorithm)
+  if config.deterministic:
+    raise validation.ConfigError(
+        'deterministic', True, 'false with several actors or --lp_launch_type')
+
+
 def _prepare(
     algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     make_environment: seeding.EnvironmentFactory, workdir: workdir_lib.Workdir,
-    scratch: str) -> Tuple[program_lib.Run, progress_lib.Progress]:
+    scratch: str, loopback_only: bool
+) -> Tuple[program_lib.Run, progress_lib.Progress]:
   """Finds out all that the workers have to know."""
   with contextlib.closing(make_environment(0)) as environment:
     spec, suite = environment.spec, environment.suite
@@ -76,7 +124,7 @@ def _prepare(
       algorithm=algorithm, config=config, spec=spec,
       make_environment=make_environment, directory=workdir.path,
       scratch_directory=scratch, saved=opened.saved, saved_tables=None,
-      loopback_only=True)
+      loopback_only=loopback_only)
   progress.note(run.window.description)
   if opened.saved is not None:
     tables, problem = _saved_tables(opened.saved, run)

@@ -1,0 +1,185 @@
+"""Tests of the coordinator, with the test in the roles of all workers."""
+
+import threading
+import time
+from unittest import mock
+
+from absl.testing import absltest
+import launchpad as lp
+
+from metal_tf.distributed import coordinator as coordinator_lib
+
+Phase = coordinator_lib.Phase
+
+_WORKERS = [('replay', Phase.STOP_SERVING), ('learner', Phase.STOP_LEARNING),
+            ('actor 0', Phase.STOP_ACTING), ('actor 1', Phase.STOP_ACTING)]
+_LONG = 30.0
+
+
+class _Counter:
+  """Has counted as many episodes as the test says."""
+
+  def __init__(self):
+    self.episodes = 0
+
+  def num_episodes(self):
+    return self.episodes
+
+
+class CoordinatorTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._launchpads_stop = threading.Event()  # Needs a thread of Launchpad's.
+    self.enter_context(mock.patch.object(
+        lp, 'stop_event', lambda: self._launchpads_stop))
+    self.enter_context(mock.patch.object(
+        coordinator_lib, '_PERIOD_SECONDS', 0.01))
+    self._counter = _Counter()
+    self._error = None
+
+  def _make(self, stall_seconds=_LONG, patient=_LONG, hurried=_LONG):
+    for name, seconds in (('_PATIENT', patient), ('_HURRIED', hurried)):
+      self.enter_context(mock.patch.object(
+          coordinator_lib, name, {phase: seconds for phase in Phase}))
+    coordinator = coordinator_lib.Coordinator(
+        self._counter, _WORKERS, 10, stall_seconds, loopback_only=False)
+
+    def serve():
+      try:
+        coordinator._serve()
+      except RuntimeError as error:
+        self._error = error
+
+    self._thread = threading.Thread(target=serve, daemon=True)
+    self._thread.start()
+    return coordinator
+
+  def _wait_for_phase(self, coordinator, phase):
+    deadline = time.monotonic() + _LONG
+    while coordinator.beat('actor 0', 'acting', 0) < phase:
+      self.assertLess(time.monotonic(), deadline)
+      time.sleep(0.002)
+    self.assertEqual(coordinator.beat('actor 0', 'acting', 0), phase)
+
+  def _count(self, coordinator, episodes):
+    self._counter.episodes = episodes
+    coordinator.beat('counter', 'counting', episodes)
+
+  def _finish(self):
+    self._thread.join(_LONG)
+    self.assertFalse(self._thread.is_alive())
+
+  def test_phases_come_in_order_as_their_workers_end(self):
+    coordinator = self._make()
+    self.assertEqual(coordinator.beat('learner', 'learning', 1), Phase.RUN)
+    self._count(coordinator, 10)
+    self._wait_for_phase(coordinator, Phase.STOP_ACTING)
+    coordinator.done('actor 1')
+    time.sleep(0.05)
+    self._wait_for_phase(coordinator, Phase.STOP_ACTING)  # Actor 0 is there.
+    coordinator.done('actor 0')
+    self._wait_for_phase(coordinator, Phase.STOP_LEARNING)
+    coordinator.done('learner')
+    self._wait_for_phase(coordinator, Phase.STOP_SERVING)
+    coordinator.done('replay')
+    self._finish()
+    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.notes(0), [])
+    self.assertIsNone(self._error)
+
+  def test_an_early_end_is_hurried_and_names_who_is_late(self):
+    coordinator = self._make(hurried=0.05)
+    coordinator.done('actor 1')
+    coordinator.ask_stop('SIGTERM')
+    coordinator.ask_stop('a later reason')
+    self._finish()
+    self.assertEqual(coordinator.reason(), 'SIGTERM')
+    self.assertEqual(coordinator.overview()['reason'], 'SIGTERM')
+    self.assertEqual(coordinator.notes(0), [
+        'Warning: actor 0 did not stop in 0.05 s.',
+        'Warning: learner did not stop in 0.05 s.',
+        'Warning: replay did not stop in 0.05 s.'])
+    self.assertIsNone(self._error)
+
+  def test_several_late_workers_are_named_together(self):
+    coordinator = self._make(patient=0.02)
+    self._count(coordinator, 10)
+    self._finish()
+    self.assertEqual(coordinator.notes(0)[0],
+                     'Warning: actor 0, actor 1 did not stop in 0.02 s.')
+
+  def test_the_launcher_may_ask_through_launchpad(self):
+    coordinator = self._make(hurried=0.01)
+    self._launchpads_stop.set()
+    self._finish()
+    self.assertEqual(coordinator.reason(), 'the launcher asked for it')
+
+  def test_a_run_that_is_stuck_is_told_of_and_then_stopped(self):
+    coordinator = self._make(stall_seconds=0.5, hurried=0.01)
+    coordinator.beat('learner', 'waiting for samples', 7)
+    coordinator.beat('actor 0', 'acting', 3)
+    self._finish()
+    self.assertRegex(
+        coordinator.notes(0)[0],
+        r'Warning: nothing has moved for 0 s: learner waiting for samples '
+        r'\(7\), actor 0 acting \(3\)\.')
+    self.assertIn('nothing has moved', coordinator.reason())
+    self.assertIsInstance(self._error, RuntimeError)
+    self.assertIn('actor 0 acting (3)', str(self._error))
+
+  def test_a_run_that_moves_is_not_stuck(self):
+    coordinator = self._make(stall_seconds=0.5)
+    for count in range(30):
+      coordinator.beat('actor 0', 'acting', count)
+      time.sleep(0.02)
+    self.assertEqual(coordinator.beat('actor 0', 'acting', 30), Phase.RUN)
+    self.assertEqual(coordinator.reason(), '')
+
+  def test_restarts_are_counted_and_told(self):
+    coordinator = self._make()
+    self.assertEqual(coordinator.hello('actor 0', 11), 0)
+    self.assertEqual(coordinator.hello('actor 1', 12), 0)
+    self.assertEqual(coordinator.overview()['restarts'], 0)
+    self.assertEqual(coordinator.hello('actor 0', 13), 1)
+    self.assertEqual(coordinator.hello('actor 0', 14), 2)
+    self.assertEqual(coordinator.overview()['restarts'], 2)
+    notes = coordinator.notes(0)
+    self.assertLen(notes, 2)
+    self.assertIn('actor 0 died and was started again, as process 13',
+                  notes[0])
+    self.assertIn('process 14 (time 2)', notes[1])
+
+  def test_all_processes_are_named_once_they_are_there(self):
+    coordinator = self._make()
+    for pid, (name, _) in enumerate(_WORKERS, 1):
+      self.assertEqual(coordinator.notes(0), [])
+      coordinator.hello(name, pid)
+    [note] = coordinator.notes(0)
+    self.assertStartsWith(
+        note, 'Processes: replay 1, learner 2, actor 0 3, actor 1 4, '
+        'coordinator ')
+
+  def test_notes_are_read_before_it_ends(self):
+    coordinator = self._make()
+    coordinator.note('one')
+    self.assertEqual(coordinator.notes(0), ['one'])
+    for name, _ in _WORKERS:
+      coordinator.done(name)
+    coordinator.note('two')
+    self._count(coordinator, 10)
+    self._wait_for_phase(coordinator, Phase.STOP_SERVING)
+    self._thread.join(0.1)
+    self.assertTrue(self._thread.is_alive())
+    self.assertEqual(coordinator.notes(1), ['two'])
+    self._finish()
+
+  def test_a_screen_that_is_gone_does_not_hold_it_up(self):
+    coordinator = self._make(patient=0.05)
+    coordinator.note('nobody reads this')
+    self._count(coordinator, 10)
+    self._finish()
+
+
+if __name__ == '__main__':
+  absltest.main()
