@@ -85,6 +85,7 @@ class ActorWorker:
       writer.close()
       environment.close()
       leash.close()
+    process.leave()
 
   def _make_actor(self, leash: leash_lib.Leash, seed: int) -> actor_lib.Actor:
     weights = lambda: leash.ask(self._learner, 'get_weights')

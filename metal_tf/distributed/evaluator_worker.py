@@ -49,6 +49,7 @@ class EvaluatorWorker:
       pass  # The learner or the counter is gone, so the run is ending.
     finally:
       leash.close()
+    process.leave()
 
   def _evaluate(self, leash: leash_lib.Leash) -> None:
     evaluator = evaluation.Evaluator(

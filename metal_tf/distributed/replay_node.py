@@ -64,3 +64,4 @@ class ReplayNode(lp.ReverbNode):
     # exit it would be too late for that.
     del server
     leash.close()
+    process.leave()

@@ -38,6 +38,7 @@ class Service(abc.ABC):
     finally:
       self._server.Stop()
       self._server.Join()
+    process.leave()
 
   @abc.abstractmethod
   def _serve(self) -> None:
