@@ -108,10 +108,13 @@ class LearnerService(service.Service):
       self._learn(leash)
       leash.doing = 'saving'
       hurried = bool(self._coordinator.reason())
-      self._save(not hurried or self._policy.replay_seconds < _REPLAY_SECONDS)
+      self._save(leash, not hurried or
+                 self._policy.replay_seconds < _REPLAY_SECONDS)
       if not hurried:
         self._counter.finish(
             self.report(), {'checkpoint_share': self._policy.share})
+    except leash_lib.Stopped as stopped:  # The counter is gone.
+      self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
       # The replay's server waits for the ends of its streams.
       self._iterator = None
@@ -132,12 +135,13 @@ class LearnerService(service.Service):
         leash.count = self._learner.num_steps
       if time.monotonic() - looked_around > _LOOK_AROUND_SECONDS:
         looked_around = time.monotonic()
-        before, episode = episode, self._counter.num_episodes()
+        before = episode
+        episode = leash.ask(self._counter, 'num_episodes')
         if episode > before and batch is not None:
           self._skips.check(self._reported, self._learner.get_state, batch)
         if episode > before and self._policy.due(episode):
           leash.doing = 'saving'
-          self._save(self._policy.replay_due())
+          self._save(leash, self._policy.replay_due())
 
   def _next_batch(self) -> Optional[Tuple[types.Transition, Any]]:
     """A batch, or None if none came within some seconds."""
@@ -152,7 +156,7 @@ class LearnerService(service.Service):
       self._iterator = None
     return batch
 
-  def _save(self, with_replay: bool) -> None:
+  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> None:
     """Writes a checkpoint; a failure costs a warning, not the run."""
     started = time.monotonic()
     replay_seconds: List[float] = []
@@ -162,9 +166,9 @@ class LearnerService(service.Service):
           self._replay, directory, dict(settings=self._replay_settings))
       replay_seconds.append(time.monotonic() - started)
 
-    episode = self._counter.num_episodes()
+    episode = leash.ask(self._counter, 'num_episodes')
     try:
-      position = self._counter.position()
+      position = leash.ask(self._counter, 'position')
       if 'error' in position:
         raise OSError(position['error'])
       episode = position['episode']
