@@ -33,25 +33,28 @@ _HURRIED = {Phase.STOP_ACTING: 3.0, Phase.STOP_LEARNING: 8.0,
 _PATIENT = {Phase.STOP_ACTING: 120.0, Phase.STOP_LEARNING: 120.0,
             Phase.STOP_SERVING: 3.0}
 
+_COUNTER = 'counter'  # Its count is the number of episodes.
+
+# Workers that hold what no other has.
+_IRREPLACEABLE = ('replay', 'counter', 'learner')
+
 _WARN_SHARE = 0.1  # Of the time after which a run that is stuck is stopped.
 
 
 class Coordinator(service.Service):
   """Counts down to the end of the run; knows who is there and what they do."""
 
-  def __init__(self, counter: Any, workers: Sequence[Tuple[str, Phase]],
+  def __init__(self, workers: Sequence[Tuple[str, Phase]],
                num_episodes: int, stall_seconds: float, loopback_only: bool):
     """Prepares; the run begins with `run`.
 
     Args:
-      counter: client of the counter.
       workers: every other worker's name, and the phase in which it stops.
       num_episodes: of the whole run.
       stall_seconds: after which a run in which no count moves is stopped.
       loopback_only: whether all workers are on this machine.
     """
     super().__init__(loopback_only)
-    self._counter = counter
     self._workers = dict(workers)
     self._num_episodes = num_episodes
     self._stall_seconds = stall_seconds
@@ -84,6 +87,9 @@ class Coordinator(service.Service):
       self._starts[name] = before + 1
       self._pids[name] = pid
     if before:
+      if name in _IRREPLACEABLE:
+        # A cluster restarts it as it was submitted, behind the run's state.
+        self.ask_stop(f'{name} died')
       self.note(f'Warning: {name} died and was started again, as process {pid} '
                 f'(time {before}); its episode is lost, training goes on.')
     elif set(self._pids) == set(self._workers):
@@ -103,7 +109,9 @@ class Coordinator(service.Service):
       self._done.add(name)
 
   def note(self, text: str) -> None:
-    """Adds a line to the screen."""
+    """Adds a line to the screen; where there is none, to the log."""
+    if not self._loopback_only:
+      print(text, flush=True)
     with self._lock:
       self._notes.append(text)
 
@@ -136,19 +144,20 @@ class Coordinator(service.Service):
 
   def _serve(self) -> None:
     self._wait_for_the_end()
-    patience = _HURRIED if self._reason else _PATIENT
     for phase in (Phase.STOP_ACTING, Phase.STOP_LEARNING, Phase.STOP_SERVING):
-      self._enter(phase, patience[phase])
-    self._wait(lambda: self._num_read == len(self._notes),
-               patience[Phase.STOP_SERVING])
+      self._enter(phase)
+    if self._loopback_only:
+      self._wait(
+          lambda: self._num_read == len(self._notes), Phase.STOP_SERVING)
     if self._failed:
       raise RuntimeError(self._reason)
 
   def _wait_for_the_end(self) -> None:
     """Returns when all episodes are done or somebody asked."""
     counts, moved, warned = None, time.monotonic(), False
+    # From the counter's own beats: a call to one that died would never return.
     while not self._reason and (
-        self._counter.num_episodes() < self._num_episodes):
+        self._doing.get(_COUNTER, ('', 0))[1] < self._num_episodes):
       if self._stop_event.wait(_PERIOD_SECONDS):
         self.ask_stop('the launcher asked for it')
       now = [count for _, count in self._doing.copy().values()]
@@ -170,19 +179,23 @@ class Coordinator(service.Service):
         f'{name} {doing} ({count})'
         for name, (doing, count) in self._doing.copy().items())
 
-  def _enter(self, phase: Phase, patience: float) -> None:
+  def _enter(self, phase: Phase) -> None:
     """Begins a phase and waits for those whose last one it is."""
     self._phase = phase
     expected = {name for name, last in self._workers.items() if last == phase}
-    self._wait(lambda: expected <= self._done, patience)
+    self._wait(lambda: expected <= self._done, phase)
     late = sorted(expected - self._done)
     if late:
       self.note(f'Warning: {", ".join(late)} did not stop in '
-                f'{patience:g} s.')
+                f'{self._patience(phase):g} s.')
 
-  @staticmethod
-  def _wait(condition: Callable[[], bool], seconds: float) -> None:
-    """Waits for a condition, but no longer than that."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+  def _patience(self, phase: Phase) -> float:
+    """Seconds for a phase; somebody may lose patience in the midst of it."""
+    return (_HURRIED if self._reason else _PATIENT)[phase]
+
+  def _wait(self, condition: Callable[[], bool], phase: Phase) -> None:
+    """Waits for a condition, but no longer than the phase has."""
+    began = time.monotonic()
+    while (not condition() and
+           time.monotonic() - began < self._patience(phase)):
       time.sleep(_PERIOD_SECONDS)

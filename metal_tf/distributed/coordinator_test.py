@@ -16,16 +16,6 @@ _WORKERS = [('replay', Phase.STOP_SERVING), ('learner', Phase.STOP_LEARNING),
 _LONG = 30.0
 
 
-class _Counter:
-  """Has counted as many episodes as the test says."""
-
-  def __init__(self):
-    self.episodes = 0
-
-  def num_episodes(self):
-    return self.episodes
-
-
 class CoordinatorTest(absltest.TestCase):
 
   def setUp(self):
@@ -35,7 +25,6 @@ class CoordinatorTest(absltest.TestCase):
         lp, 'stop_event', lambda: self._launchpads_stop))
     self.enter_context(mock.patch.object(
         coordinator_lib, '_PERIOD_SECONDS', 0.01))
-    self._counter = _Counter()
     self._error = None
 
   def _make(self, stall_seconds=_LONG, patient=_LONG, hurried=_LONG):
@@ -43,7 +32,7 @@ class CoordinatorTest(absltest.TestCase):
       self.enter_context(mock.patch.object(
           coordinator_lib, name, {phase: seconds for phase in Phase}))
     coordinator = coordinator_lib.Coordinator(
-        self._counter, _WORKERS, 10, stall_seconds, loopback_only=False)
+        _WORKERS, 10, stall_seconds, loopback_only=True)
 
     def serve():
       try:
@@ -63,7 +52,6 @@ class CoordinatorTest(absltest.TestCase):
     self.assertEqual(coordinator.beat('actor 0', 'acting', 0), phase)
 
   def _count(self, coordinator, episodes):
-    self._counter.episodes = episodes
     coordinator.beat('counter', 'counting', episodes)
 
   def _finish(self):
@@ -149,6 +137,12 @@ class CoordinatorTest(absltest.TestCase):
     self.assertIn('actor 0 died and was started again, as process 13',
                   notes[0])
     self.assertIn('process 14 (time 2)', notes[1])
+
+  def test_a_learner_that_was_started_again_ends_the_run(self):
+    coordinator = self._make()
+    coordinator.hello('learner', 11)
+    coordinator.hello('learner', 12)
+    self.assertEqual(coordinator.reason(), 'learner died')
 
   def test_all_processes_are_named_once_they_are_there(self):
     coordinator = self._make()

@@ -35,6 +35,9 @@ _LOOK_AROUND_SECONDS = 1.0
 # once more when somebody is in a hurry.
 _REPLAY_SECONDS = 4.0
 
+# For the counter to bring its logs to disk when the run is ending.
+_POSITION_SECONDS = 4.0
+
 
 class LearnerService(service.Service):
   """The only one that changes weights, multiplier and meta-parameter."""
@@ -108,10 +111,13 @@ class LearnerService(service.Service):
       self._learn(leash)
       leash.doing = 'saving'
       hurried = bool(self._coordinator.reason())
-      self._save(not hurried or self._policy.replay_seconds < _REPLAY_SECONDS)
+      self._save(leash, not hurried or
+                 self._policy.replay_seconds < _REPLAY_SECONDS)
       if not hurried:
         self._counter.finish(
             self.report(), {'checkpoint_share': self._policy.share})
+    except leash_lib.Stopped as stopped:  # The counter is gone.
+      self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
       # The replay's server waits for the ends of its streams.
       self._iterator = None
@@ -132,12 +138,13 @@ class LearnerService(service.Service):
         leash.count = self._learner.num_steps
       if time.monotonic() - looked_around > _LOOK_AROUND_SECONDS:
         looked_around = time.monotonic()
-        before, episode = episode, self._counter.num_episodes()
+        before = episode
+        episode = leash.ask(self._counter, 'num_episodes')
         if episode > before and batch is not None:
           self._skips.check(self._reported, self._learner.get_state, batch)
         if episode > before and self._policy.due(episode):
           leash.doing = 'saving'
-          self._save(self._policy.replay_due())
+          self._save(leash, self._policy.replay_due())
 
   def _next_batch(self) -> Optional[Tuple[types.Transition, Any]]:
     """A batch, or None if none came within some seconds."""
@@ -152,12 +159,12 @@ class LearnerService(service.Service):
       self._iterator = None
     return batch
 
-  def _save(self, with_replay: bool) -> None:
+  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> None:
     """Writes a checkpoint, without the replay's tables if these fail."""
-    if not self._try_to_save(with_replay) and with_replay:
-      self._try_to_save(with_replay=False)
+    if not self._try_to_save(leash, with_replay) and with_replay:
+      self._try_to_save(leash, with_replay=False)
 
-  def _try_to_save(self, with_replay: bool) -> bool:
+  def _try_to_save(self, leash: leash_lib.Leash, with_replay: bool) -> bool:
     """Writes a checkpoint; a failure costs a warning, not the run.
 
     Returns:
@@ -171,9 +178,10 @@ class LearnerService(service.Service):
           self._replay, directory, dict(settings=self._replay_settings))
       replay_seconds.append(time.monotonic() - started)
 
-    episode = self._counter.num_episodes()
+    episode = leash.ask(self._counter, 'num_episodes')
     try:
-      position = self._counter.position()
+      position = leash.ask(
+          self._counter, 'position', patience=_POSITION_SECONDS)
       if 'error' in position:
         raise OSError(position['error'])
       episode = position['episode']

@@ -1,4 +1,4 @@
-"""What ties a worker to its run: it hears when to stop, and says what it does."""
+"""What ties a worker to its run: it hears when to stop, says what it does."""
 
 from concurrent import futures
 import threading
@@ -58,13 +58,15 @@ class Leash:
     """Sleeps; returns at once with True when the worker has to stop."""
     return self._stop.wait(seconds)
 
-  def ask(self, client: Any, method: str, *arguments: Any) -> Any:
+  def ask(self, client: Any, method: str, *arguments: Any,
+          patience: float = _LAST_ANSWER_SECONDS) -> Any:
     """Calls another worker, which may be dead, without waiting for ever.
 
     Args:
       client: of the other worker.
       method: its name.
       *arguments: for it.
+      patience: seconds for the answer once this worker has to stop.
 
     Returns:
       The answer.
@@ -73,7 +75,6 @@ class Leash:
       Stopped: if this worker has to stop and there is no answer.
     """
     answer = getattr(client.futures, method)(*arguments)
-    patience = _LAST_ANSWER_SECONDS
     while True:
       try:
         return answer.result(_PERIOD_SECONDS)

@@ -120,7 +120,7 @@ def make_program(run: Run) -> Tuple[lp.Program, Dict[str, Any]]:
 
   with program.group('coordinator'):
     coordinator_node.configure(
-        counter, run.workers, config.num_episodes, config.stall_seconds,
+        run.workers, config.num_episodes, config.stall_seconds,
         **common)
     program.add_node(coordinator_node)
 

@@ -1,8 +1,7 @@
 """What a person sees of a program's workers, and how they stop them."""
 
 import threading
-import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from metal_tf.experiment import progress as progress_lib
 
@@ -30,7 +29,7 @@ class Screen:
     self._kill = kill
     self._grace_seconds = grace_seconds
     self._reason = ''
-    self._deadline = float('inf')
+    self._killer: Optional[threading.Timer] = None
     self._num_notes = 0
     self._num_episodes = 0
     self._closed = threading.Event()
@@ -44,21 +43,26 @@ class Screen:
       reason: told to the coordinator, which ends the run; '' if that has ended.
     """
     self._reason = self._reason or reason
-    self._deadline = min(
-        self._deadline, time.monotonic() + self._grace_seconds)
+    if self._killer is None:
+      # Apart from the watching thread, whose calls may take seconds.
+      self._killer = threading.Timer(self._grace_seconds, self._kill_late)
+      self._killer.daemon = True
+      self._killer.start()
 
   def close(self) -> None:
-    """Shows the last notes and ends the thread."""
+    """Ends the threads."""
+    if self._killer is not None:
+      self._killer.cancel()
     self._closed.set()
     self._thread.join()
+
+  def _kill_late(self) -> None:
+    self._progress.note('Workers that did not stop are killed now.')
+    self._kill()
 
   def _watch(self) -> None:
     told = False
     while not self._closed.wait(_PERIOD_SECONDS):
-      if time.monotonic() > self._deadline:
-        self._deadline = float('inf')
-        self._progress.note('Workers that did not stop are killed now.')
-        self._kill()
       try:
         if self._reason and not told:
           self._coordinator.ask_stop(self._reason)

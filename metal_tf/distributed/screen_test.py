@@ -166,7 +166,8 @@ class ScreenTest(absltest.TestCase):
     for _ in range(5):
       time.sleep(0.03)
       screen.stop('')
-    self.assertTrue(self._killed.wait(0.15))
+    self.assertTrue(self._killed.wait(_LONG))
+    self.assertEqual(self._kills, 1)
     self.assertEmpty(self._coordinator.reasons)
 
   def test_the_grace_holds_without_a_coordinator(self):

@@ -52,6 +52,8 @@ def supervise(command: Sequence[str]) -> int:
   deaths: Deque[float] = collections.deque(maxlen=_MOST_DEATHS)
   while True:
     child = subprocess.Popen(command, env=environment)  # pylint: disable=consider-using-with
+    if terminated:  # While it was being started.
+      child.send_signal(signal.SIGTERM)
     status = child.wait()
     if status >= 0 or terminated:
       return status if status >= 0 else 128 - status
