@@ -119,8 +119,8 @@ class LearnerService(service.Service):
     except leash_lib.Stopped as stopped:  # The counter is gone.
       self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
-      # The replay's server waits for the ends of its streams.
-      self._iterator = None
+      # The stream of samples stays open: among threads its end would wait for
+      # more samples. It ends with this process, or with the replay's tables.
       leash.close()
 
   def _learn(self, leash: leash_lib.Leash) -> None:

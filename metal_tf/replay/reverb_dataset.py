@@ -43,9 +43,13 @@ def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
       server_address, tables.EPISODE_PENALTIES, spec.num_constraints,
       num_penalty_samples, timeout_seconds)
   dataset = tf.data.Dataset.zip((transitions, penalties))
-  dataset = dataset.map(
-      lambda packed, j_c: (layout.unpack(packed, spec), j_c))
+  dataset = dataset.map(_as_it_is(
+      lambda packed, j_c: (layout.unpack(packed, spec), j_c)))
   return dataset.prefetch(_PREFETCHED_BATCHES)
+
+
+# AutoGraph would write a file into the system's folder for temporary ones.
+_as_it_is = tf.autograph.experimental.do_not_convert
 
 
 def _batches(server_address: str, table: str, size: int, batch_size: int,
@@ -62,4 +66,4 @@ def _batches(server_address: str, table: str, size: int, batch_size: int,
       num_workers_per_iterator=1,
       rate_limiter_timeout_ms=int(1000 * timeout_seconds))
   dataset = dataset.batch(batch_size, drop_remainder=True)
-  return dataset.map(lambda sample: sample.data)
+  return dataset.map(_as_it_is(lambda sample: sample.data))
