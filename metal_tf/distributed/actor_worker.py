@@ -1,6 +1,5 @@
 """An actor: it acts, fills the replay and reports its episodes."""
 
-import os
 from typing import Any, Callable
 
 import reverb
@@ -63,7 +62,7 @@ class ActorWorker:
   def run(self) -> None:
     """Acts until the coordinator says stop."""
     name = name_of(self._index)
-    before = self._coordinator.hello(name, os.getpid())
+    before = leash_lib.hello(self._coordinator, name)
     leash = leash_lib.Leash(
         self._coordinator, name, coordinator_lib.Phase.STOP_ACTING)
 

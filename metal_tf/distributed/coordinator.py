@@ -66,23 +66,28 @@ class Coordinator(service.Service):
     self._num_read = 0
     self._starts: Dict[str, int] = {}
     self._pids: Dict[str, int] = {}
+    self._hosts: Dict[str, Tuple[str, int]] = {}
     self._doing: Dict[str, Tuple[str, int]] = {}
     self._done: Set[str] = set()
     self._stop_event = lp.stop_event()
 
   # --- What workers call -----------------------------------------------------
 
-  def hello(self, name: str, pid: int) -> int:
+  def hello(self, name: str, pid: int, host: str = '') -> int:
     """A worker has started.
 
     Args:
       name: of the worker.
       pid: its process.
+      host: its machine.
 
     Returns:
       How often a worker of that name had started before.
     """
     with self._lock:
+      if self._hosts.get(name) == (host, pid):
+        return 0  # The same once more, whose answer was lost.
+      self._hosts[name] = (host, pid)
       before = self._starts.get(name, 0)
       self._starts[name] = before + 1
       self._pids[name] = pid
@@ -115,10 +120,16 @@ class Coordinator(service.Service):
     with self._lock:
       self._notes.append(text)
 
-  def ask_stop(self, reason: str) -> None:
-    """Ends the run before its time, in order."""
+  def ask_stop(self, reason: str, failed: bool = True) -> None:
+    """Ends the run before its time, in order.
+
+    Args:
+      reason: why.
+      failed: whether that is a failure; not if the launcher was asked.
+    """
     with self._lock:
       self._reason = self._reason or reason
+      self._failed = self._failed or failed
 
   # --- What the screen calls -------------------------------------------------
 
@@ -159,7 +170,7 @@ class Coordinator(service.Service):
     while not self._reason and (
         self._doing.get(_COUNTER, ('', 0))[1] < self._num_episodes):
       if self._stop_event.wait(_PERIOD_SECONDS):
-        self.ask_stop('the launcher asked for it')
+        self.ask_stop('the coordinator was asked to stop')
       now = [count for _, count in self._doing.copy().values()]
       if now != counts:
         counts, moved, warned = now, time.monotonic(), False
@@ -170,7 +181,6 @@ class Coordinator(service.Service):
         self.note(f'Warning: nothing has moved for {stuck:.0f} s: '
                   f'{self._who_does_what()}.')
       if stuck > self._stall_seconds:
-        self._failed = True
         self.ask_stop(f'nothing has moved for {stuck:.0f} s: '
                       f'{self._who_does_what()}')
 

@@ -79,8 +79,8 @@ class CoordinatorTest(absltest.TestCase):
   def test_an_early_end_is_hurried_and_names_who_is_late(self):
     coordinator = self._make(hurried=0.05)
     coordinator.done('actor 1')
-    coordinator.ask_stop('SIGTERM')
-    coordinator.ask_stop('a later reason')
+    coordinator.ask_stop('SIGTERM', failed=False)
+    coordinator.ask_stop('a later reason', failed=False)
     self._finish()
     self.assertEqual(coordinator.reason(), 'SIGTERM')
     self.assertEqual(coordinator.overview()['reason'], 'SIGTERM')
@@ -101,7 +101,8 @@ class CoordinatorTest(absltest.TestCase):
     coordinator = self._make(hurried=0.01)
     self._launchpads_stop.set()
     self._finish()
-    self.assertEqual(coordinator.reason(), 'the launcher asked for it')
+    self.assertEqual(coordinator.reason(), 'the coordinator was asked to stop')
+    self.assertIsInstance(self._error, RuntimeError)
 
   def test_a_run_that_is_stuck_is_told_of_and_then_stopped(self):
     coordinator = self._make(stall_seconds=0.5, hurried=0.01)
@@ -143,6 +144,13 @@ class CoordinatorTest(absltest.TestCase):
     coordinator.hello('learner', 11)
     coordinator.hello('learner', 12)
     self.assertEqual(coordinator.reason(), 'learner died')
+
+  def test_a_worker_that_says_hello_twice_was_not_restarted(self):
+    coordinator = self._make()
+    self.assertEqual(coordinator.hello('learner', 11, 'host'), 0)
+    self.assertEqual(coordinator.hello('learner', 11, 'host'), 0)
+    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.hello('learner', 11, 'another'), 1)
 
   def test_all_processes_are_named_once_they_are_there(self):
     coordinator = self._make()

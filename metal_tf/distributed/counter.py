@@ -47,6 +47,9 @@ class Counter(service.Service):
     self._directory = directory
     self._spec = spec
     self._num_episodes = num_episodes
+    if leash_lib.hello(coordinator, NAME):
+      raise RuntimeError('the counter was started again behind the state of its '
+                         'run; the logs are left alone')
     self._records = records_lib.Records(
         directory, spec, saved, coordinator.note)
     self._lock = threading.Lock()
@@ -116,14 +119,47 @@ class Counter(service.Service):
         return {'error': str(error)}
 
   def finish(self, learned: records_lib.LearnerReport,
-             more: Mapping[str, Any]) -> None:
+             more: Mapping[str, Any]) -> str:
     """Writes the summary of a run that has come to its end.
 
     Args:
       learned: the learner at the end.
       more: further entries, from the learner.
+
+    Returns:
+      '', or why the logs or the summary cannot be written.
     """
+    try:
+      self._finish(learned, more)
+    except OSError as error:
+      return str(error)
+    return ''
+
+  # --- What the screen calls -------------------------------------------------
+
+  def news(self, since: int) -> Dict[str, Any]:
+    """'episodes' counted here from number `since` on, and the newest numbers."""
     with self._lock:
+      return dict(
+          self._news, episodes=self._news['episodes'][since:],
+          num_episodes=self._records.episode)
+
+  # --- Its own work ----------------------------------------------------------
+
+  def _serve(self) -> None:
+    self._leash.doing = 'counting'
+    try:
+      while not self._leash.wait(0.5):
+        self._leash.count = self._records.episode
+    finally:
+      self._leash.close()
+      with self._lock:
+        self._records.close()
+
+  def _finish(self, learned: records_lib.LearnerReport,
+              more: Mapping[str, Any]) -> None:
+    with self._lock:
+      self._records.position()  # All rows are on disk before the summary is.
       score, summary = self._records.summary(
           self._algorithm_name, learned, dict(
               more, dropped_episodes=self._dropped,
@@ -138,25 +174,3 @@ class Counter(service.Service):
     self._coordinator.note(
         f'{text}\n{self._dropped} episodes were in flight at the end and are '
         'not counted.')
-
-  # --- What the screen calls -------------------------------------------------
-
-  def news(self, since: int) -> Dict[str, Any]:
-    """'episodes' counted here from number `since` on, and the newest numbers."""
-    with self._lock:
-      return dict(
-          self._news, episodes=self._news['episodes'][since:],
-          num_episodes=self._records.episode)
-
-  # --- Its own work ----------------------------------------------------------
-
-  def _serve(self) -> None:
-    self._coordinator.hello(NAME, os.getpid())
-    self._leash.doing = 'counting'
-    try:
-      while not self._leash.wait(0.5):
-        self._leash.count = self._records.episode
-    finally:
-      self._leash.close()
-      with self._lock:
-        self._records.close()

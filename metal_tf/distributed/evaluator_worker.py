@@ -1,6 +1,5 @@
 """The evaluator: episodes without noise, beside the training."""
 
-import os
 import time
 from typing import Any, Callable
 
@@ -38,10 +37,11 @@ class EvaluatorWorker:
     self._learner = learner
     self._config = config
     self._make_environment = make_environment
+    self._given_up = 0  # Episode after which the simulator gave up.
 
   def run(self) -> None:
     """Evaluates until the coordinator says stop, what is due then included."""
-    self._coordinator.hello(NAME, os.getpid())
+    leash_lib.hello(self._coordinator, NAME)
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_ACTING)
     try:
@@ -88,15 +88,18 @@ class EvaluatorWorker:
     period = self._config.evaluation_period
     if not period:
       return
-    done = leash.ask(self._counter, 'last_evaluated')
+    done = max(leash.ask(self._counter, 'last_evaluated'), self._given_up)
     first = done // period * period + period
     last = leash.ask(self._counter, 'num_episodes')
     for episode in range(first, last + 1, period):
       leash.doing = f'evaluating after episode {episode}'
       steps = leash.ask(self._learner, 'num_steps')
       result = evaluator.run(episode, stop)
-      if result is None:
+      if result is None and stop():
         break
+      if result is None:  # The simulator gave up, and would again.
+        self._given_up = episode
+        continue
       leash.count += 1
       leash.ask(self._counter, 'add_evaluation', episode, result, steps)
     leash.doing = 'waiting for episodes'

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -79,6 +80,7 @@ class _Launched:
     self._children = _children_by_label() if self._processes else {}
     self._signal: Optional[int] = None
     self._ended = False
+    self._killed = False
     self._failure: Optional[WorkerFailed] = None
 
   def wait(self, screen: screen_lib.Screen) -> Optional[int]:
@@ -101,6 +103,8 @@ class _Launched:
       self._ended = True
       screen.stop('')
       self._manager.wait(raise_error=False)
+      with contextlib.suppress(*([RuntimeError] if self._killed else [])):
+        self._manager.wait()  # Raises if one failed behind the coordinator.
     except BaseException as error:  # pylint: disable=broad-except
       if self._signal is None:
         self._failure = self._describe(error)
@@ -117,6 +121,7 @@ class _Launched:
         print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
               flush=True)
       os._exit(128 + self._signal if self._signal else not self._ended)  # pylint: disable=protected-access
+    self._killed = True
     for child in psutil.Process().children(recursive=True):
       with contextlib.suppress(psutil.NoSuchProcess):
         child.kill()
@@ -129,18 +134,20 @@ class _Launched:
               type(error), error, error.__traceback__)))
     dead = [label for label, children in self._children.items()
             if not all(child.is_running() for child in children)]
-    name = ', '.join(dead) or 'a worker'
+    tracebacks = {label: self._last_traceback(label) for label in dead}
+    # Some may have come to their own end meanwhile.
+    raised = [label for label in dead if tracebacks[label]]
+    name = ', '.join(raised or dead) or 'a worker'
     return WorkerFailed(
-        f'{name} died ({error}).',
-        '\n'.join(self._last_traceback(label) for label in dead).strip())
+        f'{name} died ({error}).', '\n'.join(tracebacks.values()).strip())
 
   def _last_traceback(self, label: str) -> str:
     """The newest traceback in a worker's output, or ''."""
     folder = os.path.join(self._directory, 'logs', label)
     newest = ''
-    for name in sorted(os.listdir(folder)):
-      with open(os.path.join(folder, name), encoding='utf-8',
-                errors='replace') as stream:
+    paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+    for path in sorted(paths, key=os.path.getmtime):
+      with open(path, encoding='utf-8', errors='replace') as stream:
         _, found, text = stream.read().rpartition('Traceback (most recent')
       newest = found + text if found else newest
     return newest
@@ -154,6 +161,7 @@ def _start(program: lp.Program, launch_type: str,
   if launch_type == THREADS:
     return lp.launch(program, launch_type)
   logs = os.path.join(run.directory, 'logs')
+  shutil.rmtree(logs, ignore_errors=True)  # Of the session before.
   # Read from LAUNCHPAD_LOGGING_DIR when Launchpad is imported, which is too
   # early to know it.
   launch_local_output_to_files._LOGGING_DIR = logs  # pylint: disable=protected-access

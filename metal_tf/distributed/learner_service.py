@@ -71,6 +71,8 @@ class LearnerService(service.Service):
     self._replay_settings = replay_settings
     self._checkpointer = checkpoint_lib.Checkpointer(
         os.path.join(directory, opening.CHECKPOINTS), coordinator.note)
+    if saved is not None:
+      self._checkpointer.go_on_from(saved)
     self._policy = saving.SavingPolicy(config)
     # Actors and the counter read between two steps.
     self._lock = threading.Lock()
@@ -104,24 +106,45 @@ class LearnerService(service.Service):
   # --- Its own work ----------------------------------------------------------
 
   def _serve(self) -> None:
-    self._coordinator.hello(NAME, os.getpid())
+    if leash_lib.hello(self._coordinator, NAME):
+      # As it was submitted, behind the state of its run: nothing to be saved.
+      self._coordinator.done(NAME)
+      return
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_LEARNING)
     try:
       self._learn(leash)
       leash.doing = 'saving'
-      hurried = bool(self._coordinator.reason())
-      self._save(leash, not hurried or
-                 self._policy.replay_seconds < _REPLAY_SECONDS)
-      if not hurried:
-        self._counter.finish(
-            self.report(), {'checkpoint_share': self._policy.share})
+      if self._hurried():
+        # First what is small; then the replay too, if there is time.
+        self._try_to_save(leash, with_replay=False)
+        if self._policy.replay_seconds < _REPLAY_SECONDS:
+          self._try_to_save(leash, with_replay=True)
+      else:
+        self._save(leash, with_replay=True)
+        self._finish(leash)
     except leash_lib.Stopped as stopped:  # The counter is gone.
       self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
       # The stream of samples stays open: among threads its end would wait for
       # more samples. It ends with this process, or with the replay's tables.
       leash.close()
+
+  def _hurried(self) -> bool:
+    """Whether the run ends before its time."""
+    try:
+      return bool(self._coordinator.reason())
+    except Exception:  # pylint: disable=broad-except
+      return True  # Without a coordinator nobody waits for long.
+
+  def _finish(self, leash: leash_lib.Leash) -> None:
+    """Lets the counter write the summary."""
+    problem = leash.ask(
+        self._counter, 'finish', self.report(),
+        {'checkpoint_share': self._policy.share}, patience=_POSITION_SECONDS)
+    if problem:
+      raise OSError(f'the end of the run cannot be written ({problem}); make '
+                    'room and give the same command again')
 
   def _learn(self, leash: leash_lib.Leash) -> None:
     """Steps as fast as the replay's rate limiter hands out samples."""
@@ -171,12 +194,10 @@ class LearnerService(service.Service):
       Whether it was written.
     """
     started = time.monotonic()
-    replay_seconds: List[float] = []
 
     def save_replay(directory: str) -> None:
       reverb_replay.save_tables(
           self._replay, directory, dict(settings=self._replay_settings))
-      replay_seconds.append(time.monotonic() - started)
 
     episode = leash.ask(self._counter, 'num_episodes')
     try:
@@ -197,7 +218,6 @@ class LearnerService(service.Service):
           f'Warning: no checkpoint at episode {episode} ({error}); training '
           'goes on, the one before is intact.')
       return False
-    self._policy.saved(
-        episode, time.monotonic() - started,
-        replay_seconds[0] if replay_seconds else None)
+    seconds = time.monotonic() - started
+    self._policy.saved(episode, seconds, seconds if with_replay else None)
     return True

@@ -1,7 +1,10 @@
 """What ties a worker to its run: it hears when to stop, says what it does."""
 
 from concurrent import futures
+import os
+import socket
 import threading
+import time
 from typing import Any
 
 import launchpad as lp
@@ -11,10 +14,36 @@ _PERIOD_SECONDS = 0.25
 _MISSES = 3
 # For an answer that is on its way when the worker has to stop.
 _LAST_ANSWER_SECONDS = 1.0
+# Machines of a cluster start minutes apart.
+_START_SECONDS = 600.0
 
 
 class Stopped(Exception):
   """The worker has to stop, and what it waited for has not come."""
+
+
+def hello(coordinator: Any, name: str) -> int:
+  """Says that a worker has started; the coordinator may start later than it.
+
+  Args:
+    coordinator: client of it, whose calls time out after some seconds.
+    name: of the worker.
+
+  Returns:
+    How often a worker of that name had started before.
+
+  Raises:
+    Exception: the client's, if no coordinator is found for ten minutes.
+  """
+  deadline = time.monotonic() + _START_SECONDS
+  while True:
+    try:
+      return coordinator.hello(name, os.getpid(), socket.gethostname())
+    except Exception:  # pylint: disable=broad-except
+      # Courier has one error for everything.
+      if time.monotonic() > deadline:
+        raise
+      time.sleep(_PERIOD_SECONDS)
 
 
 class Leash:

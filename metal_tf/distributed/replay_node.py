@@ -1,6 +1,5 @@
 """The replay server's node: Launchpad's own, tied to its run."""
 
-import os
 from typing import Callable, Optional, Sequence
 
 import launchpad as lp
@@ -53,7 +52,7 @@ class ReplayNode(lp.ReverbNode):
         checkpointer=self._checkpoint_ctor())
     if self._loopback_only:
       loopback.restrict_to_loopback(port)
-    coordinator.hello(NAME, os.getpid())
+    leash_lib.hello(coordinator, NAME)
     leash = leash_lib.Leash(
         coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
     leash.doing = 'serving'

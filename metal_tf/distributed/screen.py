@@ -65,7 +65,7 @@ class Screen:
     while not self._closed.wait(_PERIOD_SECONDS):
       try:
         if self._reason and not told:
-          self._coordinator.ask_stop(self._reason)
+          self._coordinator.ask_stop(self._reason, False)
           told = True
         self._show_notes()
         if self._progress.due:

@@ -25,7 +25,8 @@ class _Coordinator:
       raise RuntimeError('nobody is there')
     return self.all_notes[since:]
 
-  def ask_stop(self, reason):
+  def ask_stop(self, reason, failed):
+    assert not failed  # The launcher's own wish.
     self.reasons.append(reason)
 
   def overview(self):

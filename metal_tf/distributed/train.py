@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import tempfile
 from typing import Optional, Tuple
@@ -91,7 +92,8 @@ def train_on_cluster(
     workdir = stack.enter_context(
         contextlib.closing(workdir_lib.Workdir(path)))
     scratch = workdir.file('scratch')
-    os.makedirs(scratch, exist_ok=True)  # It has to outlive this process.
+    shutil.rmtree(scratch, ignore_errors=True)  # Of the submission before.
+    os.makedirs(scratch)  # It has to outlive this process.
     run, progress = _prepare(
         algorithm, config, make_environment, workdir, scratch,
         loopback_only=False)

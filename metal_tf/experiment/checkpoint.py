@@ -90,7 +90,7 @@ class Checkpointer:
       OSError: if it cannot be written; those before are intact then.
     """
     os.makedirs(self._directory, exist_ok=True)
-    final = os.path.join(self._directory, f'{_PREFIX}{episode:08d}')
+    final = self._free(f'{_PREFIX}{episode:08d}')
     replay = self._replay
     try:
       if save_replay is not None:
@@ -124,14 +124,18 @@ class Checkpointer:
         problem = str(error)
         self._warn(f'Warning: damaged checkpoint: {problem}.')
         continue
-      if loaded.replay_directory is not None:
-        self._replay = (loaded.replay_directory, loaded.replay_episode)
+      self.go_on_from(loaded)
       return loaded
     if not paths:
       return None
     raise CheckpointError(
         f'no checkpoint in {self._directory} is intact ({problem}); remove the '
         'run\'s folder to start again.')
+
+  def go_on_from(self, saved: Checkpoint) -> None:
+    """Lets later checkpoints refer to its replay until there is a newer one."""
+    if saved.replay_directory is not None:
+      self._replay = (saved.replay_directory, saved.replay_episode)
 
   # --- Writing ---------------------------------------------------------------
 
@@ -153,7 +157,6 @@ class Checkpointer:
         'replay': os.path.basename(replay[0]) if replay else None,
         'replay_lag_episodes': episode - replay[1] if replay else None,
     })
-    shutil.rmtree(final, ignore_errors=True)  # A damaged one, run again.
     self._finish(temporary, final)
 
   def _save_replay(self, episode: int,
@@ -162,11 +165,16 @@ class Checkpointer:
     temporary = self._begin()
     save_replay(temporary)
     manifest.seal(temporary, {'episode': episode})
-    final = os.path.join(self._directory, f'{_REPLAY_PREFIX}{episode:08d}')
-    while os.path.exists(final):  # In use by the checkpoint before.
-      final += '-again'
+    final = self._free(f'{_REPLAY_PREFIX}{episode:08d}')
     self._finish(temporary, final)
     return final
+
+  def _free(self, name: str) -> str:
+    """A path for a folder of that name; one that is there stays until then."""
+    path = os.path.join(self._directory, name)
+    while os.path.exists(path):
+      path += '-again'
+    return path
 
   def _begin(self) -> str:
     temporary = os.path.join(self._directory, _TEMPORARY)
@@ -191,12 +199,13 @@ class Checkpointer:
     """Removes what a failed save has written."""
     shutil.rmtree(os.path.join(self._directory, _TEMPORARY),
                   ignore_errors=True)
-    if self._replay is not None:
-      self._remove_other_replays()
+    self._remove_other_replays()
 
   def _remove_other_replays(self) -> None:
+    if self._replay is None:
+      return  # Nothing is known to be better than what is there.
     for path in self._all(_REPLAY_PREFIX):
-      if self._replay is None or path != self._replay[0]:
+      if path != self._replay[0]:
         shutil.rmtree(path, ignore_errors=True)
 
   # --- Reading ---------------------------------------------------------------

@@ -61,6 +61,7 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: algorithm_lib.Algorithm,
   elif before is not None:
     note('The run in this folder ended before its first checkpoint; starting '
          'again.')
+  workdir.remove('summary.json')  # Of a shorter run, if there is one.
   workdir.write_json('config.json', {
       **described,
       'sessions': [

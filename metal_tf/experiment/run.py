@@ -280,32 +280,32 @@ class Run:
   # --- Its state -------------------------------------------------------------
 
   def _save(self, with_replay: bool) -> bool:
+    """Writes a checkpoint, without the replay if that fails with it."""
+    # Without its replay, a deterministic run would not go on exactly.
+    return self._try_to_save(with_replay) or (
+        with_replay and not self._config.deterministic and
+        self._try_to_save(with_replay=False))
+
+  def _try_to_save(self, with_replay: bool) -> bool:
     """Writes a checkpoint; a failure costs a warning, not the run.
 
     Returns:
       Whether it was written.
     """
     episode, started = self._records.episode, time.monotonic()
-    replay_seconds: Optional[float] = None
-
-    def save_replay(directory: str) -> None:
-      nonlocal replay_seconds
-      before = time.monotonic()
-      self._replay.save(directory)
-      replay_seconds = time.monotonic() - before
-
     try:
       self._checkpoints.save(
           episode, self._learner.get_state(),
           {**self._records.position(), 'exploration': self._actor.state()},
-          save_replay if with_replay else None)
+          self._replay.save if with_replay else None)
     except OSError as error:
       self._saving.failed(episode, time.monotonic() - started)
       self._progress.note(
           f'Warning: no checkpoint at episode {episode} ({error}); training '
           'goes on, the one before is intact.')
       return False
-    self._saving.saved(episode, time.monotonic() - started, replay_seconds)
+    seconds = time.monotonic() - started
+    self._saving.saved(episode, seconds, seconds if with_replay else None)
     return True
 
   def _make_replay(

@@ -70,7 +70,8 @@ class SavingPolicy:
     Args:
       episode: episodes done.
       seconds: that saving took in all.
-      replay_seconds: of these, spent on the replay; None if it was left out.
+      replay_seconds: the same if the replay was saved, with which it takes
+        longest by far (checksums included); None if it was left out.
     """
     self._saved_episode = episode
     self._note(seconds)

@@ -1,5 +1,6 @@
 """The run's folder: one owner at a time, one configuration for ever."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -71,6 +72,11 @@ class Workdir:
   def file(self, name: str) -> str:
     """Returns the path of a file in the folder."""
     return os.path.join(self.path, name)
+
+  def remove(self, name: str) -> None:
+    """Removes a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(self.file(name))
 
   def remove_leftovers(self, prefix: str) -> None:
     """Removes scratch folders that a killed run could not remove itself."""

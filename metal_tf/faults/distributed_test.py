@@ -129,8 +129,15 @@ class DistributedTest(harness.FaultTestCase):
     self.assert_ended(ended, 1)
     self.assertRegex(ended.err, '^metal: replay died')
     self.assert_no_process_left(process)
+    # Killed again, before this session has saved its replay.
+    process = self._start(num_episodes=_MANY, checkpoint_seconds=1000.0)
+    workers = self._workers(process)
+    self._kill(workers['replay'])
+    self.assert_ended(self.end(process), 1)
+    self.assertIsNotNone(self.newest().replay_directory)
     ended = self._run_out(self.newest().run['episode'] + 10)
     self.assertIn('Resumed at episode', ended.out)
+    self.assertNotIn('fills again', ended.out)
 
   def test_f10_the_learner_raises(self):
     """the learner raises -> its traceback is the last on the screen, not 0"""

@@ -99,9 +99,15 @@ class ReverbReplay(counted.CountedReplay):
   def save(self, directory: str) -> None:
     self._writer.flush()
     self._flushed = True
-    save_tables(self._client, directory, dict(
-        settings=self._settings(), inserts=self._inserts,
-        episodes=self._episodes))
+    try:
+      save_tables(self._client, directory, dict(
+          settings=self._settings(), inserts=self._inserts,
+          episodes=self._episodes))
+    except OSError:
+      # The server leaves what it could write, on a disk that is full.
+      for name in os.listdir(self._scratch):
+        shutil.rmtree(os.path.join(self._scratch, name), ignore_errors=True)
+      raise
 
   def restore(self, directory: str) -> None:
     state = check_saved_tables(directory, self._settings())
@@ -115,7 +121,7 @@ class ReverbReplay(counted.CountedReplay):
     self._episodes, _ = _counts(info[tables.EPISODE_PENALTIES])
     for name, value in (('inserts', self._inserts),
                         ('episodes', self._episodes)):
-      if value != state[name]:
+      if value != state.get(name, value):
         raise ValueError(f'{name}: got {value} out of the saved tables, '
                          f'expected {state[name]}; the files are incomplete')
 
