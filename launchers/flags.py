@@ -109,11 +109,7 @@ def launch_type(config: config_lib.Config,
   if flag.value not in _LAUNCH_TYPES:
     raise validation.ConfigError(
         LAUNCH_TYPE, flag.value, 'one of ' + ', '.join(_LAUNCH_TYPES))
-  if config.deterministic:
-    raise validation.ConfigError(
-        'deterministic', True,
-        f'false with --{LAUNCH_TYPE} or --num_actors above 1, whose workers '
-        'run at their own pace')
+  validation.check_workers(config)
   if flag.value == 'vertex_ai':
     needs.check_xmanager()
   return flag.value

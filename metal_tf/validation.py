@@ -78,6 +78,22 @@ def check_settings(config: config_lib.Config,
   _check_multiplier(config, algorithm)
 
 
+def check_workers(config: config_lib.Config) -> None:
+  """Checks what only a run of several workers asks for.
+
+  Args:
+    config: the settings.
+
+  Raises:
+    ConfigError: for one that belongs to a single process.
+  """
+  if config.deterministic:
+    raise ConfigError(
+        'deterministic', True,
+        'false with --lp_launch_type or --num_actors above 1, whose workers '
+        'run at their own pace')
+
+
 def _check_multiplier(config: config_lib.Config,
                       algorithm: algorithm_lib.Algorithm) -> None:
   """A fixed multiplier is what sets RS-D4PG apart from D4PG."""

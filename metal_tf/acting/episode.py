@@ -7,6 +7,10 @@ import numpy as np
 
 from metal_tf.acting import actor as actor_lib
 
+# Episodes that a simulator may give up one after the other before that is no
+# accident any more.
+MAX_CUTS_IN_A_ROW = 10
+
 
 class Step(NamedTuple):
   """One step; the fields are the arguments of `NStepAccumulator.append`.

@@ -18,8 +18,6 @@ from metal_tf.experiment import seeding
 from metal_tf.replay import n_step
 from metal_tf.replay import reverb_writer
 
-_MAX_CUTS_IN_A_ROW = 10
-
 
 def name_of(index: int) -> str:
   """What the actor with that index is called."""
@@ -130,5 +128,5 @@ class ActorWorker:
     self._cuts_in_a_row += 1
     leash.ask(self._counter, 'add_cut', steps,
               f'{name_of(self._index)}: {cut}')
-    if self._cuts_in_a_row >= _MAX_CUTS_IN_A_ROW:
+    if self._cuts_in_a_row >= episode_lib.MAX_CUTS_IN_A_ROW:
       raise cut

@@ -105,9 +105,7 @@ def _check_settings(config: config_lib.Config,
                     algorithm: algorithm_lib.Algorithm) -> None:
   """Raises ConfigError for settings that a program of workers cannot have."""
   validation.check_settings(config, algorithm)
-  if config.deterministic:
-    raise validation.ConfigError(
-        'deterministic', True, 'false with several actors or --lp_launch_type')
+  validation.check_workers(config)
 
 
 def _prepare(

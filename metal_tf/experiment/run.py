@@ -32,7 +32,6 @@ from metal_tf.experiment import seeding
 from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.replay import replay as replay_lib
 
-_MAX_CUTS_IN_A_ROW = 10
 # After a signal: time to finish an episode, where an exact continuation needs
 # its end, and the longest that saving the replay may have taken before. Whoever
 # sends a signal expects the end within some 15 seconds.
@@ -224,7 +223,7 @@ class Run:
     self._cuts_in_a_row += 1
     self._records.add_cut(steps)
     self._progress.note(f'Episode cut and run again: {cut}')
-    if self._cuts_in_a_row >= _MAX_CUTS_IN_A_ROW:
+    if self._cuts_in_a_row >= episode_lib.MAX_CUTS_IN_A_ROW:
       raise cut
 
   def _learn(self) -> None:
