@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 import launchpad as lp
 
+from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
 
 _PERIOD_SECONDS = 0.2
@@ -165,14 +166,18 @@ class Coordinator(service.Service):
 
   def _wait_for_the_end(self) -> None:
     """Returns when all episodes are done or somebody asked."""
-    counts, moved, warned = None, time.monotonic(), False
+    counts, warned = None, False
+    began = moved = time.monotonic()
     # From the counter's own beats: a call to one that died would never return.
     while not self._reason and (
         self._doing.get(_COUNTER, ('', 0))[1] < self._num_episodes):
       if self._stop_event.wait(_PERIOD_SECONDS):
         self.ask_stop('the coordinator was asked to stop')
       now = [count for _, count in self._doing.copy().values()]
-      if now != counts:
+      # Workers that are still being started are no standstill.
+      starting = set(self._pids) != set(self._workers) and (
+          time.monotonic() - began < leash_lib.START_SECONDS)
+      if now != counts or starting:
         counts, moved, warned = now, time.monotonic(), False
         continue
       stuck = time.monotonic() - moved

@@ -106,11 +106,16 @@ class CoordinatorTest(absltest.TestCase):
 
   def test_a_run_that_is_stuck_is_told_of_and_then_stopped(self):
     coordinator = self._make(stall_seconds=0.5, hurried=0.01)
+    for name, _ in _WORKERS[1:]:
+      coordinator.hello(name, 11)
     coordinator.beat('learner', 'waiting for samples', 7)
+    time.sleep(1.0)  # One worker is still being started.
+    self.assertEqual(coordinator.reason(), '')
+    coordinator.hello(_WORKERS[0][0], 11)
     coordinator.beat('actor 0', 'acting', 3)
     self._finish()
     self.assertRegex(
-        coordinator.notes(0)[0],
+        coordinator.notes(0)[1],  # Behind the list of processes.
         r'Warning: nothing has moved for 0 s: learner waiting for samples '
         r'\(7\), actor 0 acting \(3\)\.')
     self.assertIn('nothing has moved', coordinator.reason())

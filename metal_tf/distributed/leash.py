@@ -15,7 +15,7 @@ _MISSES = 3
 # For an answer that is on its way when the worker has to stop.
 _LAST_ANSWER_SECONDS = 1.0
 # Machines of a cluster start minutes apart.
-_START_SECONDS = 600.0
+START_SECONDS = 600.0
 
 
 class Stopped(Exception):
@@ -35,7 +35,7 @@ def hello(coordinator: Any, name: str) -> int:
   Raises:
     Exception: the client's, if no coordinator is found for ten minutes.
   """
-  deadline = time.monotonic() + _START_SECONDS
+  deadline = time.monotonic() + START_SECONDS
   while True:
     try:
       return coordinator.hello(name, os.getpid(), socket.gethostname())
