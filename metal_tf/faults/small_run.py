@@ -240,7 +240,7 @@ def _main(request: Mapping[str, Any]) -> None:
   main.train(
       _BrokenInLearner() if request.get('broken') else algorithm.METAL,
       testing.small_config(**request['config']), make,
-      request.get('launch_type'))
+      request.get('launch_type') or None)
 
 
 if __name__ == '__main__':
