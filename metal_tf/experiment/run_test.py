@@ -247,7 +247,8 @@ class RunTest(parameterized.TestCase):
     thread = threading.Thread(target=stop)
     thread.start()
     with self.assertRaises(SystemExit) as caught:
-      _train(path, num_episodes=100000)
+      # A deterministic run would wait some seconds for the episode's end.
+      _train(path, num_episodes=100000, deterministic=False)
     thread.join()
     self.assertEqual(caught.exception.code, 128 + signal.SIGTERM)
     newest = _newest(path)
