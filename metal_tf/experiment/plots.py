@@ -3,6 +3,7 @@
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -50,8 +51,10 @@ class Plots:
       for step, scalars in self._waiting:
         with self._writer.as_default(step=step):
           for scalar in scalars:
+            # As an array: TensorFlow keeps every Python number it has seen.
             tf.summary.scalar(
-                scalar.tag, scalar.value, description=scalar.description)
+                scalar.tag, np.array(scalar.value, np.float32),
+                description=scalar.description)
       self._writer.flush()
     except tf.errors.OpError as error:
       self._drop_writer()
