@@ -47,7 +47,7 @@ write_bazelrc() {
 make_environment() {
   local python
   python="$("${tools}/find_python.sh")"
-  say "Making the Python environment, once (2 to 4 minutes, 2.4 GB); log: ${log}"
+  say "Making the Python environment, once (2 to 4 minutes, 2.6 GB); log: ${log}"
   rm -rf "${venv}"
   : > "${log}"
   "${python}" -m venv "${venv}" >> "${log}" 2>&1 ||
