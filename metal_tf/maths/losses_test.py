@@ -122,8 +122,8 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     with tf.GradientTape() as tape:
       tape.watch(multiplier)
       target = losses.critic_target(batch, multiplier, logits_t, support)
-      loss = losses.critic_loss(
-          lambda o, a: logits, batch, target, divergence)
+      loss = tf.reduce_mean(losses.critic_loss(
+          lambda o, a: logits, batch, target, divergence))
     return float(tape.gradient(loss, multiplier))
 
   def test_kl_leaves_a_perfect_critic_alone_and_cross_entropy_does_not(self):
@@ -142,7 +142,7 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     ln3 = np.log(3)
     self.assertAllClose(tape.gradient(loss, target), [[ln3, ln3 + 1, ln3]])
 
-  def test_critic_loss_is_the_mean_at_the_earlier_observation(self):
+  def test_critic_loss_is_taken_at_the_earlier_observation(self):
     seen = []
 
     def critic(observation, action):
@@ -153,7 +153,7 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     loss = losses.critic_loss(
         critic, batch,
         losses.Target(tf.fill([6, 3], tf.constant(1 / 3, tf.float64)), 0))
-    self.assertAllClose(loss, np.log(3))
+    self.assertAllClose(loss, np.full(6, np.log(3)))
     self.assertIs(seen[0], batch.o_tm1)
     self.assertIs(seen[1], batch.a_tm1)
 
@@ -175,6 +175,9 @@ class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
   def _critic(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
     return self._critic_net(tf.concat([observation, action], axis=1))
 
+  def _value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+    return losses.expected_value(self._critic(observation, action), _SUPPORT)
+
   def _q(self, a_t: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(
         tf.nn.softmax(self._critic(self._o_t, a_t)) * [0.0, 1.0, 2.0], axis=1)
@@ -193,8 +196,8 @@ class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
     @tf.function
     def run():
       return losses.policy_gradient(
-          self._policy, self._critic, self._policy.trainable_variables,
-          self._o_t, _SUPPORT, clip_norm)
+          self._policy, self._value, self._policy.trainable_variables,
+          self._o_t, clip_norm)
     return run()
 
   @parameterized.parameters(0.05, 1e3)

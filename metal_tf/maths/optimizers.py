@@ -100,3 +100,8 @@ def clip_by_global_norm(gradients: Tensors,
   norm = safe_sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
   scale = max_norm / tf.maximum(norm, max_norm)
   return [g * scale for g in gradients], norm
+
+
+def flatten(tensors: Tensors) -> tf.Tensor:
+  """Joins tensors of any shapes into one vector."""
+  return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
