@@ -18,6 +18,9 @@ from metal_tf.maths import optimizers
 
 _SPEC = learner_testing.make_spec(3)
 _NUM_TRAINING = 8
+# Metrics that MetaL has only with other settings than the default ones, or not.
+_NOT_METALS = ('outer_actor_loss', 'shaping_scale', 'shaping_offset',
+               'theorem_error')
 
 
 def _make(kind: algorithm.Algorithm = algorithm.METAL,
@@ -293,7 +296,8 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
       batch.o_t[:, observation] = 0
       metrics = learner_testing.step(learner, batch, penalties)
       for name, value in metrics.items():
-        self.assertTrue(np.isfinite(value).all(), name)
+        self.assertEqual(
+            np.isfinite(value).all(), name not in _NOT_METALS, name)
       self.assertAllGreater(np.abs(metrics['meta_gradient_weights']), 0)
     self.assertEqual(learner.num_skipped, 0)
     moments = learner_testing.split(

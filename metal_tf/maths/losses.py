@@ -58,6 +58,24 @@ def shaped_reward(r_t: tf.Tensor, c_t: tf.Tensor,
   return r_t - tf.reduce_sum(c_t * multiplier[None, :], axis=1)
 
 
+def scale_and_offset(batch: types.Transition, scale: tf.Tensor,
+                     offset: tf.Tensor) -> types.Transition:
+  """MeSh's shaping: `r - lambda . c` of the result is `sigma (r - lambda . c) + b`.
+
+  For every lambda, which acts later. A scale of 1 and an offset of 0 change no
+  bit.
+
+  Args:
+    batch: transitions, `[B, ...]`.
+    scale: sigma, `[B]`.
+    offset: b, `[B]`.
+  """
+  shapes.check('scale', scale, batch.r_t.shape)
+  shapes.check('offset', offset, batch.r_t.shape)
+  return batch._replace(r_t=scale * batch.r_t + offset,
+                        c_t=scale[:, None] * batch.c_t)
+
+
 def critic_target(batch: types.Transition, multiplier: tf.Tensor,
                   logits_t: tf.Tensor,
                   support: projection.Support) -> Target:

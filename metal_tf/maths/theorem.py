@@ -16,7 +16,6 @@ from typing import NamedTuple, Sequence
 import tensorflow as tf
 
 from metal_tf import types
-from metal_tf.maths import lagrange
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
@@ -40,22 +39,6 @@ class ClosedForm(NamedTuple):
   """
   gradient: meta_gradient.MetaGradient
   bound: meta_gradient.MetaGradient
-
-
-def multiplier_derivative(
-    multiplier_t: tf.Tensor, meta_parameter: tf.Tensor,
-    episode_penalty: tf.Tensor, threshold: tf.Tensor, learning_rate: float,
-    straight_through: bool) -> tf.Tensor:
-  """`dlambda'/dalpha_lambda = alpha_1 exp(alpha_lambda) (J_C - beta)`, `[K]`.
-
-  And 0 where lambda' was projected to 0, unless `straight_through`. Arguments
-  as of `lagrange.update_multiplier`, but for the updated multiplier.
-  """
-  derivative = lagrange.effective_rate(learning_rate, meta_parameter) * (
-      episode_penalty - threshold)
-  if straight_through:
-    return derivative
-  return tf.where(multiplier_t > 0, derivative, tf.zeros_like(derivative))
 
 
 def penalty_gradients(value: losses.Critic, variables: Sequence[tf.Variable],
@@ -83,7 +66,7 @@ def penalty_gradients(value: losses.Critic, variables: Sequence[tf.Variable],
 def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
                 validation: types.Transition, value_t: tf.Tensor,
                 multiplier_t: tf.Tensor, penalty_gradient: tf.Tensor,
-                d_multiplier: tf.Tensor, rate_size: tf.Tensor,
+                rate: tf.Tensor, straight_through: bool,
                 critic_lr: float) -> ClosedForm:
   """Theorem 1 at the present weights, those after the update.
 
@@ -94,8 +77,9 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
     value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
     multiplier_t: lambda', `[K]`.
     penalty_gradient: as `penalty_gradients` gave it before the update, `[K, P]`.
-    d_multiplier: dlambda'/dalpha_lambda, `[K]`.
-    rate_size: the size that it has without projection, `[K]`.
+    rate: `alpha_1 exp(alpha_lambda) (J_C - beta)`, `[K]`: the derivative of
+      lambda' by alpha_lambda where lambda' was not projected to 0.
+    straight_through: whether it is that where it was projected, too; else 0.
     critic_lr: alpha_c, rate of the inner update.
   """
   shapes.check('value_t', value_t, validation.r_t.shape)
@@ -106,6 +90,8 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
     q_tm1 = value(validation.o_tm1, validation.a_tm1)
     error = tf.stop_gradient(y_t - q_tm1)  # delta', after the update.
     mean = tf.reduce_mean(error * q_tm1)
+  d_multiplier = rate if straight_through else tf.where(
+      multiplier_t > 0, rate, tf.zeros_like(rate))
   error_gradient = optimizers.flatten(tape.gradient(mean, variables))
   c_t = validation.c_t
   return ClosedForm(
@@ -115,9 +101,9 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
           through_weights=4 * critic_lr * tf.linalg.matvec(
               penalty_gradient, error_gradient) * d_multiplier),
       bound=meta_gradient.MetaGradient(
-          direct=2 * _rms(error) * _rms(c_t) * rate_size,
+          direct=2 * _rms(error) * _rms(c_t) * tf.abs(rate),
           through_weights=4 * critic_lr * tf.norm(error_gradient) *
-          tf.norm(penalty_gradient, axis=1) * rate_size))
+          tf.norm(penalty_gradient, axis=1) * tf.abs(rate)))
 
 
 def largest_error(got: meta_gradient.MetaGradient,
