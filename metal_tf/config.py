@@ -138,13 +138,13 @@ class Config:
       10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
       minimum=0, exclusive=True)
   multiplier_projection: str = _setting(
-      'exact', 'Derivative of max(0, .) in the update of lambda, where it acts: '
-      'exact has 0 there; straight_through leaves the projection out of the '
-      'derivative, as Theorem 1 does.', 'our choice',
+      'exact', 'Derivative of max(0, .) in the update of lambda, where it '
+      'acts: exact has 0 there; straight_through leaves the projection out of '
+      'the derivative, as Theorem 1 does.', 'our choice',
       choices=('exact', 'straight_through'))
   outer_loss: str = _setting(
-      'critic', 'The outer loss: the critic\'s, the actor\'s, or their sum. The '
-      'actor\'s form is our reading.', 'paper',
+      'critic', "The outer loss: the critic's, the actor's, or their sum. The "
+      "actor's form is our reading.", 'paper',
       choices=('critic', 'actor', 'actor_critic'))
   outer_divergence: str = _setting(
       'cross_entropy', 'Divergence of the outer critic loss: the literal reading '

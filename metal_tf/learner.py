@@ -161,8 +161,8 @@ class Learner:
     metrics = {**outer.metrics, **shaped.metrics, **theorem_error}
     for part in parts:
       metrics.update(part.metrics)
-    finite = commit.all_finite([
-        multiplier_t, *metrics.values(), *(x for p in parts for x in p.checked)])
+    checked = [x for part in parts for x in part.checked]
+    finite = commit.all_finite([multiplier_t, *metrics.values(), *checked])
     commit.commit(finite, [
         ([self.multiplier], [multiplier_t], None),
         (self._online_variables, new, before),
@@ -263,7 +263,7 @@ class Learner:
 
   def _update_shaping(self, inner_tape: tf.GradientTape, critic_t: Tensors,
                       outer: outer_loss.OuterLoss) -> Optional[_Update]:
-    """MeSh: scale and offset along the path through the critic, lambda' held."""
+    """MeSh: scale and offset, along the path through the critic."""
     if self._shaping is None:
       return None
     weights, slots, norm = self._shaping.descend(inner_tape.gradient(

@@ -69,7 +69,8 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
       return learner_testing.step(learner, *_data())['outer_loss']
 
     rng = np.random.RandomState(2)
-    for touched in (*range(len(weights)), 'all'):  # Each array, and all at once.
+    # Each array by itself, and all at once.
+    for touched in (*range(len(weights)), 'all'):
       direction = [rng.randn(*w.shape) * (touched in (i, 'all'))
                    for i, w in enumerate(weights)]
       got = sum(np.sum(g * d) for g, d in zip(gradient, direction))

@@ -168,7 +168,8 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     np.testing.assert_allclose(
         metrics['outer_loss'], oracle.outer_loss(multiplier, weights),
         rtol=1e-9)
-    parts = {part: metrics[f'outer_{part}_loss'] for part in ('critic', 'actor')}
+    parts = {part: metrics[f'outer_{part}_loss']
+             for part in ('critic', 'actor')}
     self.assertCountEqual(
         [part for part, loss in parts.items() if np.isfinite(loss)],
         outer_loss.split('_'))

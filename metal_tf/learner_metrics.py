@@ -1,4 +1,4 @@
-"""Sums of what the learner steps measure, kept on the device and in its state."""
+"""Sums of what the learner steps measure, on the device and in its state."""
 
 from typing import Dict, Mapping, Sequence, Set
 

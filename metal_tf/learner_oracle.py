@@ -2,9 +2,9 @@
 
 Shares nothing with metal_tf.maths: the projection is a loop in numpy, the
 cross entropy TensorFlow's fused operation, clipping TensorFlow's, Adam
-Sonnet's. The policy's update does not depend on alpha_lambda and is taken as the
-learner made it. Its one derivative is the critic's own gradient at a given target;
-how alpha_lambda acts on the outer loss is found by finite differences.
+Sonnet's. The policy's update does not depend on alpha_lambda and is taken as
+the learner made it. Its one derivative is the critic's own gradient at a given
+target; how alpha_lambda acts on the outer loss is found by finite differences.
 """
 
 from typing import List, NamedTuple, Sequence, Tuple
@@ -86,7 +86,7 @@ class Oracle:
     self._probabilities = tf.nn.softmax(output_t).numpy()
 
   def multiplier(self, meta_parameter: np.ndarray) -> np.ndarray:
-    """lambda' `[K]`; straight-through as a shift of its value at the state's."""
+    """lambda' `[K]`; straight-through as a shift of the state's."""
     updated = self._unprojected(meta_parameter)
     if self._config.multiplier_projection == 'straight_through':
       here = self._unprojected(self._state['meta_parameter/0'])
@@ -101,7 +101,8 @@ class Oracle:
     return self._batch.r_t - self._batch.c_t @ multiplier
 
   def _positions(self, multiplier: np.ndarray) -> np.ndarray:
-    return self._shaped(multiplier)[:, None] + self._batch.discount_t[:, None] * self._atoms
+    return (self._shaped(multiplier)[:, None] +
+            self._batch.discount_t[:, None] * self._atoms)
 
   def clipped_mass(self, multiplier: np.ndarray) -> float:
     """Share of the training targets' mass beyond the support."""

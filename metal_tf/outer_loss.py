@@ -1,8 +1,8 @@
 """The outer loss at the updated networks, and its derivatives (line 16).
 
-Figure 1, left, of the paper compares three: the critic's, the actor's, and their
-sum. The choice of the parts is the paper's, the actor's form is our reading
-(docs/algorithm.md).
+Figure 1, left, of the paper compares three: the critic's, the actor's, and
+their sum. The choice of the parts is the paper's, the actor's form is our
+reading (docs/algorithm.md).
 """
 
 from typing import Dict, NamedTuple, Sequence

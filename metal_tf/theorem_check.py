@@ -17,7 +17,7 @@ def applies(algorithm: algorithm_lib.Algorithm,
             config: config_lib.Config) -> bool:
   """Whether the learner does what the theorem speaks of, so that it must hold.
 
-  Wherever alpha_lambda is limited does not matter: the gradient is compared, not
+  That alpha_lambda is limited does not matter: the gradient is compared, not
   the step.
   """
   return (algorithm.learns_meta_parameter and config.critic == 'scalar' and

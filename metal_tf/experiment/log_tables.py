@@ -64,7 +64,7 @@ _PER_CONSTRAINT = (
 
 _LEARNING = (
     Quantity('critic_loss', 'loss',
-             'inner critic loss in nats (squared TD error for a scalar critic), '
+             'inner critic loss in nats (squared TD error of a scalar one), '
              'mean over the episode\'s learner steps'),
     Quantity('policy_loss', 'loss', 'D4PG policy loss, mean likewise'),
     Quantity('outer_loss', 'loss',
@@ -80,8 +80,8 @@ _LEARNING = (
     Quantity('skipped_updates', 'gradient',
              'learner steps dropped so far for a NaN or infinity'),
     Quantity('outer_critic_loss', 'loss',
-             'the critic\'s part of the outer loss, in the unit of critic_loss, '
-             'mean likewise'),
+             'the critic\'s part of the outer loss, in critic_loss\'s unit, mean '
+             'likewise'),
     Quantity('outer_actor_loss', 'loss',
              'the actor\'s part of the outer loss, -Q, mean likewise'),
     Quantity('shaping_scale', 'shaping',

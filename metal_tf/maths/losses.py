@@ -2,8 +2,8 @@
 
 The critic's inner loss is the distributional form of the paper's reward-shaped
 critic loss (section 3; footnote 2 says that the distributional critic is used)
-or the squared error of a scalar critic, as section 3 and Theorem 1 write it; the
-policy's is D4PG's deterministic policy gradient.
+or the squared error of a scalar critic, as section 3 and Theorem 1 write it;
+the policy's is D4PG's deterministic policy gradient.
 """
 
 from typing import Callable, NamedTuple, Sequence, Tuple
@@ -60,7 +60,7 @@ def shaped_reward(r_t: tf.Tensor, c_t: tf.Tensor,
 
 def scale_and_offset(batch: types.Transition, scale: tf.Tensor,
                      offset: tf.Tensor) -> types.Transition:
-  """MeSh's shaping: `r - lambda . c` of the result is `sigma (r - lambda . c) + b`.
+  """MeSh's shaping: makes `sigma (r - lambda . c) + b` of `r - lambda . c`.
 
   For every lambda, which acts later. A scale of 1 and an offset of 0 change no
   bit.
@@ -200,7 +200,8 @@ def actor_loss(policy: Policy, value: Critic, o_t: tf.Tensor) -> tf.Tensor:
 
 def policy_gradient(
     policy: Policy, value: Critic, policy_variables: Sequence[tf.Variable],
-    o_t: tf.Tensor, dqda_clip_norm: float) -> Tuple[tf.Tensor, Sequence[tf.Tensor]]:
+    o_t: tf.Tensor,
+    dqda_clip_norm: float) -> Tuple[tf.Tensor, Sequence[tf.Tensor]]:
   """D4PG's policy loss and its gradient (section 2; Algorithm 1, line 13).
 
   Evaluated at the transitions' later observation, as Acme's D4PG does.

@@ -184,7 +184,8 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
       losses.scalar_target(self._one(), tf.zeros([1]), tf.zeros([1, 1]))
     target = losses.ScalarTarget(tf.zeros([1]), tf.zeros([]))
     with self.assertRaisesRegex(ValueError, '^critic output must have shape'):
-      losses.squared_td_error(lambda o, a: tf.zeros([1, 3]), self._one(), target)
+      losses.squared_td_error(
+          lambda o, a: tf.zeros([1, 3]), self._one(), target)
 
   def test_scale_and_offset_act_on_the_shaped_reward_for_every_lambda(self):
     batch = _batch()

@@ -76,7 +76,7 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
     validation: the validation part, `[V, ...]`.
     value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
     multiplier_t: lambda', `[K]`.
-    penalty_gradient: as `penalty_gradients` gave it before the update, `[K, P]`.
+    penalty_gradient: of `penalty_gradients` before the update, `[K, P]`.
     rate: `alpha_1 exp(alpha_lambda) (J_C - beta)`, `[K]`: the derivative of
       lambda' by alpha_lambda where lambda' was not projected to 0.
     straight_through: whether it is that where it was projected, too; else 0.
