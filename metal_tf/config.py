@@ -169,7 +169,7 @@ class Config:
   inner_optimizer: str = _setting(
       'adam', "Optimizer of the critic's inner update: Adam, with clipping, or "
       "Theorem 1's plain gradient descent, which --clip_norm leaves alone.",
-      'recalled', choices=('adam', 'sgd'))
+      'checked', choices=('adam', 'sgd'))
   batch_size: int = _setting(
       256, 'Transitions per learner step, validation part included.', 'checked',
       minimum=2)

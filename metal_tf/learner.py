@@ -194,8 +194,8 @@ class Learner:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(variables)
       target = self._head.target(training, multiplier_t, output_t)
-      losses_b = self._head.loss(self.networks.critic, training, target)
-      loss = tf.reduce_mean(losses_b)
+      loss_b = self._head.loss(self.networks.critic, training, target)  # [B]
+      loss = tf.reduce_mean(loss_b)
     gradients = tape.gradient(loss, variables)
     if config.inner_optimizer == 'sgd':  # Theorem 1's step: nothing clipped.
       weights = optimizers.sgd_update(variables, gradients, config.critic_lr)
@@ -225,7 +225,7 @@ class Learner:
                   multiplier_t: tf.Tensor) -> outer_loss.OuterLoss:
     """Lines 15-16: the outer loss at (theta', lambda')."""
     if validation is None:
-      return outer_loss.OuterLoss({}, None, None)
+      return outer_loss.NONE
     return outer_loss.differentiate(
         self._config.outer_loss, self._head, self.networks.critic,
         self.networks.policy, self._critic_variables, validation, multiplier_t,

@@ -5,7 +5,7 @@ their sum. The choice of the parts is the paper's, the actor's form is our
 reading (docs/algorithm.md).
 """
 
-from typing import Dict, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
@@ -19,12 +19,17 @@ class OuterLoss(NamedTuple):
 
   Attributes:
     metrics: the loss `outer_loss` and its parts, `[]` each, by name.
-    d_multiplier: derivative by lambda' at fixed weights, `[K]`.
-    d_critic: derivative by each of the critic's variables at fixed lambda'.
+    d_multiplier: derivative by lambda' at fixed weights, `[K]`; None for an
+      agent without an outer loss.
+    d_critic: derivative by each of the critic's variables at fixed lambda';
+      None likewise.
   """
   metrics: Dict[str, tf.Tensor]
-  d_multiplier: tf.Tensor
-  d_critic: Sequence[tf.Tensor]
+  d_multiplier: Optional[tf.Tensor]
+  d_critic: Optional[Sequence[tf.Tensor]]
+
+
+NONE = OuterLoss({}, None, None)
 
 
 def differentiate(

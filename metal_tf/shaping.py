@@ -1,6 +1,6 @@
 """MeSh's scale and offset of the shaped reward: network, optimizer, update."""
 
-from typing import NamedTuple, Sequence, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -19,7 +19,7 @@ class Shaped(NamedTuple):
     metrics: means of scale and offset, `[]` each, by name.
   """
   batch: types.Transition
-  metrics: dict
+  metrics: Dict[str, tf.Tensor]
 
 
 class Shaping:

@@ -8,7 +8,8 @@ transitions, so the paper's formula becomes a mean over all pairs:
                    + 2 alpha_c c_t grad Q'_v . grad Q_t) ] dlambda'/dalpha
 
 Q is taken before and Q' after the inner update. The sum over pairs is a product
-of two sums, so two first-order gradients are all it takes (docs/algorithm.md).
+of two sums, so K + 1 first-order gradients are all it takes, see
+docs/algorithm.md.
 """
 
 from typing import NamedTuple, Sequence
