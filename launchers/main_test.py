@@ -58,7 +58,7 @@ class WrongFlagsTest(parameterized.TestCase):
 class LauncherTest(parameterized.TestCase):
 
   @parameterized.parameters(
-      ('metal', ()), ('rs_d4pg', ('--lagrange_multiplier=0.5',)))
+      ('metal', ()), ('mesh', ()), ('rs_d4pg', ('--lagrange_multiplier=0.5',)))
   def test_trains_and_tells(self, launcher, more):
     directory = self.create_tempdir().full_path
     status, out, err = _run(

@@ -24,7 +24,7 @@ class Adam:
       name: prefix of the slots' names.
     """
     self._optimized = variables
-    zeros = tf.zeros_like(flatten(variables))
+    zeros = tf.zeros_like(optimizers.flatten(variables))
     self._count = tf.Variable(
         0, dtype=tf.int64, trainable=False, name=f'{name}/count')
     self._m = tf.Variable(zeros, trainable=False, name=f'{name}/m')
@@ -57,9 +57,10 @@ class Adam:
       `[]` before clipping; differentiable in the gradients.
     """
     clipped, norm = optimizers.clip_by_global_norm(
-        [flatten(gradients)], clip_norm)
+        [optimizers.flatten(gradients)], clip_norm)
     [vector], slots = optimizers.adam_update(
-        [flatten(self._optimized)], clipped, self.read(), learning_rate)
+        [optimizers.flatten(self._optimized)], clipped, self.read(),
+        learning_rate)
     parts = tf.split(vector, [int(np.prod(v.shape)) for v in self._optimized])
     updated = [tf.reshape(part, variable.shape)
                for part, variable in zip(parts, self._optimized)]
@@ -69,8 +70,3 @@ class Adam:
 def values(slots: optimizers.AdamSlots) -> Sequence[tf.Tensor]:
   """The slots in a row, in the order of `Adam.variables`."""
   return [slots.count, *slots.m, *slots.v]
-
-
-def flatten(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-  """Joins tensors of any shapes into one vector."""
-  return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

@@ -137,6 +137,15 @@ class Config:
   meta_parameter_limit: float = _setting(
       10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
       minimum=0, exclusive=True)
+  multiplier_projection: str = _setting(
+      'exact', 'Derivative of max(0, .) in the update of lambda, where it '
+      'acts: exact has 0 there; straight_through leaves the projection out of '
+      'the derivative, as Theorem 1 does.', 'our choice',
+      choices=('exact', 'straight_through'))
+  outer_loss: str = _setting(
+      'critic', "The outer loss: the critic's, the actor's, or their sum. The "
+      "actor's form is our reading.", 'paper',
+      choices=('critic', 'actor', 'actor_critic'))
   outer_divergence: str = _setting(
       'cross_entropy', 'Divergence of the outer critic loss: the literal reading '
       "of the paper, or KL, which shares the theorem's fixed point.",
@@ -145,7 +154,22 @@ class Config:
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
       minimum=0, maximum=1, exclusive=True)
 
+  # MeSh.
+  mesh_lr: float = _setting(
+      1e-4, "Adam's learning rate for MeSh's scale and offset of the shaped "
+      'reward.', 'our choice', minimum=0)
+  mesh_layer_sizes: Tuple[int, ...] = _setting(
+      (64, 64), "Hidden widths of MeSh's network.", 'our choice', minimum=1)
+
   # D4PG.
+  critic: str = _setting(
+      'distributional', 'What the critic learns: a distribution by cross '
+      'entropy, or one value by its squared TD error, as Theorem 1 has it; the '
+      'latter has no atoms.', 'paper', choices=('distributional', 'scalar'))
+  inner_optimizer: str = _setting(
+      'adam', "Optimizer of the critic's inner update: Adam, with clipping, or "
+      "Theorem 1's plain gradient descent, which --clip_norm leaves alone.",
+      'checked', choices=('adam', 'sgd'))
   batch_size: int = _setting(
       256, 'Transitions per learner step, validation part included.', 'checked',
       minimum=2)
@@ -156,8 +180,7 @@ class Config:
   policy_lr: float = _setting(
       1e-4, "Adam's learning rate for the policy.", 'checked', minimum=0)
   critic_lr: float = _setting(
-      1e-4, "alpha_theta_c, Adam's learning rate for the critic.", 'checked',
-      minimum=0)
+      1e-4, 'alpha_theta_c, learning rate of the critic.', 'checked', minimum=0)
   policy_layer_sizes: Tuple[int, ...] = _setting(
       (256, 256, 256), 'Hidden widths of the policy.', 'checked', minimum=1)
   critic_layer_sizes: Tuple[int, ...] = _setting(
@@ -169,8 +192,8 @@ class Config:
   vmax: float = _setting(
       150.0, 'Highest atom.', 'checked', unit='discounted return')
   clip_norm: float = _setting(
-      40.0, 'Bound on the global norm of the policy\'s and of the critic\'s '
-      'gradient.', 'checked', minimum=0, exclusive=True)
+      40.0, "Bound on the global norm of the policy's, of the critic's and of "
+      "MeSh's gradient.", 'checked', minimum=0, exclusive=True)
   dqda_clip_norm: float = _setting(
       1.0, 'Bound on the norm of dQ/da, per transition.', 'checked', minimum=0,
       exclusive=True)

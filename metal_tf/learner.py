@@ -1,8 +1,9 @@
 """The learner: Algorithm 1 of the paper, one compiled step.
 
-D4PG, RS-D4PG, RC-D4PG and MetaL are settings of this one learner (see
+D4PG, RS-D4PG, RC-D4PG, MetaL and MeSh are settings of this one learner (see
 `algorithm.py` and `baselines/`). Shapes: `B` batch, `K` constraints, `M`
-sampled episode penalties, `N` atoms, `O` and `A` observation and action size.
+sampled episode penalties, `N` outputs of the critic, `O` and `A` observation
+and action size.
 """
 
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -13,36 +14,39 @@ import trfl
 
 from metal_tf import adam as adam_lib
 from metal_tf import algorithm as algorithm_lib
+from metal_tf import commit
 from metal_tf import config as config_lib
+from metal_tf import heads
+from metal_tf import learner_metrics
+from metal_tf import learner_state
 from metal_tf import networks as networks_lib
+from metal_tf import outer_loss
+from metal_tf import shaping as shaping_lib
+from metal_tf import theorem_check
 from metal_tf import types
 from metal_tf.maths import lagrange
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
-from metal_tf.maths import projection
 
-_DIVERGENCES = {
-    'cross_entropy': losses.cross_entropy,
-    'kl': losses.kl_divergence,
-}
+Tensors = Sequence[tf.Tensor]
 
 
-class _CriticUpdate(NamedTuple):
-  """The inner update of the critic: new weights and what led to them."""
-  weights: Sequence[tf.Tensor]
-  slots: optimizers.AdamSlots
-  loss: tf.Tensor
-  gradient_norm: tf.Tensor
-  clipped_mass: tf.Tensor
+class _Update(NamedTuple):
+  """What a part of the step leads to; assigned to nothing yet.
 
-
-class _MetaUpdate(NamedTuple):
-  """The outer update: new alpha_lambda and what led to it."""
-  meta_parameter: tf.Tensor
-  slots: optimizers.AdamSlots
-  loss: tf.Tensor
-  gradient: meta_gradient.MetaGradient
+  Attributes:
+    weights: new weights of the critic or policy.
+    variables: what else the part changes.
+    values: their new values.
+    metrics: numbers to log, by name.
+    checked: further numbers that have to be finite.
+  """
+  weights: Tensors
+  variables: Sequence[tf.Variable]
+  values: Tensors
+  metrics: Dict[str, tf.Tensor]
+  checked: Tensors = ()
 
 
 class Learner:
@@ -62,25 +66,25 @@ class Learner:
       dtype: of all numbers; float64 is for checking gradients.
 
     Raises:
-      ValueError: for an algorithm that learns alpha_lambda, which acts through
-        lambda's update only, without learning lambda.
+      ValueError: for an algorithm whose switches contradict each other.
     """
-    if algorithm.learns_meta_parameter and not algorithm.learns_multiplier:
-      raise ValueError(f'{algorithm.name}: learns_meta_parameter needs '
-                       'learns_multiplier.')
+    algorithm_lib.check(algorithm)
     self._algorithm = algorithm
     self._config = config
-    self._dtype = dtype
-    self._support = projection.Support(
-        config.vmin, config.vmax, config.num_atoms)
+    self._straight_through = (
+        config.multiplier_projection == 'straight_through')
+    self._head = heads.make(config)
     self._num_training = config.batch_size
-    if algorithm.learns_meta_parameter:
+    if algorithm.splits_batch:
       self._num_training -= config.num_validation
     self.networks = networks_lib.Networks(
         spec, config.policy_layer_sizes, config.critic_layer_sizes,
-        config.num_atoms, dtype)
+        self._head.size, dtype)
     self._policy_variables = self.networks.policy.trainable_variables
     self._critic_variables = self.networks.critic.trainable_variables
+    self._online_variables = self.networks.online_variables
+    self._shaping = (shaping_lib.Shaping(spec, config, dtype)
+                     if algorithm.learns_shaping else None)
 
     k = spec.num_constraints
     self._threshold = tf.constant(spec.thresholds, dtype)
@@ -97,11 +101,9 @@ class Learner:
         0, dtype=tf.int64, trainable=False, name='skipped')
     self._skipped_in_a_row = tf.Variable(
         0, dtype=tf.int64, trainable=False, name='skipped_in_a_row')
-    self._sums = {
-        name: tf.Variable(tf.zeros(shape, dtype), trainable=False)
-        for name, shape in self._metric_shapes(k).items()
-    }
-    self._summed_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+    self._metrics = learner_metrics.Metrics(algorithm, config, k, dtype)
+    self._theorem = theorem_check.TheoremCheck(
+        algorithm, config, self._value, self._critic_variables, self._threshold)
 
     b, o, a = config.batch_size, spec.observation_size, spec.action_size
     self._step = tf.function(
@@ -126,7 +128,7 @@ class Learner:
       episode_penalties: sampled from the penalty table, `[M, K]`.
     """
     self._copy_targets_when_due()
-    training, validation, logits_t = self._split(batch)
+    training, validation, output_t = self._split(batch)
     with tf.GradientTape(
         persistent=True, watch_accessed_variables=False) as inner_tape:
       meta_parameter = self.meta_parameter.read_value()
@@ -135,38 +137,38 @@ class Learner:
       episode_penalty = tf.reduce_mean(episode_penalties, axis=0)
       multiplier_t = self._update_multiplier(meta_parameter, episode_penalty)
       # Lines 7-12, 14: the critic, towards a target with the new multiplier.
+      shaped = self._shape(training, inner_tape)  # By MeSh only.
       critic = self._update_critic(
-          training, logits_t[:self._num_training], multiplier_t)
+          shaped.batch, output_t[:self._num_training], multiplier_t)
     # Lines 13-14: the policy, by the critic from before its update.
-    policy_loss, policy_norm, policy, policy_slots = self._update_policy(
-        training)
-    old_critic = [v.read_value() for v in self._critic_variables]
-    _assign(self._critic_variables, critic.weights)
-    # Lines 15-17: the meta-parameter, by the updated critic and multiplier.
-    meta = self._update_meta_parameter(
-        inner_tape, meta_parameter, multiplier_t, critic.weights, validation,
-        logits_t[self._num_training:])
+    policy = self._update_policy(training)
+    new = [*critic.weights, *policy.weights]
+    for_theorem = self._theorem.before_update(training)
+    before = [v.read_value() for v in self._online_variables]
+    commit.assign(self._online_variables, new)
+    # Lines 15-17: the meta-parameter, by the updated networks and multiplier.
+    outer = self._outer_loss(
+        validation, output_t[self._num_training:], multiplier_t)
+    meta, gradient = self._update_meta_parameter(
+        inner_tape, meta_parameter, multiplier_t, critic.weights, outer)
+    shaping = self._update_shaping(inner_tape, critic.weights, outer)
+    theorem_error = self._theorem.error(
+        for_theorem, gradient, validation,
+        self._head.value(output_t[self._num_training:]), meta_parameter,
+        episode_penalty, multiplier_t)
     # Line 18: commit, unless a number went wrong.
-    metrics = dict(
-        critic_loss=critic.loss, critic_gradient_norm=critic.gradient_norm,
-        clipped_mass=critic.clipped_mass, policy_loss=policy_loss,
-        policy_gradient_norm=policy_norm)
-    if meta is not None:
-      metrics.update(
-          outer_loss=meta.loss, meta_gradient_direct=meta.gradient.direct,
-          meta_gradient_weights=meta.gradient.through_weights)
-    finite = _all_finite([*metrics.values(), multiplier_t])
-    self._commit(finite, [
-        (self._critic_variables, critic.weights, old_critic),
-        (self._critic_adam.variables, adam_lib.values(critic.slots), None),
-        (self._policy_variables, policy, None),
-        (self._policy_adam.variables, adam_lib.values(policy_slots), None),
+    parts = [part for part in (critic, policy, meta, shaping) if part]
+    metrics = {**outer.metrics, **shaped.metrics, **theorem_error}
+    for part in parts:
+      metrics.update(part.metrics)
+    checked = [x for part in parts for x in part.checked]
+    finite = commit.all_finite([multiplier_t, *metrics.values(), *checked])
+    commit.commit(finite, [
         ([self.multiplier], [multiplier_t], None),
-    ] + ([] if meta is None else [
-        ([self.meta_parameter], [meta.meta_parameter], None),
-        (self._meta_adam.variables, adam_lib.values(meta.slots), None),
-    ]))
-    self._record(finite, metrics)
+        (self._online_variables, new, before),
+        *((part.variables, part.values, None) for part in parts)])
+    self._count(finite)
+    self._metrics.record(finite, metrics)
 
   def _update_multiplier(self, meta_parameter: tf.Tensor,
                          episode_penalty: tf.Tensor) -> tf.Tensor:
@@ -175,72 +177,112 @@ class Learner:
       return self.multiplier.read_value()
     return lagrange.update_multiplier(
         self.multiplier.read_value(), meta_parameter, episode_penalty,
-        self._threshold, self._config.lagrange_lr)
+        self._threshold, self._config.lagrange_lr, self._straight_through)
 
-  def _update_critic(self, training: types.Transition, logits_t: tf.Tensor,
-                     multiplier_t: tf.Tensor) -> _CriticUpdate:
-    """Lines 9-12 and 14: one differentiable step of Adam on the critic."""
+  def _shape(self, training: types.Transition,
+             inner_tape: tf.GradientTape) -> shaping_lib.Shaped:
+    """MeSh: scale and offset of what the critic learns."""
+    if self._shaping is None:
+      return shaping_lib.Shaped(training, {})
+    inner_tape.watch(self._shaping.variables)
+    return self._shaping.apply(training)
+
+  def _update_critic(self, training: types.Transition, output_t: tf.Tensor,
+                     multiplier_t: tf.Tensor) -> _Update:
+    """Lines 9-12 and 14: one differentiable step on the critic."""
+    config, variables = self._config, self._critic_variables
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(self._critic_variables)
-      target = losses.critic_target(
-          training, multiplier_t, logits_t, self._support)
-      loss = losses.critic_loss(self.networks.critic, training, target)
-    weights, slots, norm = self._critic_adam.descend(
-        tape.gradient(loss, self._critic_variables), self._config.critic_lr,
-        self._config.clip_norm)
-    return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass)
+      tape.watch(variables)
+      target = self._head.target(training, multiplier_t, output_t)
+      loss_b = self._head.loss(self.networks.critic, training, target)  # [B]
+      loss = tf.reduce_mean(loss_b)
+    gradients = tape.gradient(loss, variables)
+    if config.inner_optimizer == 'sgd':  # Theorem 1's step: nothing clipped.
+      weights = optimizers.sgd_update(variables, gradients, config.critic_lr)
+      slots = self._critic_adam.read()
+      norm = optimizers.global_norm(gradients)
+    else:
+      weights, slots, norm = self._critic_adam.descend(
+          gradients, config.critic_lr, config.clip_norm)
+    return _Update(
+        weights, self._critic_adam.variables, adam_lib.values(slots),
+        dict(critic_loss=loss, critic_gradient_norm=norm,
+             clipped_mass=target.clipped_mass))
 
-  def _update_policy(
-      self, training: types.Transition
-  ) -> Tuple[tf.Tensor, tf.Tensor, Sequence[tf.Tensor], optimizers.AdamSlots]:
+  def _update_policy(self, training: types.Transition) -> _Update:
     """Lines 13-14: deterministic policy gradient and a step of Adam."""
     loss, gradients = losses.policy_gradient(
-        self.networks.policy, self.networks.critic, self._policy_variables,
-        training.o_t, self._support, self._config.dqda_clip_norm)
+        self.networks.policy, self._value, self._policy_variables,
+        training.o_t, self._config.dqda_clip_norm)
     weights, slots, norm = self._policy_adam.descend(
         gradients, self._config.policy_lr, self._config.clip_norm)
-    return loss, norm, weights, slots
+    return _Update(
+        weights, self._policy_adam.variables, adam_lib.values(slots),
+        dict(policy_loss=loss, policy_gradient_norm=norm))
+
+  def _outer_loss(self, validation: Optional[types.Transition],
+                  output_t: tf.Tensor,
+                  multiplier_t: tf.Tensor) -> outer_loss.OuterLoss:
+    """Lines 15-16: the outer loss at (theta', lambda')."""
+    if validation is None:
+      return outer_loss.NONE
+    return outer_loss.differentiate(
+        self._config.outer_loss, self._head, self.networks.critic,
+        self.networks.policy, self._critic_variables, validation, multiplier_t,
+        output_t)
 
   def _update_meta_parameter(
       self, inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
-      multiplier_t: tf.Tensor, critic_t: Sequence[tf.Tensor],
-      validation: types.Transition,
-      logits_t: tf.Tensor) -> Optional[_MetaUpdate]:
-    """Lines 15-17: the outer loss at (theta_c', lambda') and its gradient."""
+      multiplier_t: tf.Tensor, critic_t: Tensors,
+      outer: outer_loss.OuterLoss
+  ) -> Tuple[Optional[_Update], Optional[meta_gradient.MetaGradient]]:
+    """Line 17: alpha_lambda along both paths of the outer loss."""
     if not self._algorithm.learns_meta_parameter:
-      return None
-    with tf.GradientTape(watch_accessed_variables=False) as outer_tape:
-      outer_tape.watch(multiplier_t)
-      outer_tape.watch(self._critic_variables)  # They hold theta_c' by now.
-      loss = losses.critic_loss(
-          self.networks.critic, validation,
-          losses.critic_target(
-              validation, multiplier_t, logits_t, self._support),
-          _DIVERGENCES[self._config.outer_divergence])
-    d_multiplier, d_critic = outer_tape.gradient(
-        loss, [multiplier_t, self._critic_variables])
+      return None, None
     gradient = meta_gradient.pull_back(
-        inner_tape, meta_parameter, multiplier_t, critic_t, d_multiplier,
-        d_critic)
+        inner_tape, meta_parameter, multiplier_t, critic_t, outer.d_multiplier,
+        outer.d_critic)
+    rate, limit = (
+        self._config.meta_learning_rate, self._config.meta_parameter_limit)
     slots = self._meta_adam.read()
     if self._config.meta_optimizer == 'adam':
       [updated], slots = optimizers.adam_update(
-          [meta_parameter], [gradient.total], slots, self._config.meta_learning_rate)
+          [meta_parameter], [gradient.total], slots, rate)
     else:
       [updated] = optimizers.sgd_update(
-          [meta_parameter], [gradient.total], self._config.meta_learning_rate)
-    limit = self._config.meta_parameter_limit
-    return _MetaUpdate(
-        tf.clip_by_value(updated, -limit, limit), slots, loss, gradient)
+          [meta_parameter], [gradient.total], rate)
+    updated = tf.clip_by_value(updated, -limit, limit)
+    return _Update(
+        (), [self.meta_parameter, *self._meta_adam.variables],
+        [updated, *adam_lib.values(slots)],
+        dict(meta_gradient_direct=gradient.direct,
+             meta_gradient_weights=gradient.through_weights,
+             meta_gradient_direct_share=gradient.direct_share,
+             alpha_lambda_at_limit=tf.cast(
+                 tf.abs(updated) >= limit, updated.dtype))), gradient
+
+  def _update_shaping(self, inner_tape: tf.GradientTape, critic_t: Tensors,
+                      outer: outer_loss.OuterLoss) -> Optional[_Update]:
+    """MeSh: scale and offset, along the path through the critic."""
+    if self._shaping is None:
+      return None
+    weights, slots, norm = self._shaping.descend(inner_tape.gradient(
+        critic_t, self._shaping.variables, output_gradients=outer.d_critic))
+    return _Update((), [*self._shaping.variables, *self._shaping.slots],
+                   [*weights, *slots], {}, [norm])
 
   # --- Its machinery -------------------------------------------------------
+
+  def _value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+    """Q of the critic as it stands, `[B]`."""
+    return self._head.value(self.networks.critic(observation, action))
 
   def _copy_targets_when_due(self) -> None:
     """Hard copy before the update, at step 0 as well, as Acme's D4PG does."""
 
     def copy() -> bool:
       trfl.update_target_variables(
-          self.networks.target_variables, self.networks.online_variables)
+          self.networks.target_variables, self._online_variables)
       return True
 
     tf.cond(self._steps % self._config.target_update_period == 0, copy,
@@ -250,46 +292,19 @@ class Learner:
       self, batch: types.Transition
   ) -> Tuple[types.Transition, Optional[types.Transition], tf.Tensor]:
     """Line 7, and the target networks' output `[B, N]` for both parts."""
-    logits_t = self.networks.target_critic(
+    output_t = self.networks.target_critic(
         batch.o_t, self.networks.target_policy(batch.o_t))
-    if not self._algorithm.learns_meta_parameter:
-      return batch, None, logits_t
-    return (*meta_gradient.split_batch(batch, self._num_training), logits_t)
+    if not self._algorithm.splits_batch:
+      return batch, None, output_t
+    return (*meta_gradient.split_batch(batch, self._num_training), output_t)
 
-  def _commit(
-      self, finite: tf.Tensor,
-      updates: Sequence[Tuple[Sequence[tf.Variable], Sequence[tf.Tensor],
-                              Optional[Sequence[tf.Tensor]]]]) -> None:
-    """Assigns new values, or the old ones if a number is not finite.
-
-    Args:
-      finite: bool `[]`.
-      updates: (variables, new values, old values or None to read them).
-    """
-    for variables, new, old in updates:
-      if old is None:
-        old = [v.read_value() for v in variables]
-      _assign(variables, [tf.where(finite, n, o) for n, o in zip(new, old)])
+  def _count(self, finite: tf.Tensor) -> None:
+    """Counts the step, and whether it was skipped."""
     self._steps.assign_add(1)
     skipped = tf.cast(tf.logical_not(finite), tf.int64)
     self._skipped.assign_add(skipped)
     self._skipped_in_a_row.assign(
         skipped * (self._skipped_in_a_row.read_value() + 1))
-
-  @staticmethod
-  def _metric_shapes(k: int) -> Mapping[str, Sequence[int]]:
-    return dict(
-        critic_loss=[], critic_gradient_norm=[], clipped_mass=[],
-        policy_loss=[], policy_gradient_norm=[], outer_loss=[],
-        meta_gradient_direct=[k], meta_gradient_weights=[k])
-
-  def _record(self, finite: tf.Tensor,
-              metrics: Mapping[str, tf.Tensor]) -> None:
-    """Adds this step's numbers to the sums that `read_metrics` averages."""
-    for name, value in metrics.items():
-      self._sums[name].assign_add(
-          tf.where(finite, value, tf.zeros_like(value)))
-    self._summed_steps.assign_add(tf.cast(finite, tf.int64))
 
   # --- The public side -----------------------------------------------------
 
@@ -309,20 +324,10 @@ class Learner:
   def read_metrics(self) -> Dict[str, np.ndarray]:
     """Returns means over the steps since the last call, and starts anew.
 
-    Losses `[]` and meta-gradient terms `[K]` are NaN where no step was made or
-    where the algorithm has no such number.
+    Losses `[]` and meta-gradient terms `[K]`; see `learner_metrics`. NaN where
+    no step was made or where the algorithm has no such number.
     """
-    count = int(self._summed_steps.numpy())
-    means = {}
-    for name, total in self._sums.items():
-      applies = self._algorithm.learns_meta_parameter or not name.startswith(
-          ('outer', 'meta'))
-      value = total.numpy()
-      means[name] = (
-          value / count if count and applies else np.full_like(value, np.nan))
-      total.assign(tf.zeros_like(total))
-    self._summed_steps.assign(0)
-    return means
+    return self._metrics.read()
 
   @property
   def num_steps(self) -> int:
@@ -352,8 +357,9 @@ class Learner:
     """How often the step was traced; 1 after the first call, and ever after."""
     return self._step.experimental_get_tracing_count()
 
-  def _state_variables(self) -> Mapping[str, tf.Variable]:
-    groups = dict(
+  def _state_variables(self) -> Dict[str, tf.Variable]:
+    shaping = self._shaping
+    return learner_state.name_groups(dict(
         critic=self._critic_variables,
         policy=self._policy_variables,
         target=self.networks.target_variables,
@@ -362,20 +368,18 @@ class Learner:
         meta_adam=self._meta_adam.variables,
         multiplier=[self.multiplier],
         meta_parameter=[self.meta_parameter],
-        counts=[self._steps, self._skipped, self._summed_steps,
+        counts=[self._steps, self._skipped, self._metrics.steps,
                 self._skipped_in_a_row],
-        sums=list(self._sums.values()))
-    return {
-        f'{group}/{i}': variable for group, variables in groups.items()
-        for i, variable in enumerate(variables)
-    }
+        sums=self._metrics.first,
+        shaping=shaping.variables if shaping else (),
+        shaping_adam=shaping.slots if shaping else ()))
 
   def get_state(self) -> Dict[str, np.ndarray]:
     """Returns everything that an exact continuation needs, by name."""
-    return {name: v.numpy() for name, v in self._state_variables().items()}
+    return learner_state.get({**self._state_variables(), **self._metrics.later})
 
   def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-    """Takes over a state from `get_state`.
+    """Takes over a state from `get_state`, of this version or an older one.
 
     Args:
       state: arrays by name.
@@ -384,32 +388,4 @@ class Learner:
       ValueError: naming the first array that is missing, left over or of
         another shape; nothing is taken over then.
     """
-    variables = self._state_variables()
-    for name in sorted(set(variables) ^ set(state)):
-      where = 'missing from' if name in variables else 'unknown to'
-      raise ValueError(f'{name!r} is {where} the learner state.')
-    for name, variable in variables.items():
-      if tuple(variable.shape) != state[name].shape:
-        raise ValueError(
-            f'learner state {name!r} must have shape {tuple(variable.shape)}, '
-            f'got {state[name].shape}.')
-    for name, variable in variables.items():
-      variable.assign(state[name])
-
-
-def _assign(variables: Sequence[tf.Variable],
-            values: Sequence[tf.Tensor]) -> None:
-  for variable, value in zip(variables, values):
-    variable.assign(value)
-
-
-def _all_finite(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-  """Whether every number is finite, `[]`.
-
-  The sum is written as a product of matrices, which XLA keeps as one operation;
-  it would copy a chain of cheap ones into each of the many assignments that
-  depend on the answer. Scaled, so that finite numbers do not overflow.
-  """
-  scaled = 1e-20 * adam_lib.flatten(tensors)
-  total = tf.matmul(scaled[None, :], tf.ones_like(scaled)[:, None])
-  return tf.math.is_finite(total[0, 0])
+    learner_state.put(self._state_variables(), self._metrics.later, state)

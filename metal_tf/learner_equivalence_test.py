@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from baselines import d4pg
+from baselines import mesh
 from baselines import rc_d4pg
 from baselines import rs_d4pg
 from metal_tf import algorithm
@@ -36,8 +37,9 @@ class EquivalenceTest(tf.test.TestCase, parameterized.TestCase):
     learner_testing.randomize(rng, first)
     state = first.get_state()
     state['multiplier/0'] = second.get_state()['multiplier/0']
+    shared = set(second.get_state())  # MeSh has weights more.
     first.set_state(state)
-    second.set_state(state)
+    second.set_state({name: state[name] for name in shared})
     for i in range(_STEPS):
       batch = learner_testing.random_batch(rng, spec, first_size)
       penalties = learner_testing.random_penalties(rng, spec)
@@ -54,8 +56,8 @@ class EquivalenceTest(tf.test.TestCase, parameterized.TestCase):
             rtol=1e-4 if xla else 0, atol=atol, err_msg=name)
       self.assertAllEqual(first.meta_parameter, np.zeros(2))
     learner_testing.assert_states_equal(
-        first.get_state(), second.get_state(), atol,
-        ignore=('meta_adam', 'sums'))
+        {name: first.get_state()[name] for name in shared}, second.get_state(),
+        atol, ignore=('meta_adam', 'sums'))
     # The comparison is not one of two learners that stood still.
     moved = first.get_state()
     for name in ('critic/1', 'policy/1', 'target/1', 'critic_adam/1'):
@@ -83,6 +85,14 @@ class EquivalenceTest(tf.test.TestCase, parameterized.TestCase):
     self._check(metal, rc, xla, _BATCH_SIZE)
     self.assertAllGreater(metal.multiplier.numpy() - before, 0.01)
     self.assertAllEqual(metal.effective_rate, rc.effective_rate)
+
+  @parameterized.parameters(False, True)
+  def test_mesh_without_its_rate_is_rc_d4pg(self, xla):
+    first = self._learner(
+        mesh.MESH, mesh_lr=0.0, xla=xla, batch_size=_BATCH_SIZE)
+    second = self._learner(rc_d4pg.RC_D4PG, xla=xla)
+    self._check(first, second, xla, _BATCH_SIZE)
+    self.assertAllGreater(first.multiplier, 0.01)
 
   @parameterized.parameters(False, True)
   def test_rc_d4pg_without_rate_is_rs_d4pg(self, xla):

@@ -55,18 +55,44 @@ _REGIMES = dict(
     warm_clipped=_Regime(True, True, 0.1, 0.05, 0.05, 0.1, 1e-3, {1: 3, 3: 0}),
     cold=_Regime(False, False, 0.05, 100.0, 0.005, 1e-3, 0, {1: 3, 3: 3}),
     cold_clipped=_Regime(False, True, 0.05, 1e-7, 0.05, 0.3, 0, {1: 0, 3: 0}),
+    # For the sum of two outer losses, of which one has no direct path.
+    warm_sum=_Regime(True, False, 0.02, 100.0, 0.05, 1.0, 0.05, {1: 6, 3: 6}),
+    # For a scalar critic, whose gradients are larger.
+    scalar=_Regime(True, False, 0.05, 1e3, 0.05, 0.1, 0.5, {1: 0, 3: 0}),
+    scalar_sgd=_Regime(False, False, 0.005, 1e3, 0.05, 0.3, 0, {1: 0, 3: 0}),
 )
+_PATHS = ('direct', 'through_weights', 'total')
+
+
+def _settings(regime: str) -> dict:
+  """The critic that a regime is for."""
+  if not regime.startswith('scalar'):
+    return {}
+  return dict(critic='scalar', inner_optimizer=(
+      'sgd' if regime.endswith('sgd') else 'adam'))
 
 
 class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
 
   def _check(self, regime: str, num_constraints: int = 1,
              divergence: str = 'cross_entropy', xla: bool = False,
-             **settings: Any) -> None:
-    """Asserts that a learner step agrees with the oracle in what it reports."""
+             projected: bool = False, **settings: Any) -> None:
+    """Asserts that a learner step agrees with the oracle in what it reports.
+
+    Args:
+      regime: key of `_REGIMES`.
+      num_constraints: K.
+      divergence: of the outer critic loss.
+      xla: whether the step is compiled.
+      projected: whether lambda' is 0 for being projected, all constraints
+        satisfied.
+      **settings: further ones of the config.
+    """
     r = _REGIMES[regime]
     rng = np.random.RandomState(r.seeds[num_constraints])
-    spec = learner_testing.make_spec(num_constraints)
+    spec = learner_testing.make_spec(
+        num_constraints,
+        thresholds=[0.95] * num_constraints if projected else None)
     config = learner_testing.make_config(
         outer_divergence=divergence, xla=xla, critic_lr=r.critic_lr,
         clip_norm=r.clip_norm, lagrange_lr=r.lagrange_lr, **settings)
@@ -74,7 +100,8 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     learner_testing.randomize(rng, learner)
     state = learner.get_state()
     state['meta_parameter/0'] = rng.uniform(-0.7, 0.7, num_constraints)
-    state['multiplier/0'] = rng.uniform(0.2, 0.8, num_constraints)
+    state['multiplier/0'] = (0 if projected else 1) * rng.uniform(
+        0.2, 0.8, num_constraints)
     if r.warm:
       learner_testing.warm_adam(rng, state, 'critic_adam', r.slots)
     learner.set_state(state)
@@ -84,9 +111,15 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     penalties = learner_testing.random_penalties(rng, spec, dtype=np.float64)
 
     metrics = learner_testing.step(learner, batch, penalties)
-    oracle = learner_oracle.Oracle(spec, config, state, batch, penalties)
+    oracle = learner_oracle.Oracle(
+        spec, config, state, batch, penalties,
+        learner_testing.group(learner.get_state(), 'policy'))
     self.assertEqual(config.num_validation, _NUM_VALIDATION)
-    self._check_forward(learner, oracle, metrics, state, r)
+    self.assertAllEqual(
+        oracle.multiplier(state['meta_parameter/0']) == 0,
+        [projected] * num_constraints)
+    self._check_forward(
+        learner, oracle, metrics, state, r, config.outer_loss)
 
     expected = oracle.differences()
     got = dict(
@@ -94,7 +127,7 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
         through_weights=metrics['meta_gradient_weights'],
         total=(metrics['meta_gradient_direct'] +
                metrics['meta_gradient_weights']))
-    for name in ('direct', 'through_weights', 'total'):
+    for name in _PATHS[config.outer_loss == 'actor':]:
       fd = getattr(expected, name)
       self.assertTrue(
           np.all(np.abs(fd) >= _LEAST_SHARE * np.abs(expected.total)),
@@ -104,6 +137,9 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
       self.assertLessEqual(
           error.max(), _TOLERANCE,
           f'meta-gradient {name}: {got[name]}, finite difference {fd}')
+    if config.outer_loss == 'actor':  # Lambda is no input of the networks.
+      self.assertAllEqual(got['direct'], np.zeros(num_constraints))
+      self.assertAllEqual(expected.direct, np.zeros(num_constraints))
     if config.meta_optimizer == 'sgd':
       np.testing.assert_allclose(
           learner.meta_parameter.numpy(),
@@ -113,10 +149,10 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
 
   def _check_forward(self, learner: learner_lib.Learner,
                      oracle: learner_oracle.Oracle, metrics: dict,
-                     state: learner_testing.State, regime: _Regime) -> None:
+                     state: learner_testing.State, regime: _Regime,
+                     outer_loss: str) -> None:
     """Asserts lambda', theta_c' and losses, and that the case is as meant."""
     multiplier = oracle.multiplier(state['meta_parameter/0'])
-    self.assertAllGreater(multiplier, 0)
     weights, inner_loss, norm = oracle.critic_update(multiplier)
     self.assertEqual(norm > regime.clip_norm, regime.clipped)
     np.testing.assert_allclose(
@@ -132,6 +168,13 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     np.testing.assert_allclose(
         metrics['outer_loss'], oracle.outer_loss(multiplier, weights),
         rtol=1e-9)
+    parts = {part: metrics[f'outer_{part}_loss']
+             for part in ('critic', 'actor')}
+    self.assertCountEqual(
+        [part for part, loss in parts.items() if np.isfinite(loss)],
+        outer_loss.split('_'))
+    np.testing.assert_allclose(
+        np.nansum(list(parts.values())), metrics['outer_loss'], rtol=1e-12)
 
   @parameterized.parameters(
       ('warm', 1, 'cross_entropy'), ('warm', 3, 'kl'),
@@ -148,13 +191,38 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
   def test_compiled(self, regime, num_constraints, divergence):
     self._check(regime, num_constraints, divergence, xla=True)
 
+  @parameterized.parameters(
+      ('actor', 'warm', 1), ('actor', 'cold', 3),
+      ('actor_critic', 'warm_sum', 3),
+      ('actor_critic', 'scalar', 3), ('actor', 'scalar_sgd', 1))
+  def test_actors_outer_loss(self, outer_loss, regime, num_constraints):
+    self._check(regime, num_constraints, outer_loss=outer_loss,
+                meta_optimizer='sgd', meta_lr=1e-5, **_settings(regime))
+
+  @parameterized.parameters(('scalar', 1), ('scalar_sgd', 3))
+  def test_scalar_critic(self, regime, num_constraints):
+    self._check(regime, num_constraints, **_settings(regime))
+
+  @parameterized.parameters(('warm', 1), ('scalar_sgd', 3))
+  def test_straight_through_the_projection(self, regime, num_constraints):
+    self._check(regime, num_constraints, projected=True,
+                multiplier_projection='straight_through', **_settings(regime))
+
+  def test_variants_compiled(self):
+    self._check('scalar_sgd', 3, xla=True, outer_loss='actor_critic',
+                **_settings('scalar_sgd'))
+    self._check('warm_sum', 1, xla=True, projected=True,
+                outer_loss='actor_critic',
+                multiplier_projection='straight_through')
+
   # --- Mutations: the same check must fail, and say where --------------------
 
   def _assert_caught(self, where: str, regime: str = 'warm_clipped',
-                     divergence: str = 'cross_entropy') -> None:
+                     divergence: str = 'cross_entropy',
+                     **settings: Any) -> None:
     with self.assertRaisesRegex(
         AssertionError, f'meta-gradient {where}: .*finite difference'):
-      self._check(regime, 3, divergence)
+      self._check(regime, 3, divergence, **settings)
 
   def test_catches_stop_gradient_on_the_target(self):
     original = losses.critic_target
@@ -220,6 +288,21 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
 
     with mock.patch.object(projection, 'project', wrong):
       self._assert_caught('direct')
+
+  def test_catches_an_actors_loss_that_stops_at_the_critic(self):
+    with mock.patch.object(
+        losses, 'actor_loss',
+        lambda policy, value, o_t: -tf.reduce_mean(
+            tf.stop_gradient(value(o_t, policy(o_t))) + 0 * value(
+                o_t, policy(o_t)))):
+      self._assert_caught('through_weights', outer_loss='actor')
+
+  def test_catches_a_projection_that_is_not_straight_through(self):
+    original = lagrange.update_multiplier
+    with mock.patch.object(
+        lagrange, 'update_multiplier', lambda *args: original(*args[:-1])):
+      self._assert_caught(
+          'direct', projected=True, multiplier_projection='straight_through')
 
   def _patch_pull_back(
       self, change: Callable[[meta_gradient.MetaGradient],

@@ -1,10 +1,10 @@
-"""The policy and critic networks, in Sonnet.
+"""The policy and critic networks, and MeSh's, in Sonnet.
 
 Sizes and layers are those of Acme's control-suite D4PG, which the RWRL suite's
 own example uses as well: layer norm and tanh after the first layer, then ELU.
 """
 
-from typing import Sequence
+from typing import Sequence, Tuple
 
 from acme import specs
 from acme.tf import networks as acme_networks
@@ -15,26 +15,53 @@ from metal_tf import types
 
 
 class Critic(snt.Module):
-  """Maps an observation and an action to the logits of a value distribution."""
+  """Maps an observation and an action to N numbers.
 
-  def __init__(self, layer_sizes: Sequence[int], num_atoms: int,
+  These are the logits of a value distribution, or with N = 1 the value itself:
+  see `heads.py`.
+  """
+
+  def __init__(self, layer_sizes: Sequence[int], num_outputs: int,
                name: str = 'critic'):
     """Builds the critic.
 
     Args:
       layer_sizes: widths of the hidden layers.
-      num_atoms: N, atoms of the value distribution.
+      num_outputs: N.
       name: the module's name.
     """
     super().__init__(name=name)
     self._network = snt.Sequential([
         acme_networks.LayerNormMLP(layer_sizes, activate_final=True),
-        snt.Linear(num_atoms),
+        snt.Linear(num_outputs),
     ])
 
   def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
-    """Returns logits `[B, N]` for `[B, O]` observations, `[B, A]` actions."""
+    """Returns `[B, N]` for `[B, O]` observations, `[B, A]` actions."""
     return self._network(tf.concat([observation, action], axis=1))
+
+
+class ShapingNetwork(snt.Module):
+  """Maps an observation and an action to MeSh's scale and offset."""
+
+  def __init__(self, layer_sizes: Sequence[int], name: str = 'shaping'):
+    """Builds the network; its last layer is zero, so it is exactly neutral.
+
+    Args:
+      layer_sizes: widths of the hidden layers.
+      name: the module's name.
+    """
+    super().__init__(name=name)
+    self._network = snt.Sequential([
+        acme_networks.LayerNormMLP(layer_sizes, activate_final=True),
+        snt.Linear(2, w_init=tf.zeros_initializer()),
+    ])
+
+  def __call__(self, observation: tf.Tensor,
+               action: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Returns the scale > 0 and the offset, `[B]` each; 1 and 0 at first."""
+    output = self._network(tf.concat([observation, action], axis=1))
+    return tf.exp(output[:, 0]), output[:, 1]
 
 
 def make_policy(spec: types.EnvironmentSpec, layer_sizes: Sequence[int],
@@ -57,7 +84,7 @@ class Networks:
 
   def __init__(self, spec: types.EnvironmentSpec,
                policy_layer_sizes: Sequence[int],
-               critic_layer_sizes: Sequence[int], num_atoms: int,
+               critic_layer_sizes: Sequence[int], num_outputs: int,
                dtype: tf.DType = tf.float32):
     """Builds all four networks; targets start as copies.
 
@@ -65,13 +92,13 @@ class Networks:
       spec: sizes and bounds of the environment.
       policy_layer_sizes: hidden widths of the policy.
       critic_layer_sizes: hidden widths of the critic.
-      num_atoms: N.
+      num_outputs: N, of the critic.
       dtype: of weights and inputs; float64 is for checking gradients.
     """
     self.policy = make_policy(spec, policy_layer_sizes, dtype)
-    self.critic = Critic(critic_layer_sizes, num_atoms)
+    self.critic = Critic(critic_layer_sizes, num_outputs)
     self.target_policy = make_policy(spec, policy_layer_sizes, dtype)
-    self.target_critic = Critic(critic_layer_sizes, num_atoms,
+    self.target_critic = Critic(critic_layer_sizes, num_outputs,
                                 name='target_critic')
     observation = tf.zeros([1, spec.observation_size], dtype)
     action = tf.zeros([1, spec.action_size], dtype)

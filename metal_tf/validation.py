@@ -69,13 +69,14 @@ def check_settings(config: config_lib.Config,
   if config.min_replay_size > config.replay_capacity:
     raise ConfigError('min_replay_size', config.min_replay_size,
                       f'at most --replay_capacity={config.replay_capacity}')
-  if algorithm.learns_meta_parameter and not (
+  if algorithm.splits_batch and not (
       0 < config.num_validation < config.batch_size):
     raise ConfigError(
         'validation_fraction', config.validation_fraction,
         f'a share of --batch_size={config.batch_size} that leaves at least one '
         'transition on either side')
   _check_multiplier(config, algorithm)
+  _check_losses(config, algorithm)
 
 
 def check_workers(config: config_lib.Config) -> None:
@@ -104,6 +105,20 @@ def _check_multiplier(config: config_lib.Config,
     raise ConfigError(
         'lagrange_multiplier', config.lagrange_multiplier, '> 0 for rs_d4pg',
         'The paper uses 0.1, 1, 10 and 100; with 0 it is d4pg.')
+
+
+def _check_losses(config: config_lib.Config,
+                  algorithm: algorithm_lib.Algorithm) -> None:
+  """Losses that a critic or an agent does not have are asked for in vain."""
+  if config.critic == 'scalar' and config.outer_divergence != 'cross_entropy':
+    raise ConfigError(
+        'outer_divergence', config.outer_divergence,
+        'unset with --critic=scalar',
+        'A scalar critic has squared errors, and no distribution.')
+  if algorithm.learns_shaping and config.outer_loss != 'critic':
+    raise ConfigError('outer_loss', config.outer_loss,
+                      f'critic for {algorithm.name}',
+                      'Its outer loss is part of its definition.')
 
 
 def resolve_task(config: config_lib.Config) -> Task:

@@ -6,6 +6,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from baselines import d4pg
+from baselines import mesh
 from baselines import rs_d4pg
 from metal_tf import algorithm
 from metal_tf import config as config_lib
@@ -40,6 +41,12 @@ class CheckSettingsTest(parameterized.TestCase):
       (dict(policy_layer_sizes=(64, 0)), r'--policy_layer_sizes: got 64,0'),
       (dict(critic_layer_sizes=()), r'--critic_layer_sizes: got nothing'),
       (dict(samples_per_insert=0.0), r'--samples_per_insert: got 0.0, .*> 0'),
+      (dict(critic='scaler'), r'--critic: .* Did you mean scalar\?'),
+      (dict(critic='scalar', outer_divergence='kl'),
+       r"--outer_divergence: got 'kl', allowed: unset with --critic=scalar"),
+      (dict(outer_loss='both'), r'--outer_loss: .*critic, actor, actor_critic'),
+      (dict(multiplier_projection='none'), r'--multiplier_projection: .*exact'),
+      (dict(mesh_layer_sizes=()), r'--mesh_layer_sizes: got nothing'),
   )
   def test_refuses(self, changes, message):
     with self.assertRaisesRegex(validation.ConfigError, message):
@@ -59,6 +66,16 @@ class CheckSettingsTest(parameterized.TestCase):
       validation.check_settings(config_lib.Config(), rs_d4pg.RS_D4PG)
     validation.check_settings(
         config_lib.Config(lagrange_multiplier=0.1), rs_d4pg.RS_D4PG)
+
+
+  def test_mesh_splits_its_batch_and_has_its_own_outer_loss(self):
+    validation.check_settings(
+        config_lib.Config(critic='scalar', inner_optimizer='sgd'), mesh.MESH)
+    for changes, message in (
+        (dict(outer_loss='actor'), "got 'actor', allowed: critic for mesh"),
+        (dict(validation_fraction=0.001), 'at least one')):
+      with self.assertRaisesRegex(validation.ConfigError, message):
+        validation.check_settings(config_lib.Config(**changes), mesh.MESH)
 
 
 class ResolveTaskTest(parameterized.TestCase):

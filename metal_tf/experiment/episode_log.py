@@ -27,10 +27,13 @@ class EpisodeLog:
       table: which log.
       constraint_names: K names.
       position: what to keep when resuming, as `position()` gave it; what came
-        later belongs to episodes that will be run again. None starts anew.
+        later belongs to episodes that will be run again. None starts anew. A
+      CSV file keeps the header it has: what is measured since a later version
+      goes to TensorBoard alone.
 
     Raises:
-      ValueError: if the CSV file is shorter than that.
+      ValueError: if the CSV file is shorter than that, or has columns that are
+        unknown here.
     """
     self._directory = directory
     self._table = table
@@ -42,8 +45,11 @@ class EpisodeLog:
     # pylint: disable-next=consider-using-with
     self._stream = open(self._path, 'ab', buffering=0)
     self._waiting = b''
-    if not self._stream.tell():
-      self._waiting = _line(self._quantities)
+    self._columns = list(self._quantities)
+    if self._stream.tell():
+      self._columns = self._read_header()
+    else:
+      self._waiting = _line(self._columns)
       self._write_waiting()
     self._plots = plots.Plots(os.path.join(directory, table.folder), {
         os.path.basename(name): size for name, size in position.items()
@@ -63,7 +69,7 @@ class EpisodeLog:
       different = sorted(set(record) ^ set(self._quantities))
       raise ValueError('a record must have exactly the columns of the log; '
                        f'different: {different}')
-    self._waiting += _line(_text(record[name]) for name in self._quantities)
+    self._waiting += _line(_text(record[name]) for name in self._columns)
     scalars = [
         plots.Scalar(f'{self._table.prefix}{quantity.group}/{name}',
                      record[name], quantity.meaning)
@@ -111,6 +117,17 @@ class EpisodeLog:
           f'{self._path} must have at least {size} bytes, got {got}.')
     if got > size:
       os.truncate(self._path, size)
+
+  def _read_header(self) -> Sequence[str]:
+    """Returns the columns of a file that is gone on with."""
+    with open(self._path, encoding='utf-8', newline='') as stream:
+      header = next(csv.reader(stream))
+    unknown = sorted(set(header) - set(self._quantities))
+    if unknown:
+      self._stream.close()
+      raise ValueError(f'{self._path} has columns that this version does not '
+                       f'know: {unknown}.')
+    return header
 
   def _write_waiting(self) -> None:
     while self._waiting:

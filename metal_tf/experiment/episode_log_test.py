@@ -107,6 +107,37 @@ class EpisodeLogTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, 'at least 100000 bytes'):
       _open(self._directory, {'episodes.csv': 100000})
 
+  def test_a_log_of_an_older_version_keeps_its_header(self):
+    newer = log_tables.EPISODES
+    older = newer._replace(learning=newer.learning[:-1],
+                           per_constraint=newer.per_constraint[:-1])
+    log = _open(self._directory, table=older)
+    log.write(_record(1, older))
+    position = log.position()
+    log.close()
+    log = _open(self._directory, position)
+    log.write(_record(2, **{newer.learning[-1].name: 3, 'lambda/b': 7}))
+    log.close()
+    rows = log_tables.read(self._directory)
+    self.assertEqual(list(rows), older.columns(_NAMES))
+    np.testing.assert_array_equal(rows['lambda/b'], [0.5, 7])
+    np.testing.assert_array_equal(rows['skipped_updates'], [0.5, 0.5])
+    shown = testing.read_tensorboard(
+        os.path.join(self._directory, 'tensorboard'))
+    last = newer.learning[-1]
+    self.assertEqual(shown[f'{last.group}/{last.name}'], [(2, 3)])
+
+  def test_a_log_of_a_later_version_is_refused(self):
+    later = log_tables.EPISODES._replace(learning=(
+        *log_tables.EPISODES.learning,
+        log_tables.Quantity('surprise', '', 'not known yet')))
+    log = _open(self._directory, table=later)
+    position = log.position()
+    log.close()
+    with self.assertRaisesRegex(
+        ValueError, r"episodes.csv has columns .* not know: \['surprise'\]"):
+      _open(self._directory, position)
+
   def test_a_half_written_row_is_not_read(self):
     log = _open(self._directory)
     log.write(_record(1))

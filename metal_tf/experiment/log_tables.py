@@ -54,16 +54,22 @@ _PER_CONSTRAINT = (
     Quantity('meta_gradient_weights', 'meta_gradient',
              'term of the meta-gradient through the updated critic weights, '
              'mean over the episode\'s learner steps'),
+    Quantity('meta_gradient_direct_share', 'meta_gradient',
+             '|direct| / (|direct| + |weights|), 0 where both are 0, mean over '
+             'the episode\'s learner steps'),
+    Quantity('alpha_lambda_at_limit', 'multiplier',
+             'share of the episode\'s learner steps that left alpha_lambda at '
+             'plus or minus its limit'),
 )
 
 _LEARNING = (
     Quantity('critic_loss', 'loss',
-             'inner critic loss in nats, mean over the episode\'s learner '
-             'steps'),
+             'inner critic loss in nats (squared TD error of a scalar one), '
+             'mean over the episode\'s learner steps'),
     Quantity('policy_loss', 'loss', 'D4PG policy loss, mean likewise'),
     Quantity('outer_loss', 'loss',
-             'critic loss in nats on the validation part, after the update, '
-             'mean likewise'),
+             'loss on the validation part after the update, the sum of its '
+             'parts, mean likewise'),
     Quantity('critic_gradient_norm', 'gradient',
              'global norm before clipping, mean likewise'),
     Quantity('policy_gradient_norm', 'gradient',
@@ -73,6 +79,19 @@ _LEARNING = (
              'multiplier gets no gradient, mean likewise'),
     Quantity('skipped_updates', 'gradient',
              'learner steps dropped so far for a NaN or infinity'),
+    Quantity('outer_critic_loss', 'loss',
+             'the critic\'s part of the outer loss, in critic_loss\'s unit, mean '
+             'likewise'),
+    Quantity('outer_actor_loss', 'loss',
+             'the actor\'s part of the outer loss, -Q, mean likewise'),
+    Quantity('shaping_scale', 'shaping',
+             'MeSh\'s scale of the shaped reward, mean over the training part, '
+             'mean likewise'),
+    Quantity('shaping_offset', 'shaping',
+             'MeSh\'s offset of the shaped reward, mean likewise'),
+    Quantity('theorem_error', 'meta_gradient',
+             'largest error so far of the meta-gradient against the closed '
+             'form of Theorem 1, relative to a bound on each term'),
 )
 
 

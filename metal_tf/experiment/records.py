@@ -129,7 +129,9 @@ class Records:
     self._seconds += seconds
     self._returns.append(result.episode_return)
     self._penalties.append(result.j_c)
-    means = dict(learned.means)
+    means = learned.means
+    per_constraint = {
+        name: mean for name, mean in means.items() if np.ndim(mean) == 1}
     record = dict(
         episode=self._episode, actor_steps=self._actor_steps,
         learner_steps=learned.steps, seconds=self._seconds,
@@ -138,9 +140,9 @@ class Records:
             'lambda': learned.multiplier,
             'alpha_lambda': learned.meta_parameter,
             'effective_rate': learned.effective_rate,
-            'meta_gradient_direct': means.pop('meta_gradient_direct'),
-            'meta_gradient_weights': means.pop('meta_gradient_weights'),
-        }), **means)
+            **per_constraint,
+        }), **{name: mean for name, mean in means.items()
+               if name not in per_constraint})
     self._write(self._log, record, 'episode')
 
   def add_cut(self, steps: int = 0) -> None:

@@ -21,12 +21,16 @@ def _result(episode_return, j_c=(0.5, 0.0)):
 
 def _report(steps=0, skipped=0):
   scalars = ('critic_loss', 'critic_gradient_norm', 'clipped_mass',
-             'policy_loss', 'policy_gradient_norm', 'outer_loss')
+             'policy_loss', 'policy_gradient_norm', 'outer_loss',
+             'outer_critic_loss', 'outer_actor_loss', 'shaping_scale',
+             'shaping_offset', 'theorem_error')
   return records.LearnerReport(
       steps, skipped, np.array([0.1, 0.0]), np.zeros(2), np.full(2, 0.01), {
           **{name: np.array(1.0) for name in scalars},
           'meta_gradient_direct': np.zeros(2),
-          'meta_gradient_weights': np.ones(2)})
+          'meta_gradient_weights': np.ones(2),
+          'meta_gradient_direct_share': np.zeros(2),
+          'alpha_lambda_at_limit': np.zeros(2)})
 
 
 class RecordsTest(absltest.TestCase):

@@ -89,6 +89,18 @@ class RunTest(parameterized.TestCase):
     np.testing.assert_allclose(
         returns, log_tables.read(path)['episode_return'], rtol=1e-6)
 
+  def test_theorem_1_is_checked_while_training_and_over_a_resume(self):
+    path = self._path()
+    for num_episodes in (3, 6):
+      _train(path, num_episodes=num_episodes, critic='scalar',
+             inner_optimizer='sgd', exploration_sigma=1.0,
+             environment=_always_violated)
+    errors = log_tables.read(path)['theorem_error']
+    self.assertTrue(np.isnan(errors[0]))  # Nothing learned yet.
+    self.assertTrue(np.all(errors[1:] > 0))
+    self.assertTrue(np.all(errors[1:] < 1e-4), errors)
+    self.assertTrue(np.all(np.diff(errors[1:]) >= 0))  # The largest so far.
+
   def test_the_header_is_the_same_for_all_algorithms(self):
     headers = set()
     for agent, changes in ((algorithm.METAL, {}), (d4pg.D4PG, {}),

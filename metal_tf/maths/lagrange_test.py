@@ -52,6 +52,32 @@ class LagrangeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(
         tape.gradient(updated, meta), expected, rtol=1e-14, atol=0)
 
+  @parameterized.parameters(False, True)
+  def test_straight_through_has_the_value_and_no_projection_in_the_derivative(
+      self, jit):
+    # Not projected, projected, projected from 0, at 0 without being projected.
+    multiplier = tf.constant([0.3, 0.01, 0.0, 0.0], tf.float64)
+    meta = tf.constant([0.4, 0.4, 0.4, 0.4], tf.float64)
+    penalty = tf.constant([0.9, 0.0, 0.1, 0.5], tf.float64)
+    threshold = tf.fill([4], tf.constant(0.5, tf.float64))
+
+    @tf.function(jit_compile=jit)
+    def both(straight_through):
+      with tf.GradientTape() as tape:
+        tape.watch(meta)
+        updated = lagrange.update_multiplier(
+            multiplier, meta, penalty, threshold, 0.05, straight_through)
+      return updated, tape.gradient(updated, meta)
+
+    exact, exact_derivative = both(False)
+    updated, derivative = both(True)
+    self.assertAllClose(updated, exact, rtol=1e-14, atol=0)
+    self.assertAllEqual(updated.numpy() > 0, [True, False, False, False])
+    rate = 0.05 * np.exp(0.4) * np.array([0.4, -0.5, -0.4, 0.0])
+    self.assertAllClose(derivative, rate, rtol=1e-14, atol=0)
+    self.assertAllClose(exact_derivative, rate * [1, 0, 0, 0], rtol=1e-14,
+                        atol=0)
+
   def test_rate_without_meta_parameter_is_exactly_alpha_1(self):
     self.assertAllEqual(
         lagrange.effective_rate(1e-4, tf.zeros([3])),

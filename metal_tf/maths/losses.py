@@ -1,7 +1,8 @@
 """Losses of the critic and of the policy.
 
 The critic's inner loss is the distributional form of the paper's reward-shaped
-critic loss (section 3; footnote 2 says that the distributional critic is used),
+critic loss (section 3; footnote 2 says that the distributional critic is used)
+or the squared error of a scalar critic, as section 3 and Theorem 1 write it;
 the policy's is D4PG's deterministic policy gradient.
 """
 
@@ -19,7 +20,7 @@ Policy = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Target(NamedTuple):
-  """The critic's target distribution.
+  """A distributional critic's target.
 
   Attributes:
     probabilities: on the fixed atoms, `[B, N]`; differentiable in the
@@ -27,6 +28,17 @@ class Target(NamedTuple):
     clipped_mass: mean share of mass outside the support, `[]`.
   """
   probabilities: tf.Tensor
+  clipped_mass: tf.Tensor
+
+
+class ScalarTarget(NamedTuple):
+  """A scalar critic's target.
+
+  Attributes:
+    value: `[B]`; differentiable in the multiplier, constant in everything else.
+    clipped_mass: 0: nothing is clipped.
+  """
+  value: tf.Tensor
   clipped_mass: tf.Tensor
 
 
@@ -44,6 +56,24 @@ def shaped_reward(r_t: tf.Tensor, c_t: tf.Tensor,
   # A product and a sum rather than a matrix-vector product: with K = 1 it is
   # exact, and a multiplier of 0 leaves the reward untouched to the bit.
   return r_t - tf.reduce_sum(c_t * multiplier[None, :], axis=1)
+
+
+def scale_and_offset(batch: types.Transition, scale: tf.Tensor,
+                     offset: tf.Tensor) -> types.Transition:
+  """MeSh's shaping: makes `sigma (r - lambda . c) + b` of `r - lambda . c`.
+
+  For every lambda, which acts later. A scale of 1 and an offset of 0 change no
+  bit.
+
+  Args:
+    batch: transitions, `[B, ...]`.
+    scale: sigma, `[B]`.
+    offset: b, `[B]`.
+  """
+  shapes.check('scale', scale, batch.r_t.shape)
+  shapes.check('offset', offset, batch.r_t.shape)
+  return batch._replace(r_t=scale * batch.r_t + offset,
+                        c_t=scale[:, None] * batch.c_t)
 
 
 def critic_target(batch: types.Transition, multiplier: tf.Tensor,
@@ -73,6 +103,25 @@ def critic_target(batch: types.Transition, multiplier: tf.Tensor,
   return Target(
       projection.project(positions, probabilities_t, support),
       projection.clipped_mass(positions, probabilities_t, support))
+
+
+def scalar_target(batch: types.Transition, multiplier: tf.Tensor,
+                  value_t: tf.Tensor) -> ScalarTarget:
+  """`r - lambda . c + discount * Q_target(s', pi_target(s'))` (section 3).
+
+  As with the distribution, only the target networks' output is held constant.
+
+  Args:
+    batch: transitions, `[B, ...]`.
+    multiplier: the *updated* lambda', `[K]` (Algorithm 1, line 11).
+    value_t: target critic at `(o_t, target_policy(o_t))`, `[B]`.
+  """
+  shapes.check('value_t', value_t, batch.r_t.shape)
+  shapes.check('discount_t', batch.discount_t, batch.r_t.shape)
+  r_t = shaped_reward(batch.r_t, batch.c_t, multiplier)
+  return ScalarTarget(
+      r_t + batch.discount_t * tf.stop_gradient(value_t),
+      tf.zeros([], r_t.dtype))
 
 
 def cross_entropy(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -114,14 +163,44 @@ def critic_loss(
     target: Target,
     divergence: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = cross_entropy
 ) -> tf.Tensor:
-  """Mean divergence of the critic at `(o_tm1, a_tm1)` from its target, `[]`."""
-  return tf.reduce_mean(
-      divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1)))
+  """Divergence of the critic at `(o_tm1, a_tm1)` from its target, `[B]`."""
+  return divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1))
+
+
+def squared_td_error(critic: Critic, batch: types.Transition,
+                     target: ScalarTarget) -> tf.Tensor:
+  """`delta^2` of a critic with outputs `[B, 1]` (section 3; Theorem 1), `[B]`.
+
+  Without a factor of 1/2, as the theorem's formula has it.
+  """
+  output = critic(batch.o_tm1, batch.a_tm1)
+  shapes.check('critic output', output, [batch.r_t.shape[0], 1])
+  return tf.square(target.value - output[:, 0])
+
+
+def expected_value(logits: tf.Tensor, support: projection.Support) -> tf.Tensor:
+  """Mean of a distribution on the atoms, given by logits `[B, N]`: `[B]`."""
+  return tf.reduce_sum(
+      tf.nn.softmax(logits) * support.atoms(logits.dtype), axis=1)
+
+
+def actor_loss(policy: Policy, value: Critic, o_t: tf.Tensor) -> tf.Tensor:
+  """`-mean Q(s, pi(s))`, `[]`: the actor's outer loss (figure 1, left).
+
+  Differentiable in the critic's weights. The loss of `policy_gradient` is not
+  of use there: it holds dQ/da constant, so its derivative by the critic is 0.
+
+  Args:
+    policy: maps `[B, O]` to `[B, A]`.
+    value: maps `[B, O]` and `[B, A]` to values `[B]`.
+    o_t: observations, `[B, O]`.
+  """
+  return -tf.reduce_mean(value(o_t, policy(o_t)))
 
 
 def policy_gradient(
-    policy: Policy, critic: Critic, policy_variables: Sequence[tf.Variable],
-    o_t: tf.Tensor, support: projection.Support,
+    policy: Policy, value: Critic, policy_variables: Sequence[tf.Variable],
+    o_t: tf.Tensor,
     dqda_clip_norm: float) -> Tuple[tf.Tensor, Sequence[tf.Tensor]]:
   """D4PG's policy loss and its gradient (section 2; Algorithm 1, line 13).
 
@@ -129,11 +208,10 @@ def policy_gradient(
 
   Args:
     policy: maps `[B, O]` to `[B, A]`.
-    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`, with weights from
-      before this step's update.
+    value: maps `[B, O]` and `[B, A]` to values `[B]`, with the critic's weights
+      from before this step's update.
     policy_variables: what to differentiate by; nothing else is touched.
     o_t: observations, `[B, O]`.
-    support: the atoms, for the mean of the value distribution.
     dqda_clip_norm: bound on the norm of dQ/da, per transition.
 
   Returns:
@@ -142,8 +220,7 @@ def policy_gradient(
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(policy_variables)
     a_t = policy(o_t)
-    probabilities = tf.nn.softmax(critic(o_t, a_t))
-    q_t = tf.reduce_sum(probabilities * support.atoms(a_t.dtype), axis=1)
     loss = tf.reduce_mean(
-        trfl.dpg(q_t, a_t, dqda_clipping=dqda_clip_norm, clip_norm=True).loss)
+        trfl.dpg(value(o_t, a_t), a_t, dqda_clipping=dqda_clip_norm,
+                 clip_norm=True).loss)
   return loss, tape.gradient(loss, policy_variables)

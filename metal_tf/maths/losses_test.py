@@ -122,8 +122,8 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     with tf.GradientTape() as tape:
       tape.watch(multiplier)
       target = losses.critic_target(batch, multiplier, logits_t, support)
-      loss = losses.critic_loss(
-          lambda o, a: logits, batch, target, divergence)
+      loss = tf.reduce_mean(losses.critic_loss(
+          lambda o, a: logits, batch, target, divergence))
     return float(tape.gradient(loss, multiplier))
 
   def test_kl_leaves_a_perfect_critic_alone_and_cross_entropy_does_not(self):
@@ -142,7 +142,7 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     ln3 = np.log(3)
     self.assertAllClose(tape.gradient(loss, target), [[ln3, ln3 + 1, ln3]])
 
-  def test_critic_loss_is_the_mean_at_the_earlier_observation(self):
+  def test_critic_loss_is_taken_at_the_earlier_observation(self):
     seen = []
 
     def critic(observation, action):
@@ -153,9 +153,66 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     loss = losses.critic_loss(
         critic, batch,
         losses.Target(tf.fill([6, 3], tf.constant(1 / 3, tf.float64)), 0))
-    self.assertAllClose(loss, np.log(3))
+    self.assertAllClose(loss, np.full(6, np.log(3)))
     self.assertIs(seen[0], batch.o_tm1)
     self.assertIs(seen[1], batch.a_tm1)
+
+
+  def _one(self) -> types.Transition:
+    """Reward 1, penalty 0.25, discount 0.5."""
+    return types.Transition(
+        tf.zeros([1, 3]), tf.zeros([1, 2]), tf.constant([1.0]),
+        tf.constant([[0.25]]), tf.constant([0.5]), tf.zeros([1, 3]))
+
+  def test_scalar_target_and_squared_error_by_hand(self):
+    multiplier, value_t = tf.constant([2.0]), tf.constant([3.0])
+    with tf.GradientTape() as tape:
+      tape.watch([multiplier, value_t])
+      target = losses.scalar_target(self._one(), multiplier, value_t)
+    by_multiplier, by_value = tape.gradient(
+        target.value, [multiplier, value_t])
+    self.assertAllClose(target.value, [1 - 2 * 0.25 + 0.5 * 3])
+    self.assertAllClose(by_multiplier, [-0.25])
+    self.assertIsNone(by_value)  # Only the target networks are constant.
+    self.assertEqual(target.clipped_mass, 0)
+    error = losses.squared_td_error(
+        lambda o, a: tf.constant([[5.0]]), self._one(), target)
+    self.assertAllClose(error, [9.0])
+
+  def test_scalar_critic_wrong_shapes(self):
+    with self.assertRaisesRegex(ValueError, '^value_t must have shape'):
+      losses.scalar_target(self._one(), tf.zeros([1]), tf.zeros([1, 1]))
+    target = losses.ScalarTarget(tf.zeros([1]), tf.zeros([]))
+    with self.assertRaisesRegex(ValueError, '^critic output must have shape'):
+      losses.squared_td_error(
+          lambda o, a: tf.zeros([1, 3]), self._one(), target)
+
+  def test_scale_and_offset_act_on_the_shaped_reward_for_every_lambda(self):
+    batch = _batch()
+    scale = tf.constant(np.random.RandomState(7).uniform(0.5, 2, 6))
+    offset = tf.constant(np.random.RandomState(8).randn(6))
+    shaped = losses.scale_and_offset(batch, scale, offset)
+    for multiplier in ([0.0, 0.0], [0.3, 2.0]):
+      multiplier = tf.constant(multiplier, tf.float64)
+      self.assertAllClose(
+          losses.shaped_reward(shaped.r_t, shaped.c_t, multiplier),
+          scale * losses.shaped_reward(batch.r_t, batch.c_t, multiplier) +
+          offset, rtol=1e-13)
+    neutral = losses.scale_and_offset(
+        batch, tf.ones_like(scale), tf.zeros_like(offset))
+    for got, expected in zip(neutral, batch):
+      self.assertAllEqual(got, expected)
+    with self.assertRaisesRegex(ValueError, '^scale must have shape'):
+      losses.scale_and_offset(batch, scale[:, None], offset)
+
+  def test_expected_value_and_actor_loss_by_hand(self):
+    logits = tf.math.log([[0.5, 0.25, 0.25], [0.0625, 0.0625, 0.875]])
+    self.assertAllClose(
+        losses.expected_value(logits, _SUPPORT), [0.75, 1.8125])
+    loss = losses.actor_loss(
+        lambda o: 2 * o, lambda o, a: (o + 10 * a)[:, 0],
+        tf.constant([[1.0], [3.0]]))
+    self.assertAllClose(loss, -(21 + 63) / 2)
 
 
 class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
@@ -175,6 +232,9 @@ class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
   def _critic(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
     return self._critic_net(tf.concat([observation, action], axis=1))
 
+  def _value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+    return losses.expected_value(self._critic(observation, action), _SUPPORT)
+
   def _q(self, a_t: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(
         tf.nn.softmax(self._critic(self._o_t, a_t)) * [0.0, 1.0, 2.0], axis=1)
@@ -193,8 +253,8 @@ class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
     @tf.function
     def run():
       return losses.policy_gradient(
-          self._policy, self._critic, self._policy.trainable_variables,
-          self._o_t, _SUPPORT, clip_norm)
+          self._policy, self._value, self._policy.trainable_variables,
+          self._o_t, clip_norm)
     return run()
 
   @parameterized.parameters(0.05, 1e3)

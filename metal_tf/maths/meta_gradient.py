@@ -30,6 +30,12 @@ class MetaGradient(NamedTuple):
     """The derivative itself, `[K]`."""
     return self.direct + self.through_weights
 
+  @property
+  def direct_share(self) -> tf.Tensor:
+    """`|direct| / (|direct| + |through_weights|)`, `[K]`; 0 if both are 0."""
+    direct = tf.abs(self.direct)
+    return tf.math.divide_no_nan(direct, direct + tf.abs(self.through_weights))
+
 
 def split_batch(
     batch: types.Transition,

@@ -118,6 +118,15 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllGreater(np.abs(got.through_weights), 1e-6)
 
 
+class MetaGradientTest(tf.test.TestCase):
+
+  def test_direct_share_by_hand(self):
+    gradient = meta_gradient.MetaGradient(
+        tf.constant([3.0, -1.0, 0.0, 0.0]), tf.constant([-1.0, 0.0, 2.0, 0.0]))
+    self.assertAllClose(gradient.direct_share, [0.75, 1.0, 0.0, 0.0])
+    self.assertAllClose(gradient.total, [2.0, -1.0, 2.0, 0.0])
+
+
 class SplitBatchTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(1, 3, 9)

@@ -83,6 +83,11 @@ def sgd_update(parameters: Tensors, gradients: Tensors,
   return [p - learning_rate * g for p, g in zip(parameters, gradients)]
 
 
+def global_norm(gradients: Tensors) -> tf.Tensor:
+  """The joint norm of gradients, `[]`, with a finite derivative at zero."""
+  return safe_sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
+
+
 def clip_by_global_norm(gradients: Tensors,
                         max_norm: float) -> Tuple[Tensors, tf.Tensor]:
   """Scales gradients down so that their joint norm is at most `max_norm`.
@@ -97,6 +102,11 @@ def clip_by_global_norm(gradients: Tensors,
   Returns:
     The scaled gradients and their norm `[]` before.
   """
-  norm = safe_sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
+  norm = global_norm(gradients)
   scale = max_norm / tf.maximum(norm, max_norm)
   return [g * scale for g in gradients], norm
+
+
+def flatten(tensors: Tensors) -> tf.Tensor:
+  """Joins tensors of any shapes into one vector."""
+  return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

@@ -1,0 +1,90 @@
+"""What sets the two critics apart: output, target, losses, expected value.
+
+The paper's agents have a distributional critic (footnote 2), its notation and
+Theorem 1 a scalar one. The learner knows neither: it asks its head. Shapes: `B`
+batch, `K` constraints, `N` outputs of the critic.
+"""
+
+from typing import Union
+
+import tensorflow as tf
+
+from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.maths import losses
+from metal_tf.maths import projection
+
+_DIVERGENCES = {
+    'cross_entropy': losses.cross_entropy,
+    'kl': losses.kl_divergence,
+}
+
+
+class Distributional:
+  """Logits of a distribution on fixed atoms; cross entropy.
+
+  Attributes:
+    size: N, the critic's outputs.
+  """
+
+  def __init__(self, support: projection.Support, outer_divergence: str):
+    """Takes the atoms and the divergence of the outer loss."""
+    self.size = support.num_atoms
+    self._support = support
+    self._divergence = _DIVERGENCES[outer_divergence]
+
+  def target(self, batch: types.Transition, multiplier: tf.Tensor,
+             output_t: tf.Tensor) -> losses.Target:
+    """The target, given the target critic's output `[B, N]`."""
+    return losses.critic_target(batch, multiplier, output_t, self._support)
+
+  def loss(self, critic: losses.Critic, batch: types.Transition,
+           target: losses.Target) -> tf.Tensor:
+    """The inner loss of each transition, `[B]`."""
+    return losses.critic_loss(critic, batch, target)
+
+  def outer_loss(self, critic: losses.Critic, batch: types.Transition,
+                 target: losses.Target) -> tf.Tensor:
+    """The outer loss of each transition, `[B]`."""
+    return losses.critic_loss(critic, batch, target, self._divergence)
+
+  def value(self, output: tf.Tensor) -> tf.Tensor:
+    """Q from the critic's output: `[B, N]` to `[B]`."""
+    return losses.expected_value(output, self._support)
+
+
+class Scalar:
+  """One value; squared TD error, inner and outer, as in Theorem 1.
+
+  Attributes:
+    size: 1, the critic's outputs.
+  """
+  size = 1
+
+  def target(self, batch: types.Transition, multiplier: tf.Tensor,
+             output_t: tf.Tensor) -> losses.ScalarTarget:
+    """The target, given the target critic's output `[B, 1]`."""
+    return losses.scalar_target(batch, multiplier, self.value(output_t))
+
+  def loss(self, critic: losses.Critic, batch: types.Transition,
+           target: losses.ScalarTarget) -> tf.Tensor:
+    """The inner loss of each transition, `[B]`."""
+    return losses.squared_td_error(critic, batch, target)
+
+  outer_loss = loss
+
+  def value(self, output: tf.Tensor) -> tf.Tensor:
+    """Q from the critic's output: `[B, 1]` to `[B]`."""
+    return output[:, 0]
+
+
+Head = Union[Distributional, Scalar]
+
+
+def make(config: config_lib.Config) -> Head:
+  """Returns the head that the configuration asks for."""
+  if config.critic == 'scalar':
+    return Scalar()
+  return Distributional(
+      projection.Support(config.vmin, config.vmax, config.num_atoms),
+      config.outer_divergence)

@@ -1,0 +1,87 @@
+"""Holds a learner's meta-gradient against Theorem 1 while it trains."""
+
+from typing import Dict, Optional, Sequence
+
+import tensorflow as tf
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.maths import lagrange
+from metal_tf.maths import losses
+from metal_tf.maths import meta_gradient
+from metal_tf.maths import theorem
+
+
+def applies(algorithm: algorithm_lib.Algorithm,
+            config: config_lib.Config) -> bool:
+  """Whether the learner does what the theorem speaks of, so that it must hold.
+
+  That alpha_lambda is limited does not matter: the gradient is compared, not
+  the step.
+  """
+  return (algorithm.learns_meta_parameter and config.critic == 'scalar' and
+          config.inner_optimizer == 'sgd' and config.outer_loss == 'critic')
+
+
+class TheoremCheck:
+  """Compares each step's meta-gradient with the closed form.
+
+  It costs K + 1 gradients of the critic, so it is made on every step.
+  """
+
+  def __init__(self, algorithm: algorithm_lib.Algorithm,
+               config: config_lib.Config, value: losses.Critic,
+               variables: Sequence[tf.Variable], threshold: tf.Tensor):
+    """Takes what does not change.
+
+    Args:
+      algorithm: which agent; where the theorem does not apply to it, nothing is
+        compared.
+      config: its settings.
+      value: maps `[B, O]` and `[B, A]` to values `[B]`.
+      variables: the critic's.
+      threshold: beta, `[K]`.
+    """
+    self._applies = applies(algorithm, config)
+    self._config = config
+    self._value = value
+    self._variables = variables
+    self._threshold = threshold
+
+  def before_update(self, training: types.Transition) -> Optional[tf.Tensor]:
+    """What `error` needs of the critic from before its update, `[K, P]`."""
+    if not self._applies:
+      return None
+    return theorem.penalty_gradients(self._value, self._variables, training)
+
+  def error(self, before_update: Optional[tf.Tensor],
+            gradient: Optional[meta_gradient.MetaGradient],
+            validation: Optional[types.Transition], value_t: tf.Tensor,
+            meta_parameter: tf.Tensor, episode_penalty: tf.Tensor,
+            multiplier_t: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """Compares at the updated critic.
+
+    Args:
+      before_update: what the method of that name gave.
+      gradient: the learner's meta-gradient.
+      validation: the validation part, `[V, ...]`.
+      value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
+      meta_parameter: alpha_lambda, `[K]`.
+      episode_penalty: J_C, `[K]`.
+      multiplier_t: lambda', `[K]`.
+
+    Returns:
+      The error `[]` by its name among the metrics; nothing where nothing is
+      compared.
+    """
+    if not self._applies:
+      return {}
+    rate = lagrange.effective_rate(self._config.lagrange_lr, meta_parameter) * (
+        episode_penalty - self._threshold)
+    return dict(theorem_error=theorem.largest_error(
+        gradient, theorem.closed_form(
+            self._value, self._variables, validation, value_t, multiplier_t,
+            before_update, rate,
+            self._config.multiplier_projection == 'straight_through',
+            self._config.critic_lr)))
