@@ -35,6 +35,7 @@ class _CriticUpdate(NamedTuple):
   loss: tf.Tensor
   gradient_norm: tf.Tensor
   clipped_mass: tf.Tensor
+  priorities: Optional[tf.Tensor]  # Of the training part, if replay wants them.
 
 
 class _MetaUpdate(NamedTuple):
@@ -43,6 +44,7 @@ class _MetaUpdate(NamedTuple):
   slots: optimizers.AdamSlots
   loss: tf.Tensor
   gradient: meta_gradient.MetaGradient
+  priorities: Optional[tf.Tensor]  # Of the validation part, likewise.
 
 
 class Learner:
@@ -71,6 +73,7 @@ class Learner:
     self._algorithm = algorithm
     self._config = config
     self._dtype = dtype
+    self._prioritized = config.replay == 'prioritized'
     self._support = projection.Support(
         config.vmin, config.vmax, config.num_atoms)
     self._num_training = config.batch_size
@@ -111,19 +114,24 @@ class Learner:
                 tf.TensorSpec(shape, dtype)
                 for shape in ([b, o], [b, a], [b], [b, k], [b], [b, o]))),
             tf.TensorSpec([config.penalty_samples, k], dtype),
-        ],
+        ] + ([tf.TensorSpec([b], dtype)] if self._prioritized else []),
         autograph=False,  # Nothing to convert; looking for it takes seconds.
         jit_compile=config.xla or None)
 
   # --- Algorithm 1 ---------------------------------------------------------
 
-  def _update(self, batch: types.Transition,
-              episode_penalties: tf.Tensor) -> None:
+  def _update(
+      self, batch: types.Transition, episode_penalties: tf.Tensor,
+      importance_weights: Optional[tf.Tensor] = None) -> Optional[tf.Tensor]:
     """One iteration of Algorithm 1, in its order; line numbers are the paper's.
 
     Args:
       batch: transitions sampled from replay, `[B, ...]`.
       episode_penalties: sampled from the penalty table, `[M, K]`.
+      importance_weights: of the batch, `[B]`; None where replay is uniform.
+
+    Returns:
+      The batch's new priorities `[B]`, or None where replay is uniform.
     """
     self._copy_targets_when_due()
     training, validation, logits_t = self._split(batch)
@@ -136,7 +144,8 @@ class Learner:
       multiplier_t = self._update_multiplier(meta_parameter, episode_penalty)
       # Lines 7-12, 14: the critic, towards a target with the new multiplier.
       critic = self._update_critic(
-          training, logits_t[:self._num_training], multiplier_t)
+          training, logits_t[:self._num_training], multiplier_t,
+          importance_weights)
     # Lines 13-14: the policy, by the critic from before its update.
     policy_loss, policy_norm, policy, policy_slots = self._update_policy(
         training)
@@ -167,6 +176,7 @@ class Learner:
         (self._meta_adam.variables, adam_lib.values(meta.slots), None),
     ]))
     self._record(finite, metrics)
+    return self._join_priorities(finite, critic, meta)
 
   def _update_multiplier(self, meta_parameter: tf.Tensor,
                          episode_penalty: tf.Tensor) -> tf.Tensor:
@@ -177,18 +187,25 @@ class Learner:
         self.multiplier.read_value(), meta_parameter, episode_penalty,
         self._threshold, self._config.lagrange_lr)
 
-  def _update_critic(self, training: types.Transition, logits_t: tf.Tensor,
-                     multiplier_t: tf.Tensor) -> _CriticUpdate:
+  def _update_critic(
+      self, training: types.Transition, logits_t: tf.Tensor,
+      multiplier_t: tf.Tensor,
+      importance_weights: Optional[tf.Tensor]) -> _CriticUpdate:
     """Lines 9-12 and 14: one differentiable step of Adam on the critic."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._critic_variables)
       target = losses.critic_target(
           training, multiplier_t, logits_t, self._support)
-      loss = losses.critic_loss(self.networks.critic, training, target)
+      if importance_weights is not None:
+        importance_weights = importance_weights[:self._num_training]
+      loss = losses.critic_loss(
+          self.networks.critic, training, target,
+          importance_weights=importance_weights)
     weights, slots, norm = self._critic_adam.descend(
         tape.gradient(loss, self._critic_variables), self._config.critic_lr,
         self._config.clip_norm)
-    return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass)
+    return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass,
+                         self._priorities(training, target))
 
   def _update_policy(
       self, training: types.Transition
@@ -212,10 +229,10 @@ class Learner:
     with tf.GradientTape(watch_accessed_variables=False) as outer_tape:
       outer_tape.watch(multiplier_t)
       outer_tape.watch(self._critic_variables)  # They hold theta_c' by now.
+      target = losses.critic_target(
+          validation, multiplier_t, logits_t, self._support)
       loss = losses.critic_loss(
-          self.networks.critic, validation,
-          losses.critic_target(
-              validation, multiplier_t, logits_t, self._support),
+          self.networks.critic, validation, target,
           _DIVERGENCES[self._config.outer_divergence])
     d_multiplier, d_critic = outer_tape.gradient(
         loss, [multiplier_t, self._critic_variables])
@@ -231,7 +248,8 @@ class Learner:
           [meta_parameter], [gradient.total], self._config.meta_learning_rate)
     limit = self._config.meta_parameter_limit
     return _MetaUpdate(
-        tf.clip_by_value(updated, -limit, limit), slots, loss, gradient)
+        tf.clip_by_value(updated, -limit, limit), slots, loss, gradient,
+        self._priorities(validation, target))
 
   # --- Its machinery -------------------------------------------------------
 
@@ -276,6 +294,27 @@ class Learner:
     self._skipped_in_a_row.assign(
         skipped * (self._skipped_in_a_row.read_value() + 1))
 
+  def _priorities(self, part: types.Transition,
+                  target: losses.Target) -> Optional[tf.Tensor]:
+    """Of a part of the batch, by the critic that its loss is taken with.
+
+    So the compiler computes the critic's output once for both.
+    """
+    if not self._prioritized:
+      return None
+    return losses.priorities(self.networks.critic, part, target)
+
+  @staticmethod
+  def _join_priorities(finite: tf.Tensor, critic: _CriticUpdate,
+                       meta: Optional[_MetaUpdate]) -> Optional[tf.Tensor]:
+    """Of the whole batch `[B]`; NaN, which replay passes over, if skipped."""
+    if critic.priorities is None:
+      return None
+    priorities = tf.concat(
+        [critic.priorities] + ([] if meta is None else [meta.priorities]), 0)
+    return tf.where(
+        finite, priorities, tf.constant(np.nan, priorities.dtype))
+
   @staticmethod
   def _metric_shapes(k: int) -> Mapping[str, Sequence[int]]:
     return dict(
@@ -293,18 +332,27 @@ class Learner:
 
   # --- The public side -----------------------------------------------------
 
-  def step(self, batch: types.Transition, episode_penalties: Any) -> None:
+  def step(self, batch: types.Transition, episode_penalties: Any,
+           importance_weights: Any = None) -> Optional[tf.Tensor]:
     """Does one learner step.
 
     Args:
       batch: transitions sampled from replay, `[B, ...]`, arrays or tensors.
       episode_penalties: `[M, K]`, mean penalties per step of M episodes.
+      importance_weights: `[B]`, factors of the training part in the critic's
+        loss; not used where replay is uniform.
+
+    Returns:
+      New priorities of the transitions, `[B]`, all NaN if the update was
+      skipped; None where replay is uniform.
 
     Raises:
       ValueError: for other shapes or types than those the learner was built
         for.
     """
-    self._step(batch, episode_penalties)
+    if self._prioritized:
+      return self._step(batch, episode_penalties, importance_weights)
+    return self._step(batch, episode_penalties)
 
   def read_metrics(self) -> Dict[str, np.ndarray]:
     """Returns means over the steps since the last call, and starts anew.

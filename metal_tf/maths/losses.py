@@ -5,7 +5,7 @@ critic loss (section 3; footnote 2 says that the distributional critic is used),
 the policy's is D4PG's deterministic policy gradient.
 """
 
-from typing import Callable, NamedTuple, Sequence, Tuple
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow as tf
 import trfl
@@ -16,6 +16,9 @@ from metal_tf.maths import shapes
 
 Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Policy = Callable[[tf.Tensor], tf.Tensor]
+
+# Schaul et al. (2016) add a small constant; its size is our choice.
+MINIMUM_PRIORITY = 1e-4
 
 
 class Target(NamedTuple):
@@ -112,11 +115,42 @@ def critic_loss(
     critic: Critic,
     batch: types.Transition,
     target: Target,
-    divergence: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = cross_entropy
+    divergence: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = cross_entropy,
+    importance_weights: Optional[tf.Tensor] = None
 ) -> tf.Tensor:
-  """Mean divergence of the critic at `(o_tm1, a_tm1)` from its target, `[]`."""
-  return tf.reduce_mean(
-      divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1)))
+  """Mean divergence of the critic at `(o_tm1, a_tm1)` from its target, `[]`.
+
+  Args:
+    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`.
+    batch: transitions, `[B, ...]`.
+    target: what the critic should predict there.
+    divergence: of logits from probabilities, both `[B, N]`, as `[B]`.
+    importance_weights: factor of each transition `[B]`; None is 1 each.
+  """
+  losses = divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1))
+  if importance_weights is not None:
+    shapes.check('importance_weights', importance_weights, losses.shape)
+    losses *= importance_weights
+  return tf.reduce_mean(losses)
+
+
+def priorities(critic: Critic, batch: types.Transition,
+               target: Target) -> tf.Tensor:
+  """`KL(target || prediction)` and a little more: priorities, `[B]`.
+
+  The part of the critic's loss that learning can remove, as Rainbow has it
+  (Hessel et al. 2018); the cross entropy itself is bounded below by the
+  target's own entropy, so a transition that is fitted would stay urgent.
+
+  Args:
+    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`.
+    batch: transitions, `[B, ...]`.
+    target: what the critic should predict there.
+  """
+  divergence = kl_divergence(
+      target.probabilities, critic(batch.o_tm1, batch.a_tm1))
+  # Rounding may leave less than 0, and a priority of 0 would never be drawn.
+  return tf.maximum(divergence, 0) + MINIMUM_PRIORITY
 
 
 def policy_gradient(
