@@ -59,12 +59,14 @@ def usable(keys: Any, priorities: Any) -> Tuple[np.ndarray, np.ndarray]:
     Both without those entries; the priorities as float64.
 
   Raises:
-    ValueError: for other shapes, or a priority that is not > 0.
+    ValueError: for other shapes or types, or a priority that is not > 0.
   """
   keys, priorities = np.asarray(keys), np.asarray(priorities, np.float64)
   if keys.shape != priorities.shape or keys.ndim != 1:
     raise ValueError(f'priorities: got shape {priorities.shape} for keys of '
                      f'shape {keys.shape}, expected [B] for both')
+  if keys.dtype.kind not in 'iu':  # A large key would not survive as a float.
+    raise ValueError(f'keys: got {keys.dtype}, expected integers')
   finite = np.isfinite(priorities)
   keys, priorities = keys[finite], priorities[finite]
   if (priorities <= 0).any():

@@ -43,6 +43,7 @@ class UsableTest(absltest.TestCase):
     for keys, values, message in (
         ([1, 2], [1.0], r'got shape \(1,\) for keys of shape \(2,\)'),
         (1, 1.0, r'got shape \(\)'),
+        ([1.0], [1.0], 'keys: got float64, expected integers'),
         ([1, 2], [1.0, 0.0], 'got 0, allowed are numbers > 0'),
         ([1, 2], [1.0, -1.0], 'got -1, allowed')):
       with self.assertRaisesRegex(ValueError, message):
