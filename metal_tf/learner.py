@@ -35,7 +35,6 @@ class _CriticUpdate(NamedTuple):
   loss: tf.Tensor
   gradient_norm: tf.Tensor
   clipped_mass: tf.Tensor
-  priorities: Optional[tf.Tensor]  # Of the training part, if replay wants them.
 
 
 class _MetaUpdate(NamedTuple):
@@ -44,7 +43,6 @@ class _MetaUpdate(NamedTuple):
   slots: optimizers.AdamSlots
   loss: tf.Tensor
   gradient: meta_gradient.MetaGradient
-  priorities: Optional[tf.Tensor]  # Of the validation part, likewise.
 
 
 class Learner:
@@ -149,12 +147,16 @@ class Learner:
     # Lines 13-14: the policy, by the critic from before its update.
     policy_loss, policy_norm, policy, policy_slots = self._update_policy(
         training)
+    training_priorities = self._priorities(
+        training, logits_t[:self._num_training], multiplier_t)
     old_critic = [v.read_value() for v in self._critic_variables]
     _assign(self._critic_variables, critic.weights)
     # Lines 15-17: the meta-parameter, by the updated critic and multiplier.
     meta = self._update_meta_parameter(
         inner_tape, meta_parameter, multiplier_t, critic.weights, validation,
         logits_t[self._num_training:])
+    validation_priorities = self._priorities(
+        validation, logits_t[self._num_training:], multiplier_t)
     # Line 18: commit, unless a number went wrong.
     metrics = dict(
         critic_loss=critic.loss, critic_gradient_norm=critic.gradient_norm,
@@ -176,7 +178,7 @@ class Learner:
         (self._meta_adam.variables, adam_lib.values(meta.slots), None),
     ]))
     self._record(finite, metrics)
-    return self._join_priorities(finite, critic, meta)
+    return _join(finite, training_priorities, validation_priorities)
 
   def _update_multiplier(self, meta_parameter: tf.Tensor,
                          episode_penalty: tf.Tensor) -> tf.Tensor:
@@ -204,8 +206,7 @@ class Learner:
     weights, slots, norm = self._critic_adam.descend(
         tape.gradient(loss, self._critic_variables), self._config.critic_lr,
         self._config.clip_norm)
-    return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass,
-                         self._priorities(training, target))
+    return _CriticUpdate(weights, slots, loss, norm, target.clipped_mass)
 
   def _update_policy(
       self, training: types.Transition
@@ -229,10 +230,10 @@ class Learner:
     with tf.GradientTape(watch_accessed_variables=False) as outer_tape:
       outer_tape.watch(multiplier_t)
       outer_tape.watch(self._critic_variables)  # They hold theta_c' by now.
-      target = losses.critic_target(
-          validation, multiplier_t, logits_t, self._support)
       loss = losses.critic_loss(
-          self.networks.critic, validation, target,
+          self.networks.critic, validation,
+          losses.critic_target(
+              validation, multiplier_t, logits_t, self._support),
           _DIVERGENCES[self._config.outer_divergence])
     d_multiplier, d_critic = outer_tape.gradient(
         loss, [multiplier_t, self._critic_variables])
@@ -248,8 +249,7 @@ class Learner:
           [meta_parameter], [gradient.total], self._config.meta_learning_rate)
     limit = self._config.meta_parameter_limit
     return _MetaUpdate(
-        tf.clip_by_value(updated, -limit, limit), slots, loss, gradient,
-        self._priorities(validation, target))
+        tf.clip_by_value(updated, -limit, limit), slots, loss, gradient)
 
   # --- Its machinery -------------------------------------------------------
 
@@ -294,26 +294,18 @@ class Learner:
     self._skipped_in_a_row.assign(
         skipped * (self._skipped_in_a_row.read_value() + 1))
 
-  def _priorities(self, part: types.Transition,
-                  target: losses.Target) -> Optional[tf.Tensor]:
-    """Of a part of the batch, by the critic that its loss is taken with.
+  def _priorities(self, part: Optional[types.Transition], logits_t: tf.Tensor,
+                  multiplier_t: tf.Tensor) -> Optional[tf.Tensor]:
+    """Of a part of the batch, if replay wants them, by the critic as it stands.
 
-    So the compiler computes the critic's output once for both.
+    This is asked where the part's own loss is taken, so that XLA computes
+    target and prediction once for both.
     """
-    if not self._prioritized:
+    if not self._prioritized or part is None:
       return None
-    return losses.priorities(self.networks.critic, part, target)
-
-  @staticmethod
-  def _join_priorities(finite: tf.Tensor, critic: _CriticUpdate,
-                       meta: Optional[_MetaUpdate]) -> Optional[tf.Tensor]:
-    """Of the whole batch `[B]`; NaN, which replay passes over, if skipped."""
-    if critic.priorities is None:
-      return None
-    priorities = tf.concat(
-        [critic.priorities] + ([] if meta is None else [meta.priorities]), 0)
-    return tf.where(
-        finite, priorities, tf.constant(np.nan, priorities.dtype))
+    return losses.priorities(
+        self.networks.critic, part, losses.critic_target(
+            part, multiplier_t, logits_t, self._support))
 
   @staticmethod
   def _metric_shapes(k: int) -> Mapping[str, Sequence[int]]:
@@ -449,6 +441,16 @@ def _assign(variables: Sequence[tf.Variable],
             values: Sequence[tf.Tensor]) -> None:
   for variable, value in zip(variables, values):
     variable.assign(value)
+
+
+def _join(finite: tf.Tensor,
+          *parts: Optional[tf.Tensor]) -> Optional[tf.Tensor]:
+  """Priorities of the whole batch `[B]`, NaN each if the update is skipped."""
+  parts = [part for part in parts if part is not None]
+  if not parts:
+    return None
+  return tf.where(finite, tf.concat(parts, 0),
+                  tf.constant(np.nan, parts[0].dtype))
 
 
 def _all_finite(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -158,6 +158,43 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
     self.assertIs(seen[1], batch.a_tm1)
 
 
+  def test_importance_weights_by_hand(self):
+    # Losses ln 3 and ln 3 - ln 2 + ... of two transitions: -ln of the
+    # predicted probability of the target's atom, 1/3 and 1/2.
+    batch = types.Transition(*(x[:2] for x in _batch()))
+    target = losses.Target(tf.constant([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), 0)
+    logits = tf.math.log(tf.constant([[1.0, 1.0, 1.0], [0.25, 0.5, 0.25]]))
+    loss = losses.critic_loss(lambda o, a: logits, batch, target,
+                              importance_weights=tf.constant([0.5, 1.0]))
+    self.assertAllClose(loss, (0.5 * np.log(3) + np.log(2)) / 2)
+    with self.assertRaisesRegex(ValueError, '^importance_weights must have'):
+      losses.critic_loss(lambda o, a: logits, batch, target,
+                         importance_weights=tf.ones([2, 1]))
+
+  def test_priorities_by_hand(self):
+    # KL of (1/2, 1/2, 0) from thirds is ln 3/2; of a perfect prediction 0; of
+    # an atom with a predicted probability of e^-100 it is 100.
+    target = losses.Target(tf.constant(
+        [[0.5, 0.5, 0.0], [0.25, 0.25, 0.5], [0.0, 0.0, 1.0]]), 0)
+    logits = tf.constant([
+        [7.0, 7.0, 7.0], [0.0, 0.0, np.log(2.0)], [0.0, 0.0, -100.0]])
+    priorities = losses.priorities(
+        lambda o, a: logits, types.Transition(*(x[:3] for x in _batch())),
+        target)
+    self.assertAllClose(
+        priorities, np.array([np.log(1.5), 0.0, 100 + np.log(2.0)]) + 1e-4,
+        rtol=1e-6)
+
+  def test_priorities_are_positive_whatever_rounding_does(self):
+    rng = np.random.RandomState(7)
+    probabilities = rng.dirichlet(np.ones(51), 1000).astype(np.float32)
+    batch = types.Transition(*[tf.zeros([1000, 1])] * 6)
+    priorities = losses.priorities(
+        lambda o, a: tf.math.log(probabilities), batch,
+        losses.Target(tf.constant(probabilities), 0))
+    self.assertAllInRange(priorities, losses.MINIMUM_PRIORITY, 2e-4)
+
+
 class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
 
   def setUp(self):
