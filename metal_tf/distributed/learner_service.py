@@ -136,10 +136,10 @@ class LearnerService(service.Service):
     except leash_lib.Stopped as stopped:  # The counter is gone.
       self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
-      # The stream of samples stays open: among threads its end would wait for
-      # more samples. It ends with this process, or with the replay's tables.
       if self._updates is not None:
         self._updates.close()
+      # The stream of samples stays open: among threads its end would wait for
+      # more samples. It ends with this process, or with the replay's tables.
       leash.close()
 
   def _hurried(self) -> bool:
