@@ -31,6 +31,23 @@ class Transition(NamedTuple):
   o_t: Any
 
 
+class Sample(NamedTuple):
+  """What a replay hands out for one learner step; arrays or tensors.
+
+  Attributes:
+    transitions: a batch of them, `[B, ...]`.
+    episode_penalties: J_C of M episodes, `[M, K]`.
+    importance_weights: `(N P) ** -beta` over the largest of the batch, float32
+      `[B]`: 1 each where replay is uniform.
+    keys: what `Replay.update_priorities` knows the transitions by, `[B]`
+      integers; empty where replay is uniform.
+  """
+  transitions: Transition
+  episode_penalties: Any
+  importance_weights: Any
+  keys: Any
+
+
 class EnvironmentSpec(NamedTuple):
   """What learner, replay and actors need to know of an environment.
 
