@@ -44,7 +44,7 @@ done
 train metal-0.3-2 metal 0.3 2
 $line > /dev/null 2>&1 &
 process=$!
-while [ "$(wc -l < $grid/metal-0.3-2/episodes.csv 2> /dev/null || echo 0)" -lt 4 ]
+while [ "$(cat $grid/metal-0.3-2/episodes.csv 2> /dev/null | wc -l)" -lt 4 ]
 do
   sleep 0.05
 done
