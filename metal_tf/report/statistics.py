@@ -78,6 +78,27 @@ def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
   return Interval(estimate, estimate - half, estimate + half)
 
 
+def mean_intervals(values: np.ndarray, level: float = LEVEL
+                   ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Means over seeds with their t intervals, for many points of a curve at once.
+
+  Args:
+    values: `[n, points]`; NaN where a seed has no number.
+    level: 1 - coverage.
+
+  Returns:
+    mean, low and high, `[points]` each; NaN where there is none.
+  """
+  known = np.isfinite(values)
+  n = known.sum(axis=0)
+  with np.errstate(invalid='ignore', divide='ignore'):
+    mean = np.where(known, values, 0).sum(axis=0) / n
+    squares = np.where(known, (values - mean)**2, 0).sum(axis=0)
+    half = scipy.stats.t.ppf(1 - level / 2, n - 1) * np.sqrt(
+        squares / (n - 1) / n)
+  return mean, mean - half, mean + half
+
+
 def welch(x: Sequence[float], y: Sequence[float]) -> Welch:
   """Welch's t-test of the means of x `[n]` and y `[m]`."""
   if min(len(x), len(y)) < 2 or not np.ptp(x) + np.ptp(y) > 0:

@@ -41,6 +41,14 @@ class StatisticsTest(parameterized.TestCase):
     np.testing.assert_allclose(
         difference, (-2.5, interval.low, interval.high))
 
+  def test_mean_intervals_are_the_contrasts_of_each_point(self):
+    values = np.array([[1, 5, np.nan], [2, np.nan, np.nan], [4, 6, np.nan]])
+    found = np.transpose(statistics.mean_intervals(values))
+    np.testing.assert_allclose(
+        found[0], statistics.contrast([(1, [1, 2, 4])]))
+    np.testing.assert_allclose(found[1], statistics.contrast([(1, [5, 6])]))
+    self.assertTrue(np.isnan(found[2]).all())
+
   def test_contrast_scales_with_its_weights(self):
     np.testing.assert_allclose(
         statistics.contrast([(0.5, X), (-0.5, Y)]),
