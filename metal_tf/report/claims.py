@@ -4,13 +4,12 @@ A claim is about one or more effects, each with a 95 % interval. It is `seen` if
 every interval lies where the claim says, `not seen` if one lies entirely
 elsewhere, and `undecided` otherwise: too few seeds, or no data. With several
 effects in one claim each interval is widened (Bonferroni). Whether means are
-"comparable" needs a margin, which is not the paper's: `MARGIN`.
+"comparable" needs a margin, which is not the paper's: `MARGIN`. And agents that
+have not learned the task are all alike, which proves nothing: see `LEARNED`.
 """
 
 import math
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Callable, List, NamedTuple, Optional, Sequence
 
 from metal_tf.environments import registry
 from metal_tf.report import aggregate
@@ -27,6 +26,9 @@ UNDECIDED = 'undecided'
 MARGIN = 100.0
 # An agent's return has collapsed below this share of D4PG's.
 COLLAPSED = 0.5
+# Below half of the return's upper bound the task counts as not learned, and the
+# claims that agents do as well as others on it stay undecided.
+LEARNED = 500.0
 
 EASY = max(registry.SAFETY_COEFFICIENTS)
 HARD = min(registry.SAFETY_COEFFICIENTS)
@@ -38,7 +40,7 @@ class Verdict(NamedTuple):
   """One line of `claims.csv`.
 
   Attributes:
-    id: 'a' to 'h'; 'e' and 'f' once per meta optimizer.
+    id: 'a' to 'h'; 'e' and 'f' with the meta optimizer behind.
     claim: in words.
     verdict: `SEEN`, `NOT_SEEN` or `UNDECIDED`.
     effect: what was measured, with its interval; NaN where there is none.
@@ -137,32 +139,40 @@ def _comparable_return(grid: collect.Grid) -> Verdict:
   pair = aggregate.common(grid, [variants.METAL, variants.D4PG])
   effects = [Effect('R of MetaL - R of D4PG', _difference(*pair, 'return'),
                     -MARGIN)] if pair else []
+  verdict, notes = judge(effects), _unlearned(pair[1:])
+  if notes and verdict == SEEN:
+    verdict = UNDECIDED
   return _verdict(
       'b', f"MetaL's return is comparable to D4PG's (not more than {MARGIN:g} "
-      'below)', judge(effects), effects, pair, [], grid)
+      'below)', verdict, effects, pair, notes, grid)
 
 
 def _solvable(grid: collect.Grid) -> Verdict:
   """(c)"""
   pair = _at(grid, EASY, variants.METAL, variants.RC_D4PG)
-  effects, notes = [], []
+  effects, notes = [], _unlearned(pair[1:])
+  verdict = UNDECIDED
   if pair:
     effects = [
         Effect(f'{measure} of MetaL - RC-D4PG', _difference(*pair, measure, 2),
                -MARGIN, MARGIN) for measure in ('penalized_return', 'return')]
-    notes = [f'mean overshoot of {row.label} '
-             f'{row.measure("overshoot").mean():.3g}, mean return '
-             f'{row.measure("return").mean():.4g}' for row in pair]
+    verdict = judge(effects)
+    if notes and verdict == SEEN:
+      verdict = UNDECIDED
+    notes += [f'mean overshoot of {row.label} '
+              f'{row.measure("overshoot").mean():.3g}, mean return '
+              f'{row.measure("return").mean():.4g}' for row in pair]
   return _verdict(
       'c', f'at {EASY:g} (solvable) MetaL does what RC-D4PG does (within '
-      f'{MARGIN:g} in return and penalized return)', judge(effects), effects,
-      pair, notes, grid, EASY)
+      f'{MARGIN:g} in return and penalized return)', verdict, effects, pair,
+      notes, grid, EASY)
 
 
 def _collapse(grid: collect.Grid) -> Verdict:
   """(d)"""
   rows = _at(grid, HARD, variants.METAL, variants.RC_D4PG, variants.D4PG)
-  effects, notes = [], []
+  effects, notes = [], _unlearned(rows[2:])
+  verdict = UNDECIDED
   if rows:
     metal, constrained, free = [row.measure('return') for row in rows]
     level = statistics.LEVEL / 2
@@ -171,12 +181,13 @@ def _collapse(grid: collect.Grid) -> Verdict:
             [(1, metal), (-COLLAPSED, free)], level)),
         Effect(f'{COLLAPSED:g} R of D4PG - R of RC-D4PG', statistics.contrast(
             [(COLLAPSED, free), (-1, constrained)], level))]
-    notes = ['mean returns ' + ', '.join(
+    verdict = UNDECIDED if notes else judge(effects)
+    notes += ['mean returns ' + ', '.join(
         f'{row.label} {row.measure("return").mean():.4g}' for row in rows)]
   return _verdict(
       'd', f"at {HARD:g} (unsolvable) RC-D4PG's return collapses (below "
-      f"{COLLAPSED:g} of D4PG's) and MetaL's does not", judge(effects), effects,
-      rows, notes, grid, HARD)
+      f"{COLLAPSED:g} of D4PG's) and MetaL's does not", verdict, effects, rows,
+      notes, grid, HARD)
 
 
 def _over_training(
@@ -202,7 +213,7 @@ def _over_training(
   else:
     verdict = UNDECIDED
   return _verdict(
-      name, f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}',
+      f'{name}-{optimizer}', f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}',
       verdict, effects, [], notes, grid, coefficient,
       n=len(runs), runs=runs)
 
@@ -250,7 +261,7 @@ def _shaping(grid: collect.Grid) -> Verdict:
   return _verdict(
       'h', 'RS-D4PG depends strongly on its lambda (best and worst differ by '
       f'more than {MARGIN:g} in penalized return)', verdict, effects, rows,
-      notes, grid)
+      notes, grid, about_metal=False)
 
 
 # --- What they share ----------------------------------------------------------
@@ -261,6 +272,13 @@ def _at(grid: collect.Grid, coefficient: float, *labels: str
   """Agents over common conditions of one coefficient; [] without."""
   conditions = [c for c in grid.conditions if c.safety_coeff == coefficient]
   return aggregate.common(grid, labels, conditions) if conditions else []
+
+
+def _unlearned(rows: Sequence[aggregate.Scores]) -> List[str]:
+  """A note for each of the agents that has not learned the task."""
+  return [f'{row.label} has not learned the task: mean return '
+          f'{row.measure("return").mean():.4g} < {LEARNED:g}'
+          for row in rows if row.measure('return').mean() < LEARNED]
 
 
 def _difference(one: aggregate.Scores, other: aggregate.Scores, measure: str,
@@ -274,8 +292,13 @@ def _verdict(name: str, claim: str, verdict: str, effects: Sequence[Effect],
              rows: Sequence[aggregate.Scores], notes: Sequence[str],
              grid: collect.Grid, coefficient: Optional[float] = None,
              key: Optional[Callable[[Effect], float]] = None,
-             n: int = 0, runs: Sequence[collect.ScoredRun] = ()) -> Verdict:
-  """Puts a line together; its effect is the first, or the smallest by `key`."""
+             n: int = 0, runs: Sequence[collect.ScoredRun] = (),
+             about_metal: bool = True) -> Verdict:
+  """Puts a line together; its effect is the first, or the smallest by `key`.
+
+  A claim about MetaL that is not seen gets what the parts of its meta-gradient
+  say; those over training (with `runs`) always do.
+  """
   if not effects:
     return Verdict(name, claim, UNDECIDED, statistics.Interval(
         *[float('nan')] * 3), n, '; '.join(['No data for it', *notes]) + '.')
@@ -284,7 +307,7 @@ def _verdict(name: str, claim: str, verdict: str, effects: Sequence[Effect],
   if n < statistics.ENOUGH_SEEDS:
     parts.append(f'underpowered with n = {n}' if n > 1 else
                  'n = 1: no interval')
-  if verdict != SEEN:
+  if about_metal and (runs or verdict == NOT_SEEN):
     parts.append(dynamics.gradient_parts(runs or _metal(grid, coefficient)))
   shown = min(effects, key=key) if key else effects[0]
   return Verdict(name, claim, verdict, shown.interval, n,

@@ -52,18 +52,18 @@ def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
 
 
 def satisfied_at(run: collect.ScoredRun) -> int:
-  """Index of the first episode after which smoothed J_C is within beta.
+  """Index of the first episode within beta after the peak of J_C, smoothed.
 
-  Counted from the first time that it is above; -1 if that never happens, 0 if
-  it never is above.
+  0 if J_C never was above beta, -1 if it stayed there after its peak. (The peak,
+  since an untrained agent may satisfy a constraint by doing nothing.)
   """
   j_c = curves.smooth(run.run.per_constraint('penalty'),
                       curves.window(run.run.num_episodes))[:, 0]
-  above = np.flatnonzero(j_c > run.run.thresholds[0])
-  if not above.size:
+  peak = int(np.argmax(j_c))
+  if j_c[peak] <= run.run.thresholds[0]:
     return 0
-  within = np.flatnonzero(j_c[above[0]:] <= run.run.thresholds[0])
-  return int(above[0] + within[0]) if within.size else -1
+  within = np.flatnonzero(j_c[peak:] <= run.run.thresholds[0])
+  return peak + int(within[0]) if within.size else -1
 
 
 def rises(runs: Sequence[collect.ScoredRun]) -> Measured:

@@ -59,7 +59,7 @@ class Variant(NamedTuple):
 def outer_label(outer_loss: str) -> str:
   """The name of MetaL with that outer loss."""
   return METAL if outer_loss == 'critic' else (
-      f'{METAL}, {outer_loss.replace("_", "+")} loss')
+      f'{METAL} ({outer_loss.replace("_", "+")})')
 
 
 def base_label(run: run_folder.RunFolder) -> str:
