@@ -28,13 +28,15 @@ class Panel(NamedTuple):
     ylabel: of its axis.
     series: from a run to `[E, columns]`; NaN where there is no number.
     threshold: whether to draw the thresholds.
-    log: whether the axis is logarithmic.
+    log: whether the axis is logarithmic, and means are of the logarithm.
+    combine: of the smoothed series, `[E, columns]` to `[E, fewer]`.
     labels: the agents that are drawn; all if there are none.
   """
   ylabel: str
   series: Callable[[collect.ScoredRun], np.ndarray]
   threshold: bool = False
   log: bool = False
+  combine: Callable[[np.ndarray], np.ndarray] = lambda smoothed: smoothed
   labels: Tuple[str, ...] = ()
 
 
@@ -47,10 +49,23 @@ def column(name: str) -> Callable[[collect.ScoredRun], np.ndarray]:
   return series
 
 
-def weights_share(run: collect.ScoredRun) -> np.ndarray:
-  """|through the weights| / (|direct| + |through the weights|), `[E, K]`."""
-  direct = np.abs(run.run.per_constraint('meta_gradient_direct'))
-  weights = np.abs(run.run.per_constraint('meta_gradient_weights'))
+def gradient_sizes(run: collect.ScoredRun) -> np.ndarray:
+  """|direct| and |through the weights| of the meta-gradient, `[E, 2 K]`."""
+  return np.abs(np.concatenate([
+      run.run.per_constraint('meta_gradient_direct'),
+      run.run.per_constraint('meta_gradient_weights')], axis=1))
+
+
+def weights_share(sizes: np.ndarray) -> np.ndarray:
+  """|through the weights| / (|direct| + |through the weights|).
+
+  Args:
+    sizes: `[..., 2 K]` as in `gradient_sizes`, or means of them.
+
+  Returns:
+    `[..., K]`; NaN where there is no gradient at all.
+  """
+  direct, weights = np.split(sizes, 2, axis=-1)
   with np.errstate(invalid='ignore', divide='ignore'):
     return weights / (direct + weights)
 
@@ -134,14 +149,15 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   panels = [
       Panel('direct', direct),
       Panel('through weights', column('meta_gradient_weights')),
-      Panel('share of weights', weights_share, log=True)]
+      Panel('share of weights', gradient_sizes, log=True,
+            combine=weights_share)]
   return _figure(
       'meta_gradient', title, panels,
       [c for c in grid.conditions if c.problem == problem and any(
           run.condition == c for run in runs)], grid, looks, labels,
       f' On {problem}. Through lambda in the validation target (direct) and '
       'through the updated critic weights; their signs say where alpha_lambda '
-      'goes (against them). Share: of the sum of the absolute terms.')
+      'goes (against them). Share: of the sum of the absolute terms, each smoothed.')
 
 
 def _nearest(grid: collect.Grid, coefficient: float
@@ -174,7 +190,9 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
         _panel(axes[i, j], panel, condition, grid, looks, drawn)
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
-      axes[0, j].set_title(str(condition).replace(', coef', '\ncoef'))
+      # A fixed height: beside a power of ten it would be moved up.
+      axes[0, j].set_title(str(condition).replace(', coef', '\ncoef'), y=1,
+                           pad=14)
       axes[-1, j].set_xlabel('training episode')
     handles = [
         axes[0, 0].plot([], [], color=looks[label].color,
@@ -190,8 +208,8 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
   return style.made(
       stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
       f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the axis '
-      'where it is wider than the seeds themselves). Training episodes, '
-      'exploration included.' + more, figure)
+      'where it is wider than the seeds themselves; on logarithmic axes, of '
+      'the logarithm). Training episodes, exploration included.' + more, figure)
 
 
 def _panel(axes, panel: Panel, condition: collect.Condition,
@@ -235,7 +253,8 @@ def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
     return []
   length = min(run.run.num_episodes for run in runs)
   width = window(length)
-  seeds = np.stack([smooth(panel.series(run)[:length], width) for run in runs])
+  seeds = np.stack([
+      panel.combine(smooth(panel.series(run)[:length], width)) for run in runs])
   kept = np.unique(np.linspace(0, length - 1, min(length, _MOST_POINTS)).round(
       ).astype(int))
   seeds, episodes = seeds[:, kept], kept + 1
@@ -244,13 +263,21 @@ def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
         _CONSTRAINT_DASHES[k % len(_CONSTRAINT_DASHES)])
     for seed in seeds[..., k]:
       axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6)
-    mean, low, high = statistics.mean_intervals(seeds[..., k])
+    mean, low, high = _interval(seeds[..., k], panel.log)
     axes.plot(episodes, mean, color=look.color, linewidth=1.8, linestyle=dashes,
               zorder=3)
     if len(runs) >= _BAND_SEEDS:
       axes.fill_between(episodes, low, high, color=look.color, alpha=0.12,
                         linewidth=0, zorder=1)
   return [seeds]
+
+
+def _interval(values: np.ndarray, log: bool) -> Sequence[np.ndarray]:
+  """Mean and interval over seeds `[n, points]`, of the logarithm if `log`."""
+  if not log:
+    return statistics.mean_intervals(values)
+  positive = np.where(values > 0, values, np.nan)
+  return [np.exp(x) for x in statistics.mean_intervals(np.log(positive))]
 
 
 def _span(widths: Sequence[int]) -> str:

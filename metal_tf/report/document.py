@@ -46,7 +46,7 @@ _STYLE = """
   --soft: #f4f4f4; --quiet: #5a5a5a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b;
   --line: #3a3d42; --soft: #22252a; --quiet: #a4a8ae; } }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: var(--ink);
+body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid var(--line); }
@@ -56,9 +56,10 @@ table { border-collapse: collapse; font-size: .85rem; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid
   var(--line); font-variant-numeric: tabular-nums; vertical-align: top; }
 th { background: var(--soft); }
-td { min-width: 3rem; }
-td:first-child, th:first-child { text-align: left; white-space: nowrap; }
-td.text { text-align: left; min-width: 9rem; }
+td { white-space: nowrap; }
+td:first-child, th:first-child { text-align: left; }
+th.text { text-align: left; }
+td.text { text-align: left; white-space: normal; min-width: 14rem; }
 figure { margin: 1.5rem 0; }
 figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 figcaption { color: var(--quiet); font-size: .9rem; }
@@ -130,15 +131,18 @@ def _inline(text: str) -> str:
 
 
 def _html_table(table: Table) -> str:
-  def cell(tag, text):
-    # Sentences are set left, numbers right.
-    words = ' class="text"' if tag == 'td' and len(text) > 24 else ''
-    return f'<{tag}{words}>{_inline(text)}</{tag}>'
-  head = ''.join(cell('th', text) for text in table.header)
-  rows = ''.join('<tr>' + ''.join(cell('td', text) for text in row) + '</tr>'
-                 for row in table.rows)
-  return ('<div class="wide"><table><thead><tr>' + head + '</tr></thead><tbody>'
-          + rows + '</tbody></table></div>')
+  # Columns of sentences are set left and wrap, numbers right.
+  words = [any(len(row[i]) > 24 and re.search('[a-z]{3}', row[i])
+               for row in table.rows) for i in range(len(table.header))]
+
+  def line(tag, cells):
+    return '<tr>' + ''.join(
+        f'<{tag}{" class=text" if word else ""}>{_inline(cell)}</{tag}>'
+        for cell, word in zip(cells, words)) + '</tr>'
+
+  return ('<div class="wide"><table><thead>' + line('th', table.header) +
+          '</thead><tbody>' + ''.join(line('td', row) for row in table.rows) +
+          '</tbody></table></div>')
 
 
 _LATEX = {'&': r'\&', '%': r'\%', '_': r'\_', '#': r'\#', '±': r'$\pm$',

@@ -119,7 +119,8 @@ def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
   for name in ('meta_gradient_direct', 'meta_gradient_weights', 'clipped_mass'):
     means[name] = np.mean([np.nanmean(curves.column(name)(run))
                            for run in runs])
-  share = np.mean([np.nanmean(curves.weights_share(run)) for run in runs])
+  share = np.mean(curves.weights_share(np.mean(
+      [np.nanmean(curves.gradient_sizes(run), axis=0) for run in runs], axis=0)))
   ends = [np.mean([curves.column(name)(run)[-1].mean() for run in runs])
           for name in ('lambda', 'alpha_lambda')]
   return (

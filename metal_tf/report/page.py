@@ -78,7 +78,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
 
 def _opening(grid: collect.Grid) -> List[document.Block]:
   left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
-  others = (f'; {left_out} others are listed at the end and in no statistics'
+  others = (f'; the other runs ({left_out}) are listed at the end and in no '
+            'statistics'
             if left_out else '')
   return [document.Text(
       f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
@@ -114,7 +115,10 @@ def _claims(verdicts: Sequence[claims.Verdict]) -> List[document.Block]:
           'docs/report.md): seen if every 95 % interval (widened where a claim '
           'has several) lies where the claim says, not seen if one lies '
           'entirely elsewhere, undecided otherwise.'),
-      tables.verdicts(verdicts)]
+      tables.verdicts(verdicts),
+      document.Text('What stands behind each:'),
+      document.Items([f'**{verdict.id}**: {verdict.diagnosis}'
+                      for verdict in verdicts])]
 
 
 def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],

@@ -5,7 +5,7 @@ else there is. Agents are also told apart by position, marker or dashes.
 """
 
 import io
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Sequence
 
 import matplotlib
 from matplotlib import figure as mpl_figure
@@ -25,7 +25,7 @@ _KNOWN: Dict[str, str] = {
     variants.outer_label('actor'): '#882255',
 }
 _OTHERS = ('#44AA99', '#999933', '#AA4499', '#117733', '#DDCC77', '#88CCEE')
-_MARKERS = 'osD^vP*X<>'
+_MARKERS = 'osD^vP*X<>hpd8'
 _DASHES = ('-', (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 
 # Text sizes are for a width of 9 inches shown on a phone as well.
@@ -71,15 +71,19 @@ class Missing(NamedTuple):
 
 
 def looks(labels: Sequence[str]) -> Dict[str, Look]:
-  """Returns the look of each of all the agents of a report."""
-  others: List[str] = [label for label in labels if label not in _KNOWN]
+  """Returns the look of each of all the agents of a report.
+
+  The paper's agents look the same in every report.
+  """
+  others = [label for label in labels if label not in _KNOWN]
   found = {}
-  for i, label in enumerate(labels):
-    rank = others.index(label) if label in others else None
-    color = (_KNOWN[label] if rank is None
-             else _OTHERS[rank % len(_OTHERS)])
-    order = i if rank is None else i + rank
-    found[label] = Look(color, _MARKERS[order % len(_MARKERS)],
+  for label in labels:
+    known = label in _KNOWN
+    i = list(_KNOWN).index(label) if known else (
+        len(_KNOWN) + others.index(label))
+    color = _KNOWN[label] if known else (
+        _OTHERS[others.index(label) % len(_OTHERS)])
+    found[label] = Look(color, _MARKERS[i % len(_MARKERS)],
                         _DASHES[i % len(_DASHES)])
   return found
 

@@ -19,8 +19,7 @@ _PAPER = os.path.join(
     'testdata', 'paper_table1.csv')
 _NONE = '–'
 
-# Of a measure: decimals, enough for the paper's.
-_DECIMALS = {'penalized_return': 2, 'return': 2, 'penalty': 4, 'overshoot': 4}
+_DECIMALS = {'penalized_return': 1, 'return': 1, 'penalty': 3, 'overshoot': 3}
 
 
 class PaperRow(NamedTuple):
@@ -169,10 +168,9 @@ def improvement(found: aggregate.AcrossTasks) -> document.Table:
 def verdicts(found: Sequence[claims.Verdict]) -> document.Table:
   """The claims."""
   return document.Table(
-      ['', 'claim', 'verdict', 'effect [95 %]', 'n', 'what stands behind it'],
+      ['', 'claim', 'verdict', 'effect [95 %]', 'n'],
       [[verdict.id, verdict.claim, f'**{verdict.verdict}**',
-        interval(verdict.effect, 2), f'{verdict.n}', verdict.diagnosis]
-       for verdict in found])
+        interval(verdict.effect, 2), f'{verdict.n}'] for verdict in found])
 
 
 def settings(grid: collect.Grid) -> document.Table:
