@@ -13,6 +13,12 @@ from metal_tf.report import variants
 SWEEP = 'sweep.json'
 FAILED = 'failed'
 
+# What is read of a log.
+_COLUMNS = ('episode_return', 'penalized_return', 'clipped_mass')
+_PER_CONSTRAINT = (
+    'penalty', 'lambda', 'alpha_lambda', 'effective_rate',
+    'meta_gradient_direct', 'meta_gradient_weights')
+
 
 class ReportError(Exception):
   """No report can be made; the message says why in one sentence."""
@@ -128,7 +134,9 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   for i, path in enumerate(paths):
     name = os.path.relpath(path, root)
     try:
-      folders.append((name, run_folder.read(path)))
+      run = run_folder.read(path)
+      _check_columns(run)
+      folders.append((name, run))
     except run_folder.RunFolderError as error:
       absent.append(Absent(name, str(error).replace(path, 'the folder')))
     if (i + 1) % 20 == 0:
@@ -145,6 +153,16 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   absent += [Absent(name, why) for name, why in failures.items()
              if name not in unreadable]
   return Grid(tuple(_without_twins(runs)), tuple(absent))
+
+
+def _check_columns(run: run_folder.RunFolder) -> None:
+  """Raises RunFolderError if the log lacks what the report is made of."""
+  needed = [*_COLUMNS, *(f'{column}/{name}' for name in run.constraint_names
+                         for column in _PER_CONSTRAINT)]
+  missing = [column for column in needed if column not in run.episodes]
+  if run.num_episodes and missing:
+    raise run_folder.RunFolderError(
+        f'its log has no {", ".join(missing)}.')
 
 
 def _first(absent: List[Absent]) -> str:

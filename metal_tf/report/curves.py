@@ -15,7 +15,7 @@ Outcome = Union[style.Made, style.Missing]
 _ANALYSED = registry.TASKS['cartpole']
 _COEFFICIENTS = (max(registry.SAFETY_COEFFICIENTS),
                  min(registry.SAFETY_COEFFICIENTS))
-_MOST_POINTS = 400
+_MOST_POINTS = 200
 # Of two seeds the interval is 12.7 standard errors to either side: a curtain.
 _BAND_SEEDS = 3
 _CONSTRAINT_DASHES = ('-', '-.', ':')
@@ -262,12 +262,13 @@ def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
     dashes = look.dashes if seeds.shape[2] == 1 else (
         _CONSTRAINT_DASHES[k % len(_CONSTRAINT_DASHES)])
     for seed in seeds[..., k]:
-      axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6)
+      axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6,
+                rasterized=True)
     mean, low, high = _interval(seeds[..., k], panel.log)
     axes.plot(episodes, mean, color=look.color, linewidth=1.8, linestyle=dashes,
               zorder=3)
     if len(runs) >= _BAND_SEEDS:
-      axes.fill_between(episodes, low, high, color=look.color, alpha=0.12,
+      axes.fill_between(episodes, low, high, color=look.color, alpha=0.12, rasterized=True,
                         linewidth=0, zorder=1)
   return [seeds]
 

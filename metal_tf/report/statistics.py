@@ -1,7 +1,7 @@
 """Statistics of scores by seed: intervals, tests, effect sizes, aggregates.
 
 Pure functions. A score belongs to one seed; `[n]` are the scores of n seeds of
-one algorithm. What cannot be computed (one seed, no spread) is NaN.
+one algorithm. What cannot be computed (a test of one seed, say) is NaN.
 """
 
 from typing import List, NamedTuple, Sequence, Tuple
@@ -63,7 +63,8 @@ def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
     level: 1 - coverage.
 
   Returns:
-    Without an interval if a group has fewer than two scores or none has spread.
+    Without an interval if a group has fewer than two scores; with one of no
+    width if no group has any spread.
   """
   estimate = float(sum(weight * np.mean(values) for weight, values in terms))
   if any(len(values) < 2 for _, values in terms):
@@ -71,7 +72,7 @@ def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
   parts = np.array([weight**2 * np.var(values, ddof=1) / len(values)
                     for weight, values in terms])
   if not parts.sum() > 0:
-    return Interval(estimate, _NAN, _NAN)
+    return Interval(estimate, estimate, estimate)
   sizes = np.array([len(values) for _, values in terms])
   df = parts.sum()**2 / np.sum(parts**2 / (sizes - 1))
   half = scipy.stats.t.ppf(1 - level / 2, df) * np.sqrt(parts.sum())

@@ -56,10 +56,16 @@ class StatisticsTest(parameterized.TestCase):
 
   @parameterized.parameters(([1.0], [2.0, 3.0]), ([2.0, 2.0], [3.0, 3.0]))
   def test_nothing_is_made_up_from_one_seed_or_without_spread(self, x, y):
-    for interval in (statistics.contrast([(1, x), (-1, y)]),
-                     statistics.hedges_g(x, y), statistics.welch(x, y)):
-      self.assertTrue(math.isnan(interval[1]))
-      self.assertTrue(math.isnan(interval[2]))
+    for found in (statistics.hedges_g(x, y), statistics.welch(x, y)):
+      self.assertTrue(math.isnan(found[1]))
+      self.assertTrue(math.isnan(found[2]))
+
+  def test_intervals_of_one_seed_and_without_spread(self):
+    one = statistics.contrast([(1, [1.0]), (-1, [2.0, 3.0])])
+    self.assertEqual(one.estimate, -1.5)
+    self.assertTrue(math.isnan(one.low) and math.isnan(one.high))
+    self.assertEqual(
+        statistics.contrast([(1, [2.0, 2.0]), (-1, [3.0, 3.0])]), (-1, -1, -1))
 
   def test_hedges_g_by_hand(self):
     # Pooled variance (3 * 5/3 + 2 * 13) / 5 = 6.2; the exact correction for

@@ -32,13 +32,14 @@ _TITLES = {algorithm_lib.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
 PAPER = (METAL, RC_D4PG, D4PG, 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')
 OUTER_LOSSES = ('critic', 'actor_critic', 'actor')
 
-# Starts of the names of settings that only some algorithms use. An algorithm
-# that is not listed uses all.
+# Starts of the names of settings that an algorithm does not use, or that its
+# label says. An algorithm that is not listed uses all.
 _META = ('meta_', 'outer_', 'validation_fraction')
 _LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
 _UNUSED: Dict[str, Tuple[str, ...]] = {
+    algorithm_lib.METAL.name: ('outer_loss',),
     'rc_d4pg': _META,
-    'rs_d4pg': _META + _LAGRANGE,
+    'rs_d4pg': _META + _LAGRANGE + ('lagrange_multiplier',),
     'd4pg': _META + _LAGRANGE + ('lagrange_multiplier',),
 }
 
