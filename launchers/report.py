@@ -1,4 +1,4 @@
-"""Reports on finished runs: `bazel run //launchers:report -- --runs=DIR --output=DIR`.
+"""Reports on runs: `bazel run //launchers:report -- --runs=DIR --output=DIR`.
 
 Tables, tests and figures of the paper, from folders of runs alone: see
 docs/report.md. Imports no TensorFlow.

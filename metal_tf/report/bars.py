@@ -1,4 +1,4 @@
-"""The figures that show final scores: the paper's 1, 2 and 3, and the trade-off."""
+"""The figures of final scores: the paper's 1, 2 and 3, and the trade-off."""
 
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
@@ -91,8 +91,9 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Return against overshoot."""
   rows = aggregate.rows(grid)
   full = max(len(row.conditions) for row in rows)
-  front = pareto([(row.measure('overshoot').mean(), row.measure('return').mean())
-                  for row in rows if len(row.conditions) == full])
+  front = pareto([
+      (row.measure('overshoot').mean(), row.measure('return').mean())
+      for row in rows if len(row.conditions) == full])
   figure = style.new(7.5, 5)
   with style.context():
     axes = figure.subplots()
@@ -130,7 +131,7 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
 
 def pareto(points: Sequence[Tuple[float, float]]
            ) -> List[Tuple[float, float]]:
-  """The points that none beats in both, by overshoot (x, less) and return (y)."""
+  """The points that none beats in both overshoot (x, less) and return (y)."""
   front: List[Tuple[float, float]] = []
   for point in sorted(points, key=lambda p: (p[0], -p[1])):
     if not front or point[1] > front[-1][1]:
@@ -195,8 +196,8 @@ def _lacking(names: Sequence[str]) -> str:
 
 
 def _over(rows: Sequence[aggregate.Scores]) -> str:
-  return (f'Means over {len(rows[0].conditions)} condition(s) that all have; n = '
-          + _listed([f'{len(row.seeds)}' for row in rows]) + '.')
+  return (f'Means over {len(rows[0].conditions)} condition(s) that all have; '
+          'n = ' + _listed([f'{len(row.seeds)}' for row in rows]) + '.')
 
 
 def _differing(groups: Sequence[_Group]) -> str:

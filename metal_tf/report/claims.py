@@ -213,7 +213,8 @@ def _over_training(
   else:
     verdict = UNDECIDED
   return _verdict(
-      f'{name}-{optimizer}', f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}',
+      f'{name}-{optimizer}',
+      f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}',
       verdict, effects, [], notes, grid, coefficient,
       n=len(runs), runs=runs)
 
@@ -256,7 +257,7 @@ def _shaping(grid: collect.Grid) -> Verdict:
         f'{rows[-1].label} (best) - {rows[0].label} (worst)',
         _difference(rows[-1], rows[0], 'penalized_return', pairs), MARGIN)]
     verdict = judge(effects)
-    if verdict == NOT_SEEN and missing:  # Another lambda may make the difference.
+    if verdict == NOT_SEEN and missing:  # Another lambda may differ.
       verdict = UNDECIDED
   return _verdict(
       'h', 'RS-D4PG depends strongly on its lambda (best and worst differ by '

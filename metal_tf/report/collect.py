@@ -61,7 +61,7 @@ class ScoredRun(NamedTuple):
     condition: on what.
     seed: its seed.
     run: what its folder holds.
-    score: the paper's metrics over the last 100 episodes; None before the first.
+    score: the paper's metrics over its last 100 episodes; None without any.
     status: of `run_folder`, or `FAILED` where the sweep says so.
     left_out: why the run is in no statistics; '' for those that are.
   """

@@ -1,4 +1,4 @@
-"""The figures over training: the paper's figure 4, learning curves, gradients."""
+"""The figures over training: the paper's 4, learning curves, gradients."""
 
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
@@ -41,7 +41,7 @@ class Panel(NamedTuple):
 
 
 def column(name: str) -> Callable[[collect.ScoredRun], np.ndarray]:
-  """A column of `episodes.csv`, `[E, 1]`, or `[E, K]` if it is per constraint."""
+  """A column of `episodes.csv`: `[E, 1]`, `[E, K]` if per constraint."""
   def series(run):
     if name in run.run.episodes:
       return run.run.episodes[name][:, None]
@@ -113,8 +113,10 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   panels = [
       _RETURN, _J_C,
       Panel(r'$\lambda$', column('lambda'), labels=learned),
-      Panel(r'$\alpha_\lambda$', column('alpha_lambda'), labels=(variants.METAL,)),
-      Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'), log=True, labels=learned)]
+      Panel(r'$\alpha_\lambda$', column('alpha_lambda'),
+            labels=(variants.METAL,)),
+      Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
+            log=True, labels=learned)]
   return _figure('figure4', title, panels, columns, grid, looks,
                  variants.PAPER[:3],
                  f' Not there: {", ".join(missing)}.' if missing else '')
@@ -128,7 +130,8 @@ def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
   for condition in grid.conditions:
     problems.setdefault(condition.problem, []).append(condition)
   for i, (problem, conditions) in enumerate(problems.items()):
-    panels = [_RETURN, _J_C, Panel('penalized return', column('penalized_return'))]
+    panels = [
+        _RETURN, _J_C, Panel('penalized return', column('penalized_return'))]
     found.append(_figure(
         f'learning_curves_{i + 1}', f'Learning curves: {problem}', panels,
         conditions, grid, looks, grid.labels))
@@ -157,12 +160,13 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
           run.condition == c for run in runs)], grid, looks, labels,
       f' On {problem}. Through lambda in the validation target (direct) and '
       'through the updated critic weights; their signs say where alpha_lambda '
-      'goes (against them). Share: of the sum of the absolute terms, each smoothed.')
+      'goes (against them). Share: of the sum of the absolute terms, each '
+      'smoothed.')
 
 
 def _nearest(grid: collect.Grid, coefficient: float
              ) -> List[collect.Condition]:
-  """Figure 4's condition at a coefficient: the paper's threshold, or near it."""
+  """Figure 4's condition at a coefficient: the paper's, or near it."""
   possible = [
       c for c in grid.conditions
       if c.domain == _ANALYSED.domain and c.safety_coeff == coefficient
@@ -207,8 +211,8 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
               f'Smoothed over the last {_span(widths)} episodes')
   return style.made(
       stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
-      f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the axis '
-      'where it is wider than the seeds themselves; on logarithmic axes, of '
+      f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
+      'axis where it is wider than the seeds themselves; on logarithmic axes, of '
       'the logarithm). Training episodes, exploration included.' + more, figure)
 
 
@@ -268,8 +272,8 @@ def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
     axes.plot(episodes, mean, color=look.color, linewidth=1.8, linestyle=dashes,
               zorder=3)
     if len(runs) >= _BAND_SEEDS:
-      axes.fill_between(episodes, low, high, color=look.color, alpha=0.12, rasterized=True,
-                        linewidth=0, zorder=1)
+      axes.fill_between(episodes, low, high, color=look.color, alpha=0.12,
+                        linewidth=0, zorder=1, rasterized=True)
   return [seeds]
 
 

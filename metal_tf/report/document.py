@@ -42,14 +42,15 @@ class Picture(NamedTuple):
 Block = Union[Heading, Text, Items, Table, Picture]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #d5d5d5;
-  --soft: #f4f4f4; --quiet: #5a5a5a; }
+:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff;
+  --line: #d5d5d5; --soft: #f4f4f4; --quiet: #5a5a5a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b;
   --line: #3a3d42; --soft: #22252a; --quiet: #a4a8ae; } }
 body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
-h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid var(--line); }
+h2 { font-size: 1.25rem; margin-top: 2.4rem;
+  border-bottom: 1px solid var(--line); }
 h3 { font-size: 1.05rem; margin-top: 1.6rem; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .85rem; }
@@ -61,7 +62,7 @@ td:first-child, th:first-child { text-align: left; }
 th.text { text-align: left; }
 td.text { text-align: left; white-space: normal; min-width: 14rem; }
 figure { margin: 1.5rem 0; }
-figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+figure img { max-width: 100%; height: auto; background: #fff; }
 figcaption { color: var(--quiet); font-size: .9rem; }
 code { background: var(--soft); padding: 0 .2em; overflow-wrap: anywhere; }
 """

@@ -54,8 +54,8 @@ def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
 def satisfied_at(run: collect.ScoredRun) -> int:
   """Index of the first episode within beta after the peak of J_C, smoothed.
 
-  0 if J_C never was above beta, -1 if it stayed there after its peak. (The peak,
-  since an untrained agent may satisfy a constraint by doing nothing.)
+  0 if J_C never was above beta, -1 if it stayed there after its peak. (The
+  peak, since an untrained agent may satisfy a constraint by doing nothing.)
   """
   j_c = curves.smooth(run.run.per_constraint('penalty'),
                       curves.window(run.run.num_episodes))[:, 0]
@@ -106,7 +106,7 @@ def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
       ('fall of alpha_lambda', np.array(down), 0.0, _INF),
       ('share of lambda moved in the last quarter', np.array(moved), -_INF,
        SETTLED)),
-                  ('lambda at the end: ' + ', '.join(f'{x:.3g}' for x in last),))
+                  (f'lambda at the end: {", ".join(f"{x:.3g}" for x in last)}',))
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
@@ -119,8 +119,8 @@ def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
   for name in ('meta_gradient_direct', 'meta_gradient_weights', 'clipped_mass'):
     means[name] = np.mean([np.nanmean(curves.column(name)(run))
                            for run in runs])
-  share = np.mean(curves.weights_share(np.mean(
-      [np.nanmean(curves.gradient_sizes(run), axis=0) for run in runs], axis=0)))
+  sizes = [np.nanmean(curves.gradient_sizes(run), axis=0) for run in runs]
+  share = np.mean(curves.weights_share(np.mean(sizes, axis=0)))
   ends = [np.mean([curves.column(name)(run)[-1].mean() for run in runs])
           for name in ('lambda', 'alpha_lambda')]
   return (

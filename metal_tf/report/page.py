@@ -34,17 +34,17 @@ TITLE = 'metal_tf: report of runs'
 
 _MEASURES = (
     "A run's score is fixed in advance: its last "
-    f'{metrics.WINDOW} training episodes, exploration included. R is their mean '
-    'return, J_C their mean penalty per step, overshoot max(0, J_C − β) of that '
-    f'mean, and R_penalized = R − {metrics.KAPPA:g} × overshoot. A condition is '
-    'a domain with a constraint, a threshold β and a safety coefficient. Over '
-    'several conditions, the scores of a seed are averaged first, then mean and '
-    'standard deviation (n − 1) are taken over seeds.')
+    f'{metrics.WINDOW} training episodes, exploration included. R is their '
+    'mean return, J_C their mean penalty per step, overshoot max(0, J_C − β) '
+    f'of that mean, and R_penalized = R − {metrics.KAPPA:g} × overshoot. A '
+    'condition is a domain with a constraint, a threshold β and a safety '
+    'coefficient. Over several conditions, the scores of a seed are averaged '
+    'first, then mean and standard deviation (n − 1) are taken over seeds.')
 _BLOCKS = (
     'Each agent is averaged over the largest complete block of its own runs: '
     'all seeds that have all of the block\'s conditions. Rows over different '
-    'conditions (‡) are not comparable with each other; the tests below compare '
-    'MetaL with each agent over conditions that both have.')
+    'conditions (‡) are not comparable with each other; the tests below '
+    'compare MetaL with each agent over conditions that both have.')
 
 
 def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
@@ -61,8 +61,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
   """
   if not grid.used:
     raise collect.ReportError(
-        f'none of the {len(grid.runs)} runs is finished, so there are no scores '
-        'yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
+        f'none of the {len(grid.runs)} runs is finished, so there are no '
+        'scores yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
                             for run in grid.runs[:3]) + '.')
   rows = aggregate.rows(grid)
   verdicts = claims.all_claims(grid)
@@ -88,8 +88,8 @@ def _opening(grid: collect.Grid) -> List[document.Block]:
 
 def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
             ) -> List[document.Block]:
-  notes = [f'{row.label}: seeds {", ".join(map(str, row.left_out))} lack some of '
-           f'its {len(row.conditions)} conditions and are left out.'
+  notes = [f'{row.label}: seeds {", ".join(map(str, row.left_out))} lack some '
+           f'of its {len(row.conditions)} conditions and are left out.'
            for row in rows if row.left_out]
   sizes = sorted({len(row.seeds) for row in rows})
   multiple = any(len(c.constraints) > 1 for c in grid.conditions)
@@ -111,8 +111,8 @@ def _claims(verdicts: Sequence[claims.Verdict]) -> List[document.Block]:
   return [
       document.Heading('The paper\'s claims'),
       document.Text(
-          'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated in '
-          'docs/report.md): seen if every 95 % interval (widened where a claim '
+          'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated '
+          'in docs/report.md): seen if every 95 % interval (widened where a claim '
           'has several) lies where the claim says, not seen if one lies '
           'entirely elsewhere, undecided otherwise.'),
       tables.verdicts(verdicts),
@@ -129,13 +129,13 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
     blocks += [
         document.Heading('MetaL against each agent', 3),
         document.Text(
-            "Welch's t-test, two-sided, of the seeds' scores; Holm's family: all "
-            'tests of one measure in this table. Hedges\' g with the interval of '
-            'the noncentral t distribution. Smallest d found: the difference in '
-            'standard deviations that these n find with '
+            "Welch's t-test, two-sided, of the seeds' scores; Holm's family: "
+            "all tests of one measure in this table. Hedges' g with the "
+            'interval of the noncentral t distribution. Smallest d found: the '
+            'difference in standard deviations that these n find with '
             f'{100 * statistics.POWER:.0f} % power at p < {statistics.LEVEL}. '
-            'For J_C and overshoot less is better. A dash: fewer than two seeds, '
-            'or no spread, so no test.'),
+            'For J_C and overshoot less is better. A dash: fewer than two '
+            'seeds, or no spread, so no test.'),
         tables.comparisons(found)]
   else:
     blocks.append(document.Text(
@@ -144,11 +144,11 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
   return blocks + [
       document.Heading('Across conditions', 3),
       document.Text(
-          'Interquartile mean over all runs of a block, and the probability that '
-          'a run of MetaL has more R_penalized than one of the other agent on the '
-          'same condition; stratified bootstrap over seeds '
-          f'({statistics.RESAMPLES} resamples, seed {statistics.BOOTSTRAP_SEED}, '
-          'rliable), percentile intervals.' + (
+          'Interquartile mean over all runs of a block, and the probability '
+          'that a run of MetaL has more R_penalized than one of the other agent '
+          'on the same condition; stratified bootstrap over seeds '
+          f'({statistics.RESAMPLES} resamples, seed '
+          f'{statistics.BOOTSTRAP_SEED}, rliable), percentile intervals.' + (
               '' if min(len(row.seeds) for row in rows) >=
               statistics.ENOUGH_SEEDS else
               ' Underpowered: with few seeds a bootstrap interval is too '

@@ -27,8 +27,8 @@ def of(grid: collect.Grid) -> List[str]:
   if short:
     found.append(
         f'Window: {len(short)} of {len(used)} finished runs have fewer than '
-        f'{metrics.WINDOW} episodes and are scored over all they have, from the '
-        'first on (marked † in the list of runs).')
+        f'{metrics.WINDOW} episodes and are scored over all they have, from '
+        'the first on (marked † in the list of runs).')
   if seeds != [SEEDS]:
     found.append(f'Seeds: {_range(seeds)} per agent and condition instead of '
                  f'{SEEDS}.')
@@ -48,8 +48,8 @@ def of(grid: collect.Grid) -> List[str]:
   if any(not suite.startswith('realworldrl') for suite in suites):
     found.append('Simulated by ' + '; '.join(suites) + ' (the paper: the '
                  'Real-World RL suite).')
-  found.append("Where the paper's settings are unknown (its appendix), ours are "
-               'used: docs/settings.md labels each.')
+  found.append("Where the paper's settings are unknown (its appendix), ours "
+               'are used: docs/settings.md labels each.')
   return found
 
 

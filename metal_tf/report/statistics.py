@@ -81,7 +81,7 @@ def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
 
 def mean_intervals(values: np.ndarray, level: float = LEVEL
                    ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Means over seeds with their t intervals, for many points of a curve at once.
+  """Means over seeds with their t intervals, for all points of a curve at once.
 
   Args:
     values: `[n, points]`; NaN where a seed has no number.

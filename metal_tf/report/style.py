@@ -105,7 +105,8 @@ def made(stem: str, title: str, caption: str,
   files = {}
   # Without the date, equal runs give equal files.
   with matplotlib.rc_context(_RC):
-    for kind, metadata in (('png', {'Software': None}), ('svg', {'Date': None})):
+    for kind, metadata in (('png', {'Software': None}),
+                           ('svg', {'Date': None})):
       stream = io.BytesIO()
       figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
       files[kind] = stream.getvalue()

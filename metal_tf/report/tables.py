@@ -15,8 +15,8 @@ from metal_tf.report import document
 from metal_tf.report import statistics
 
 _PAPER = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-    'testdata', 'paper_table1.csv')
+    os.path.dirname(os.path.abspath(__file__)), '..', '..', 'testdata',
+    'paper_table1.csv')
 _NONE = '–'
 
 _DECIMALS = {'penalized_return': 1, 'return': 1, 'penalty': 3, 'overshoot': 3}

@@ -13,7 +13,7 @@ from metal_tf import config as config_lib
 from metal_tf.experiment import run_folder
 
 # Where and how long a run goes, not what it learns. The suite's two versions
-# give the same numbers; lengths are pooled, and the report says which there are.
+# give the same numbers; lengths are pooled, and the report says which.
 MACHINERY = frozenset((
     'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
     'evaluation_period', 'suite', 'xla'))
