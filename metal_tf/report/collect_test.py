@@ -78,7 +78,8 @@ class CollectTest(absltest.TestCase):
       stream.write('episode,episode_return\n1,2\n')
     names = {entry.name: entry.why for entry in self._collect().absent}
     self.assertCountEqual(names, ['d4pg-0.3-0', 'd4pg-0.3-1', 'sweep.json'])
-    self.assertRegex(names['d4pg-0.3-1'], 'no penalized_return, .*lambda/slider')
+    self.assertRegex(
+        names['d4pg-0.3-1'], 'no penalized_return, .*lambda/slider')
     self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
 
   def test_two_runs_of_one_seed_count_once(self):

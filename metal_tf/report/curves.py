@@ -212,8 +212,8 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
   return style.made(
       stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
       f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
-      'axis where it is wider than the seeds themselves; on logarithmic axes, of '
-      'the logarithm). Training episodes, exploration included.' + more, figure)
+      'axis where it is wider than the seeds themselves; on logarithmic axes, '
+      'of the logarithm). Training episodes, exploration included.' + more, figure)
 
 
 def _panel(axes, panel: Panel, condition: collect.Condition,

@@ -102,11 +102,11 @@ def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
     # A lambda that is 0 and stays there has settled.
     largest = max(multiplier[-1], quarter)
     moved.append(abs(multiplier[-1] - quarter) / largest if largest else 0.0)
+  ends = ', '.join(f'{x:.3g}' for x in last)
   return Measured((
       ('fall of alpha_lambda', np.array(down), 0.0, _INF),
       ('share of lambda moved in the last quarter', np.array(moved), -_INF,
-       SETTLED)),
-                  (f'lambda at the end: {", ".join(f"{x:.3g}" for x in last)}',))
+       SETTLED)), (f'lambda at the end: {ends}',))
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:

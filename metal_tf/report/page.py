@@ -112,8 +112,8 @@ def _claims(verdicts: Sequence[claims.Verdict]) -> List[document.Block]:
       document.Heading('The paper\'s claims'),
       document.Text(
           'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated '
-          'in docs/report.md): seen if every 95 % interval (widened where a claim '
-          'has several) lies where the claim says, not seen if one lies '
+          'in docs/report.md): seen if every 95 % interval (widened where a '
+          'claim has several) lies where the claim says, not seen if one lies '
           'entirely elsewhere, undecided otherwise.'),
       tables.verdicts(verdicts),
       document.Text('What stands behind each:'),
@@ -145,8 +145,8 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
       document.Heading('Across conditions', 3),
       document.Text(
           'Interquartile mean over all runs of a block, and the probability '
-          'that a run of MetaL has more R_penalized than one of the other agent '
-          'on the same condition; stratified bootstrap over seeds '
+          'that a run of MetaL has more R_penalized than one of the other '
+          'agent on the same condition; stratified bootstrap over seeds '
           f'({statistics.RESAMPLES} resamples, seed '
           f'{statistics.BOOTSTRAP_SEED}, rliable), percentile intervals.' + (
               '' if min(len(row.seeds) for row in rows) >=

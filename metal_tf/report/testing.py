@@ -15,7 +15,8 @@ from metal_tf.report import variants
 _ROOT = os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SMALL_GRID = os.path.join(_ROOT, 'testdata', 'small_grid')
-PROBLEM = collect.Condition('cartpole', '', ('balance_velocity',), (0.115,), 0.3)
+PROBLEM = collect.Condition(
+    'cartpole', '', ('balance_velocity',), (0.115,), 0.3)
 
 
 def silent(line: str) -> None:
