@@ -86,8 +86,8 @@ def block(groups: Sequence[BySeed]) -> Tuple[collect.Condition, ...]:
 
 def scores(grid: collect.Grid, label: str,
            conditions: Sequence[collect.Condition]) -> Scores:
-  """The scores of an agent's seeds that have all the conditions."""
-  runs = by_seed(grid.of(label, *conditions))
+  """The scores of those of an agent's seeds that have all the conditions."""
+  runs = by_seed(grid.of(label))
   seeds = _complete(runs, frozenset(conditions))
   values = np.array([
       [collect.measures(runs[seed][condition]) for condition in conditions]
@@ -109,10 +109,7 @@ def rows(grid: collect.Grid,
   for label in grid.labels:
     chosen = block([by_seed(grid.of(label, *conditions))])
     if chosen:
-      row = scores(grid, label, chosen)
-      seeds = by_seed(grid.of(label, *conditions))
-      found.append(row._replace(
-          left_out=tuple(sorted(set(seeds) - set(row.seeds)))))
+      found.append(scores(grid, label, chosen))
   return found
 
 

@@ -179,6 +179,12 @@ class OverTrainingTest(absltest.TestCase):
         moved['share of lambda moved in the last quarter'], [24 / 99])
     np.testing.assert_allclose(moved['fall of alpha_lambda'], [99])
 
+  def test_what_is_within_beta_by_doing_nothing_does_not_count(self):
+    penalty = np.concatenate([np.zeros(5), np.full(4, 0.5), np.zeros(3)])
+    run = testing.made_run('MetaL', 0, 900, 0.1, columns=_training(
+        np.zeros(12), np.zeros(12), penalty))
+    self.assertEqual(dynamics.satisfied_at(run), 9)
+
   def test_never_violated(self):
     run = testing.made_run('MetaL', 0, 900, 0.1, columns=_training(
         np.zeros(9), np.zeros(9), np.zeros(9)))

@@ -89,6 +89,12 @@ class CollectTest(absltest.TestCase):
     self.assertLen(left_out, 1)
     self.assertLen(self._collect().used, 20)
 
+  def test_an_unfinished_run_does_not_displace_a_finished_one(self):
+    path = testing.copy_run(self._root, 'metal-0.3-0', 'again')
+    os.remove(os.path.join(path, 'summary.json'))
+    self.assertEqual(self._run('metal-0.3-0').left_out, '')
+    self.assertEqual(self._run('again').left_out, '8 of 8 episodes')
+
   def test_archived_runs(self):
     path = os.path.join(self._root, 'metal-0.3-0', 'episodes.csv')
     before = collect.measures(self._run('metal-0.3-0'))

@@ -23,6 +23,11 @@ def of(grid: collect.Grid) -> List[str]:
   found = []
   if episodes != [EPISODES]:
     found.append(f'Episodes: {_range(episodes)} a run instead of {EPISODES}.')
+  if len(episodes) > 1:
+    lengths = {label: sorted({run.run.num_episodes for run in grid.of(label)})
+               for label in grid.labels}
+    found.append('Runs of different lengths are put together: ' + '; '.join(
+        f'{label} {_range(own)}' for label, own in lengths.items()) + '.')
   short = [run.name for run in used if run.score.episodes < metrics.WINDOW]
   if short:
     found.append(

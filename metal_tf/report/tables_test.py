@@ -60,6 +60,14 @@ class TablesTest(absltest.TestCase):
       self.assertNotIn(same, texts)
     self.assertIn('Domains: cartpole instead', texts)
 
+  def test_different_lengths_are_told(self):
+    columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.2), testing.made_run(
+            'D4PG', 0, 900, 0.2, columns=columns))
+    self.assertIn('Runs of different lengths are put together: MetaL 1; '
+                  'D4PG 2.', reductions.of(grid))
+
   def test_power(self):
     self.assertEqual(reductions.power(1),
                      'n = 1: no standard deviation and no test.')

@@ -113,6 +113,7 @@ class FullReportTest(absltest.TestCase):
   def test_failed_and_unfinished_runs_are_listed(self):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
+    self.assertRegex(text, r'Commits of metal_tf: `[0-9a-f]{40}` \(32 runs\)')
     self.assertIn('failed, exit status 1, attempts: 2', text)
     self.assertRegex(
         text, r'metal-0.3-2 .*\*\*unfinished\*\* \| 3 of 8 episodes')
