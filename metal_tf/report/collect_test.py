@@ -7,6 +7,7 @@ import os
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf import metrics
 from metal_tf.report import collect
 from metal_tf.report import testing
 
@@ -42,6 +43,11 @@ class CollectTest(absltest.TestCase):
         summary['penalized_return'], summary['return'],
         summary['constraints'][0]['penalty'],
         summary['constraints'][0]['overshoot']], rtol=1e-6)
+
+  def test_several_constraints(self):
+    run = testing.made_run('MetaL', 0, 900, 0.1)._replace(
+        score=metrics.score([900], [[0.2, 0.3]], [0.1, 0.1]))
+    np.testing.assert_allclose(collect.measures(run), [600, 900, 0.25, 0.3])
 
   def test_unfinished_runs_are_there_but_not_used(self):
     run = self._run('metal-0.3-2')

@@ -1,5 +1,6 @@
 """The figures over training: the paper's 4, learning curves, gradients."""
 
+import itertools
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
@@ -18,7 +19,7 @@ _COEFFICIENTS = (max(registry.SAFETY_COEFFICIENTS),
 _MOST_POINTS = 200
 # Of two seeds the interval is 12.7 standard errors to either side: a curtain.
 _BAND_SEEDS = 3
-_CONSTRAINT_DASHES = ('-', '-.', ':')
+_CONSTRAINT_DASHES = {'-': 'solid', '-.': 'dash-dotted', ':': 'dotted'}
 
 
 class Panel(NamedTuple):
@@ -195,8 +196,7 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
       # A fixed height: beside a power of ten it would be moved up.
-      axes[0, j].set_title(str(condition).replace(', coef', '\ncoef'), y=1,
-                           pad=14)
+      axes[0, j].set_title(_heading(condition), y=1, pad=14)
       axes[-1, j].set_xlabel('training episode')
     handles = [
         axes[0, 0].plot([], [], color=looks[label].color,
@@ -213,7 +213,26 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
       stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
       f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
       'axis where it is wider than the seeds themselves; on logarithmic axes, '
-      'of the logarithm). Training episodes, exploration included.' + more, figure)
+      'of the logarithm). Training episodes, exploration included.' + more + _dashes(columns),
+      figure)
+
+
+def _heading(condition: collect.Condition) -> str:
+  """The title of a column; several constraints need a line each."""
+  problem = condition.problem
+  if len(condition.constraints) > 1:
+    problem = problem.replace(', ', '\n')
+  return f'{problem}\ncoefficient {condition.safety_coeff:g}'
+
+
+def _dashes(columns: Sequence[collect.Condition]) -> str:
+  """Which of several constraints is drawn how, for the caption."""
+  names = max((c.constraints for c in columns), key=len)
+  if len(names) == 1:
+    return ''
+  return ' Constraints: ' + ', '.join(
+      f'{name} {words}' for name, words in zip(
+          names, itertools.cycle(_CONSTRAINT_DASHES.values()))) + '.'
 
 
 def _panel(axes, panel: Panel, condition: collect.Condition,
@@ -263,8 +282,8 @@ def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
       ).astype(int))
   seeds, episodes = seeds[:, kept], kept + 1
   for k in range(seeds.shape[2]):
-    dashes = look.dashes if seeds.shape[2] == 1 else (
-        _CONSTRAINT_DASHES[k % len(_CONSTRAINT_DASHES)])
+    dashes = look.dashes if seeds.shape[2] == 1 else list(
+        _CONSTRAINT_DASHES)[k % len(_CONSTRAINT_DASHES)]
     for seed in seeds[..., k]:
       axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6,
                 rasterized=True)

@@ -46,7 +46,7 @@ _STYLE = """
   --line: #d5d5d5; --soft: #f4f4f4; --quiet: #5a5a5a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b;
   --line: #3a3d42; --soft: #22252a; --quiet: #a4a8ae; } }
-body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink);
+body { margin: 0 auto; max-width: 72rem; padding: 1rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.25rem; margin-top: 2.4rem;

@@ -193,6 +193,29 @@ class WriteTest(absltest.TestCase):
     table, = _rows(self._output, 'table1.csv')
     self.assertEqual((table['n'], table['penalized_return_sd']), ('1', 'nan'))
 
+  def test_two_constraints(self):
+    self._keep('metal-0.3-0')
+    folder = os.path.join(self._runs, 'metal-0.3-0')
+    description = json.loads(_read(folder, 'config.json'))
+    description['constraints'].append({'name': 'b', 'threshold': 0.5})
+    with open(os.path.join(folder, 'config.json'), 'w', encoding='utf-8') as f:
+      json.dump(description, f)
+    rows = list(csv.reader(io.StringIO(_read(folder, 'episodes.csv'))))
+    seconds = [i for i, name in enumerate(rows[0]) if '/' in name]
+    with open(os.path.join(folder, 'episodes.csv'), 'w', encoding='utf-8') as f:
+      for row in rows:
+        f.write(','.join(row + [
+            row[i].replace('slider_pos', 'b') for i in seconds]) + '\n')
+    self._write()
+    text = _read(self._output, 'report.md')
+    self.assertIn('cartpole, slider_pos ≤ 0.115, b ≤ 0.5', text)
+    self.assertIn('Constraints: slider_pos solid, b dash-dotted.', text)
+    self.assertIn('J_C is their mean, overshoot their sum', text)
+    row, = _rows(self._output, 'scores.csv')
+    penalty = float(row['penalty'])
+    self.assertAlmostEqual(
+        float(row['overshoot']), penalty - 0.115 + penalty - 0.5)
+
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')
     with self.assertRaisesRegex(
