@@ -143,8 +143,9 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
       say(f'read {i + 1} of {len(paths)} runs')
   failures = _failures(root, paths, absent)
   if not folders:
+    known = absent + [Absent(*item) for item in failures.items()]
     raise ReportError(f'{root} holds no run that can be read'
-                      f'{_first(absent)}; --runs is the folder of a sweep or '
+                      f'{_first(known)}; --runs is the folder of a sweep or '
                       'of a run.')
   agents = variants.assign([run for _, run in folders])
   runs = [_scored(name, run, variant, failures.pop(name, ''))
@@ -174,17 +175,18 @@ def _failures(root: str, paths: List[str], absent: List[Absent]
   """What the sweeps say of runs that are not finished, by name."""
   found = {}
   for folder in sorted({root, *map(os.path.dirname, paths)}):
-    path = os.path.join(folder, SWEEP)
-    if not os.path.isfile(path):
+    record = os.path.join(folder, SWEEP)
+    if not os.path.isfile(record):
       continue
-    name = os.path.relpath(path, root)
+    name = os.path.relpath(record, root)
     try:
-      with open(path, encoding='utf-8') as stream:
+      with open(record, encoding='utf-8') as stream:
         entries = json.load(stream)['runs']
       for entry in entries:
-        if entry['status'] != run_folder.FINISHED:
-          found[os.path.relpath(os.path.join(folder, entry['name']), root)
-               ] = _described(entry)
+        path = os.path.join(folder, entry['name'])
+        if entry['status'] != run_folder.FINISHED or not run_folder.is_run(
+            path):
+          found[os.path.relpath(path, root)] = _described(entry)
     except (OSError, ValueError, KeyError, TypeError) as error:
       absent.append(Absent(
           name, f'cannot be read ({type(error).__name__}: {error})'))
@@ -198,6 +200,10 @@ def _described(entry: Dict[str, Any]) -> str:
     parts.append(f'exit status {entry["exit_status"]}')
   if entry.get('attempts'):
     parts.append(f'attempts: {entry["attempts"]}')
+  if entry.get('last_line'):
+    parts.append(f'its last line: {entry["last_line"]}')
+  if entry['status'] == run_folder.FINISHED:
+    parts.append('but its folder is gone')
   return ', '.join(parts)
 
 

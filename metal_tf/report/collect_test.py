@@ -60,7 +60,9 @@ class CollectTest(absltest.TestCase):
       json.dump({'runs': [
           {'name': 'metal-0.3-2', 'status': 'failed', 'exit_status': 1,
            'attempts': 2},
-          {'name': 'mesh-0.3-0', 'status': 'failed', 'exit_status': 2},
+          {'name': 'mesh-0.3-0', 'status': 'failed', 'exit_status': 2,
+           'last_line': 'No such flag.'},
+          {'name': 'gone', 'status': 'finished', 'exit_status': 0},
           {'name': 'd4pg-0.3-9', 'status': 'pending', 'exit_status': None},
           {'name': 'metal-0.3-0', 'status': 'finished', 'exit_status': 0}]},
                 stream)
@@ -70,7 +72,10 @@ class CollectTest(absltest.TestCase):
         run.left_out, '3 of 8 episodes; failed, exit status 1, attempts: 2')
     self.assertEqual(self._run('metal-0.3-0').left_out, '')
     self.assertEqual(self._collect().absent, (
-        ('mesh-0.3-0', 'failed, exit status 2'), ('d4pg-0.3-9', 'pending')))
+        ('mesh-0.3-0',
+         'failed, exit status 2, its last line: No such flag.'),
+        ('gone', 'finished, exit status 0, but its folder is gone'),
+        ('d4pg-0.3-9', 'pending')))
 
   def test_what_cannot_be_read_is_named(self):
     with open(os.path.join(self._root, 'd4pg-0.3-0', 'config.json'), 'w',
@@ -112,7 +117,12 @@ class CollectTest(absltest.TestCase):
 
   def test_nothing_to_read(self):
     empty = self.create_tempdir().full_path
-    with self.assertRaisesRegex(collect.ReportError, 'holds no run'):
+    with self.assertRaisesRegex(collect.ReportError, 'can be read; --runs'):
+      collect.collect(empty, testing.silent)
+    with open(os.path.join(empty, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'runs': [{'name': 'a', 'status': 'failed'}]}, stream)
+    with self.assertRaisesRegex(collect.ReportError, r'read \(a: failed\);'):
       collect.collect(empty, testing.silent)
     with self.assertRaisesRegex(collect.ReportError, 'is no folder'):
       collect.collect(os.path.join(empty, 'x'), testing.silent)

@@ -35,12 +35,13 @@ OUTER_LOSSES = ('critic', 'actor_critic', 'actor')
 # Starts of the names of settings that an algorithm does not use, or that its
 # label says. An algorithm that is not listed uses all.
 _META = ('meta_', 'outer_', 'validation_fraction')
+_MESH = ('mesh_',)
 _LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
 _UNUSED: Dict[str, Tuple[str, ...]] = {
-    algorithm_lib.METAL.name: ('outer_loss',),
-    'rc_d4pg': _META,
-    'rs_d4pg': _META + _LAGRANGE + ('lagrange_multiplier',),
-    'd4pg': _META + _LAGRANGE + ('lagrange_multiplier',),
+    algorithm_lib.METAL.name: _MESH + ('outer_loss',),
+    'rc_d4pg': _META + _MESH,
+    'rs_d4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
+    'd4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
 }
 
 Settings = Tuple[Tuple[str, str], ...]
