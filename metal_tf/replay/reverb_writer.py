@@ -22,6 +22,9 @@ _MAX_IN_FLIGHT = 4 * _CHUNK_LENGTH
 # gives up after some time, with what it had.
 _LONGEST_SECONDS = 0.5
 
+# How long a server may take to answer at first, before the caller is asked.
+_ANSWER_SECONDS = 3.0
+
 
 class HeldBack(RuntimeError):
   """The rate limiter did not take an insertion in time."""
@@ -45,15 +48,17 @@ class ReverbWriter:
       timeout_seconds: how long the server may hold back an insertion.
       keep_waiting: asked after that time; True waits as long again. The wait
         itself hears no signal.
+
+    Raises:
+      HeldBack: if the server did not answer in time.
     """
     self._spec = spec
     self._timeout_seconds = timeout_seconds
     self._keep_waiting = keep_waiting
-    self._transitions = client.trajectory_writer(
-        num_keep_alive_refs=_CHUNK_LENGTH)
+    self._transitions = self._open(client, _CHUNK_LENGTH)
     self._transitions.configure(
         (), num_keep_alive_refs=_CHUNK_LENGTH, max_chunk_length=_CHUNK_LENGTH)
-    self._penalties = client.trajectory_writer(num_keep_alive_refs=1)
+    self._penalties = self._open(client, 1)
     self._since_check = 0
     self._flushed_at = time.monotonic()
 
@@ -103,6 +108,21 @@ class ReverbWriter:
     """Ends the streams; what was not flushed may be lost."""
     self._transitions.close()
     self._penalties.close()
+
+  def _open(self, client: reverb.Client,
+            num_references: int) -> reverb.TrajectoryWriter:
+    """Opens a stream; a server on a busy machine may be slow to start."""
+    while True:
+      try:
+        return client.trajectory_writer(
+            num_keep_alive_refs=num_references,
+            get_signature_timeout_ms=int(1000 * _ANSWER_SECONDS))
+      except RuntimeError as e:
+        if 'Deadline' not in str(e):
+          raise
+        if not self._keep_waiting():
+          raise HeldBack('replay: the server did not answer for '
+                         f'{_ANSWER_SECONDS:g} s') from e
 
   def _flush(self, writer: reverb.TrajectoryWriter, allowed: int) -> None:
     """Waits until at most `allowed` insertions are not confirmed."""
