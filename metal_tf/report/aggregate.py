@@ -6,7 +6,7 @@ then are seeds averaged. So a seed counts only if it has all the conditions, and
 agents are compared only over conditions that both have.
 """
 
-from typing import Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -183,9 +183,18 @@ class AcrossTasks(NamedTuple):
   improvement: List[Tuple[Scores, Scores, statistics.Interval]]
 
 
-def across_tasks(grid: collect.Grid, resamples: int,
-                 reference: str = variants.METAL) -> AcrossTasks:
-  """Interquartile means of all agents, and the reference's improvement."""
+def across_tasks(
+    grid: collect.Grid, resamples: int,
+    progress: Callable[[int], None] = lambda done: None,
+    reference: str = variants.METAL) -> AcrossTasks:
+  """Interquartile means of all agents, and the reference's improvement.
+
+  Args:
+    grid: the runs.
+    resamples: of the bootstrap.
+    progress: told now and then how many are done.
+    reference: the agent that the others are held against.
+  """
   own = rows(grid)
   pairs = [pair for other in grid.labels if other != reference
            for pair in [common(grid, [reference, other])
@@ -198,7 +207,7 @@ def across_tasks(grid: collect.Grid, resamples: int,
   means, improvement = statistics.across_tasks(
       [arrays[key].values for key in keys],
       [tuple(keys.index((one.label, one.conditions)) for one in pair)
-       for pair in pairs], resamples)
+       for pair in pairs], resamples, progress)
   return AcrossTasks(
       [(row, means[keys.index((row.label, row.conditions))]) for row in own],
       [(*pair, interval) for pair, interval in zip(pairs, improvement)])

@@ -1,5 +1,6 @@
 """The content of a report, in the order in which it is read."""
 
+import time
 from typing import Callable, List, NamedTuple, Sequence
 
 from metal_tf import metrics
@@ -66,14 +67,25 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
                             for run in grid.runs[:3]) + '.')
   rows = aggregate.rows(grid)
   verdicts = claims.all_claims(grid)
-  say(f'statistics, {resamples} bootstrap resamples')
-  across = aggregate.across_tasks(grid, resamples)
+  across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
   made, missing = figures.draw(grid, say)
   blocks = [
       *_opening(grid), *_table1(grid, rows), *_claims(verdicts),
       *_statistics(grid, rows, across), *_by_domain(grid),
       *_figures(made, missing), *_runs(grid)]
   return Report(blocks, rows, made, verdicts)
+
+
+def _countdown(resamples: int, say: Callable[[str], None]
+               ) -> Callable[[int], None]:
+  """Says how far the bootstrap is, and how long it still takes."""
+  started = time.monotonic()
+
+  def progress(done: int) -> None:
+    left = (time.monotonic() - started) * (resamples / done - 1)
+    say(f'bootstrap: {done} of {resamples} resamples, {left:.0f} s to go')
+
+  return progress
 
 
 def _opening(grid: collect.Grid) -> List[document.Block]:

@@ -4,7 +4,8 @@ Pure functions. A score belongs to one seed; `[n]` are the scores of n seeds of
 one algorithm. What cannot be computed (a test of one seed, say) is NaN.
 """
 
-from typing import List, NamedTuple, Sequence, Tuple
+import itertools
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from rliable import library
@@ -228,7 +229,8 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
 
 def across_tasks(
     scores: Sequence[np.ndarray], pairs: Sequence[Tuple[int, int]],
-    resamples: int = RESAMPLES
+    resamples: int = RESAMPLES,
+    progress: Callable[[int], None] = lambda done: None
 ) -> Tuple[List[List[Interval]], List[Interval]]:
   """Interquartile means and probabilities of improvement with intervals.
 
@@ -241,12 +243,18 @@ def across_tasks(
     pairs: which algorithms to hold against each other, first over second, on
       the same tasks.
     resamples: of the bootstrap.
+    progress: told after every tenth of the resamples how many are done.
 
   Returns:
     per algorithm and metric the interquartile mean; per pair the probability.
     Without intervals where an algorithm has a single run a task.
   """
+  calls = itertools.count()  # The first is for the estimate itself.
+
   def aggregates(*drawn):
+    done = next(calls)
+    if done and done % max(1, resamples // 10) == 0:
+      progress(done)
     return np.concatenate(
         [interquartile_mean(x) for x in drawn] +
         [[probability_of_improvement(drawn[i][..., 0], drawn[j][..., 0])]

@@ -141,8 +141,11 @@ class StatisticsTest(parameterized.TestCase):
     np.random.seed(5)
     expected = np.random.random()
     np.random.seed(5)
-    first = statistics.across_tasks([x, x + 0.1], [(0, 1)], 100)
+    told = []
+    first = statistics.across_tasks(
+        [x, x + 0.1], [(0, 1)], 100, told.append)
     self.assertEqual(np.random.random(), expected)
+    self.assertEqual(told, list(range(10, 101, 10)))
     self.assertEqual(
         statistics.across_tasks([x, x + 0.1], [(0, 1)], 100), first)
 
