@@ -1,4 +1,4 @@
-"""Tests for `export`, `saved_run` and the export at the end of a run."""
+"""Tests for `export` and `saved_run`."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from metal_tf import algorithm
 from metal_tf.acting import numpy_policy
 from metal_tf.experiment import checkpoint
 from metal_tf.experiment import export
+from metal_tf.experiment import parts
 from metal_tf.experiment import run
-from metal_tf.experiment import saved_run
 from metal_tf.experiment import testing
 from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.policy import save
@@ -38,24 +38,30 @@ class ExportTest(absltest.TestCase):
     return metal_tf.load_policy(directory)(_OBSERVATIONS)
 
   def test_the_end_of_a_run_exports_the_learners_policy(self):
-    with unittest.mock.patch.object(
-        save, 'save', side_effect=save.save) as saving:
+    learners = []
+
+    def make_learner(*arguments):
+      learners.append(make(*arguments))
+      return learners[0]
+
+    make = parts.make_learner
+    with unittest.mock.patch.object(parts, 'make_learner', make_learner):
       self._train()
-    network = saving.call_args.args[1]
-    saved = saved_run.read(self.workdir).newest_checkpoint(self.fail)
-    weights = [w.tolist() for w in numpy_policy.policy_weights(network)]
-    for name, array in saved.learner.items():
-      if name.startswith('policy/'):
-        self.assertIn(array.tolist(), weights)
     directory = os.path.join(self.workdir, export.NAME)
+    policy = learners[0].networks.policy
     np.testing.assert_allclose(
-        self._actions(directory), network(tf.constant(_OBSERVATIONS)), rtol=0,
+        self._actions(directory), policy(tf.constant(_OBSERVATIONS)), rtol=0,
+        atol=1e-6)
+    in_numpy = numpy_policy.NumpyPolicy(
+        numpy_policy.policy_weights(policy), -np.ones(1), np.ones(1))
+    np.testing.assert_allclose(
+        self._actions(directory), [in_numpy(x) for x in _OBSERVATIONS], rtol=0,
         atol=1e-6)
 
     content = metal_tf.load_policy(directory).description
     self.assertEqual(content['observation'], {
         'size': 3, 'dtype': 'float32',
-        'entries': [{'name': 'position', 'size': 3}]})
+        'entries': [{'name': 'observation', 'size': 3}]})
     self.assertEqual(content['action'], {
         'size': 1, 'dtype': 'float32', 'minimum': [-1.], 'maximum': [1.]})
     self.assertEqual(content['constraints'], [
