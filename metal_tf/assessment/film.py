@@ -73,7 +73,7 @@ def draw(picture: np.ndarray, caption: Caption, names: Sequence[str],
       f'episode {caption.episode}   step {caption.step}{of_steps}   return '
       f'{caption.episode_return:.1f}', _WHITE, font)
   for k, (name, threshold) in enumerate(zip(names, thresholds)):
-    relation = '\u2264' if caption.j_c[k] <= threshold else '>'
+    relation = '<=' if caption.j_c[k] <= threshold else '>'
     canvas.text(
         (_MARGIN, height + _MARGIN + _LINE * (k + 1)),
         f'{name}: J_C {caption.j_c[k]:.3f} {relation} {threshold:g}'
