@@ -53,7 +53,8 @@ _VIDEO_EPISODES = flags.DEFINE_integer(
 _SHOW_STEPS = 50  # Between two looks at the progress.
 
 
-def _evaluate() -> None:
+def main_program() -> None:
+  """Evaluates what the flags name; see `tool.run` for its errors."""
   source, output = _source()
   config, task = source_lib.resolve(
       source, safety_coeff=_SAFETY_COEFF.value, threshold=_THRESHOLD.value,
@@ -178,4 +179,4 @@ def _progress(episode_steps: int) -> Iterator[Callable[[int, int], None]]:
 
 
 if __name__ == '__main__':
-  tool.run(_evaluate)
+  tool.run(main_program)
