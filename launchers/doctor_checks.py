@@ -5,6 +5,7 @@ doctor nothing else may load. Whatever needs more runs in another process.
 """
 
 from importlib import metadata
+import json
 import os
 import re
 import shutil
@@ -51,7 +52,7 @@ _LOAD_SECONDS, _SMOKE_SECONDS = 180, 300
 _SMOKE = (
     '--domain=cartpole', '--num_episodes=3', '--policy_layer_sizes=16,16',
     '--critic_layer_sizes=16,16', '--batch_size=32', '--samples_per_insert=1',
-    '--evaluation_period=3', '--noxla')
+    '--noxla')
 
 
 class Finding(NamedTuple):
@@ -143,7 +144,7 @@ def check_memory() -> Finding:
 def check_disk(subject: str, path: str) -> Finding:
   """Whether a folder, there or not yet, can be written to and has room."""
   there = os.path.abspath(path)
-  while not os.path.isdir(there):
+  while not os.path.lexists(there):
     there = os.path.dirname(there)
   try:
     with tempfile.TemporaryFile(dir=there):
@@ -200,16 +201,26 @@ def check_rendering() -> Finding:
 def check_training() -> Finding:
   """Trains small networks for some seconds, in a folder that goes again."""
   with tempfile.TemporaryDirectory() as folder:
-    status, out, problem = _run(
+    status, _, problem = _run(
         [sys.executable, os.path.join(_HERE, 'metal.py'),
          f'--workdir={folder}/run', *_SMOKE], _SMOKE_SECONDS)
-    complete = os.path.exists(f'{folder}/run/summary.json')
-  if status or not complete:
-    return Finding(PROBLEM, 'training', problem or out[-200:],
+    steps, left = _what_training_left(os.path.join(folder, 'run'))
+  if status or not steps or left:
+    return Finding(PROBLEM, 'training',
+                   problem if status else left or 'no learner step was made',
                    'mend what is named above first; if there is nothing, run '
                    '//launchers:metal and see its whole output')
-  return Finding(OK, 'training', '3 short episodes of cartpole, with learner '
-                 'steps, an evaluation, a checkpoint and an export')
+  return Finding(OK, 'training', f'3 episodes of cartpole, {steps} learner steps '
+                 'of small networks, a checkpoint and an export')
+
+
+def _what_training_left(folder: str) -> Tuple[int, str]:
+  """The learner steps of a finished run, and what is missing of it or ''."""
+  for name in ('summary.json', 'checkpoints', 'export'):
+    if not os.path.exists(os.path.join(folder, name)):
+      return 0, f'the run left no {name}'
+  with open(os.path.join(folder, 'summary.json'), encoding='utf-8') as stream:
+    return json.load(stream)['learner_steps'], ''
 
 
 def all_checks(workdir: str, cache: str) -> Iterator[Finding]:
