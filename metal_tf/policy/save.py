@@ -1,9 +1,11 @@
 """Writes a policy as a SavedModel with its description."""
 
+import contextlib
 import json
 import os
 import shutil
-from typing import Any, Callable, Mapping
+import sys
+from typing import Any, Callable, Iterator, Mapping
 
 import tensorflow as tf
 
@@ -69,6 +71,25 @@ def _write_model(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
       lambda observation: {'action': module.act(observation)}, autograph=False,
       input_signature=module.act.input_signature)
   try:
-    tf.saved_model.save(module, directory, signatures=signature)
+    with _without_generated_files():
+      tf.saved_model.save(module, directory, signatures=signature)
   except tf.errors.OpError as error:  # For instance a full disk.
     raise OSError(error.message) from error
+
+
+@contextlib.contextmanager
+def _without_generated_files() -> Iterator[None]:
+  """Removes what AutoGraph writes into the system's temporary folder.
+
+  It converts a function of TensorFlow's own for each signature, whatever one
+  asks for, and removes its files at the interpreter's end, which a worker
+  process leaves out.
+  """
+  before = set(sys.modules)
+  try:
+    yield
+  finally:
+    for name in set(sys.modules) - before:
+      if name.startswith('__autograph_generated_file'):
+        with contextlib.suppress(OSError):
+          os.remove(sys.modules[name].__file__)

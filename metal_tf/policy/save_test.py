@@ -1,6 +1,8 @@
 """Tests for `save` and `load`, in one process."""
 
 import os
+import subprocess
+import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -72,6 +74,18 @@ class SaveTest(parameterized.TestCase):
         load.load_policy(self.directory)(_OBSERVATIONS),
         self.network(tf.constant(_OBSERVATIONS)), rtol=0, atol=1e-6)
     self.assertEqual(os.listdir(os.path.dirname(self.directory)), ['export'])
+
+  def test_leaves_nothing_elsewhere(self):
+    scratch = self.create_tempdir().full_path
+    program = (
+        'import os, sys; from metal_tf.policy import save, testing;'
+        'save.save(sys.argv[1], *testing.make_policy()); os._exit(0)')
+    subprocess.run(
+        [sys.executable, '-c', program, self.directory], check=True, env={
+            **os.environ, 'TMPDIR': scratch,
+            'PYTHONPATH': os.pathsep.join(sys.path)})
+    self.assertTrue(description.is_policy(self.directory))
+    self.assertEmpty(os.listdir(scratch))
 
   def test_killed_between_the_renames(self):
     self._save()
