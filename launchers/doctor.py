@@ -32,8 +32,8 @@ def main() -> int:
   parser = argparse.ArgumentParser(
       description=__doc__.partition('\n')[0], prog='doctor')
   parser.add_argument(
-      '--workdir', default='runs', help='where runs are to go, relative to where '
-      'you stand (default: %(default)s)')
+      '--workdir', default='runs', help='where runs are to go, relative to '
+      'where you stand (default: %(default)s)')
   workdir = _user_path(parser.parse_args().workdir)
   width = shutil.get_terminal_size().columns
   print('Examining this machine; the training at the end takes 10 seconds or '

@@ -21,8 +21,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _ROOT = os.path.dirname(_HERE)
 _LOCK = os.path.join(_ROOT, 'requirements.txt')
 
-_INSTALL = ('start with ./bazelw, which makes the right environment, or install '
-            'requirements.txt into an environment of its own (pip install '
+_INSTALL = ('start with ./bazelw, which makes the right environment, or '
+            'install requirements.txt into an environment of its own (pip install '
             '--no-deps --no-build-isolation -r requirements.txt)')
 
 _GIB = 2**30
@@ -136,8 +136,8 @@ def check_memory() -> Finding:
     return Finding(NOTE, 'memory', 'unknown, there is no /proc/meminfo')
   text = f'{free / _GIB:.1f} GiB free'
   if free < _ENOUGH_MEMORY:
-    return Finding(NOTE, 'memory', text, 'a full replay of humanoid needs more: '
-                   'lower --replay_capacity there')
+    return Finding(NOTE, 'memory', text, 'a full replay of humanoid needs '
+                   'more: lower --replay_capacity there')
   return Finding(OK, 'memory', text)
 
 
@@ -157,8 +157,8 @@ def check_disk(subject: str, path: str) -> Finding:
   if free < _LEAST_FREE:
     return Finding(PROBLEM, subject, text, 'make room')
   if free < _COMFORTABLE_FREE:
-    return Finding(NOTE, subject, text, 'enough to begin with; a full replay in '
-                   'a checkpoint takes up to 1.5 GiB')
+    return Finding(NOTE, subject, text, 'enough to begin with; a full replay '
+                   'in a checkpoint takes up to 1.5 GiB')
   return Finding(OK, subject, text)
 
 
@@ -184,7 +184,8 @@ def check_suite() -> Finding:
     return Finding(PROBLEM, 'suite', problem, _INSTALL)
   suite = out.rpartition('suite:')[2].strip()
   if suite == 'builtin':
-    return Finding(OK, 'suite', 'builtin, equal to realworldrl_suite bit for bit')
+    return Finding(
+        OK, 'suite', 'builtin, equal to realworldrl_suite bit for bit')
   return Finding(OK, 'suite', suite)
 
 
@@ -210,8 +211,8 @@ def check_training() -> Finding:
                    problem if status else left or 'no learner step was made',
                    'mend what is named above first; if there is nothing, run '
                    '//launchers:metal and see its whole output')
-  return Finding(OK, 'training', f'3 episodes of cartpole, {steps} learner steps '
-                 'of small networks, a checkpoint and an export')
+  return Finding(OK, 'training', f'3 episodes of cartpole, {steps} learner '
+                 'steps of small networks, a checkpoint and an export')
 
 
 def _what_training_left(folder: str) -> Tuple[int, str]:
@@ -239,8 +240,8 @@ def all_checks(workdir: str, cache: str) -> Iterator[Finding]:
   yield check_disk('disk of the cache', cache)
   yield check_ports()
   if versions.status == PROBLEM:
-    yield Finding(NOTE, 'the rest', 'loading, GPU, suite, rendering and training '
-                  'were not tried', 'mend the versions first')
+    yield Finding(NOTE, 'the rest', 'loading, GPU, suite, rendering and '
+                  'training were not tried', 'mend the versions first')
     return
   yield from check_loading()
   yield check_suite()

@@ -6,7 +6,7 @@
 import contextlib
 import json
 import os
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from absl import flags
 from rich import progress as rich_progress
@@ -34,17 +34,17 @@ _OUTPUT = flags.DEFINE_string(
 _SAFETY_COEFF = flags.DEFINE_float(
     'safety_coeff', None, 'Safety coefficient; unset means the run\'s.')
 _THRESHOLD = flags.DEFINE_float(
-    'threshold', None, 'Threshold of all constraints without one of their own in '
-    '--constraints; unset means the run\'s. Unit: mean penalty per step.')
+    'threshold', None, 'Threshold of all constraints without one of their own '
+    'in --constraints; unset means the run\'s. Unit: mean penalty per step.')
 _CONSTRAINTS = flags.DEFINE_list(
     'constraints', None, 'Constraints as name[:threshold],...; unset means the '
     'run\'s.')
 _SEED = flags.DEFINE_integer(
-    'seed', None, 'Seed of the episodes\' starts; unset means the run\'s (whose '
-    'training episodes start elsewhere all the same).')
+    'seed', None, 'Seed of the episodes\' starts; unset means the run\'s '
+    '(whose training episodes start elsewhere all the same).')
 _SUITE = flags.DEFINE_string(
-    'suite', None, 'Who simulates: realworldrl, builtin or auto; unset means the '
-    "run's setting.")
+    'suite', None, 'Who simulates: realworldrl, builtin or auto; unset means '
+    "the run's setting.")
 _VIDEO = flags.DEFINE_string(
     'video', '', 'MP4 file for a film of the first episodes.')
 _VIDEO_EPISODES = flags.DEFINE_integer(
@@ -68,14 +68,16 @@ def main_program() -> None:
   policy, trained = source.load()
   print(f'{source.algorithm} after {trained} training episodes, from '
         f'{source.path}\non {task.info.domain}/{task.info.task}, safety '
-        f'coefficient {config.safety_coeff:g}, seed {config.seed}, simulated by '
-        f'{suite}', flush=True)
-  result = _run(source, policy, config, task, suite, video)
-  workdir_lib.write_atomically(output, (json.dumps({
+        f'coefficient {config.safety_coeff:g}, seed {config.seed}, simulated '
+        f'by {suite}', flush=True)
+  result = _run(policy, config, task, suite, video)
+  content = {
       'source': source.path, 'algorithm': source.algorithm,
       'training_episodes': trained, 'domain': task.info.domain,
       'task': task.info.task, 'safety_coeff': config.safety_coeff,
-      'seed': config.seed, 'suite': suite, **result}, indent=2) + '\n').encode())
+      'seed': config.seed, 'suite': suite, **result}
+  workdir_lib.write_atomically(
+      output, (json.dumps(content, indent=2) + '\n').encode())
   print(f'Every episode is in {output}'
         + (f', the film in {video}' if video else ''))
 
@@ -127,9 +129,8 @@ def _renderer() -> str:
         'video', _VIDEO.value, 'none here', str(error)) from error
 
 
-def _run(source: source_lib.Source, policy: source_lib.Policy,
-         config: config_lib.Config, task: validation.Task, suite: str,
-         video: str) -> dict:
+def _run(policy: source_lib.Policy, config: config_lib.Config,
+         task: validation.Task, suite: str, video: str) -> Dict[str, Any]:
   """Runs the episodes and prints the table; returns it as JSON."""
   # Below what imports a simulator. pylint: disable=g-import-not-at-top
   import numpy as np

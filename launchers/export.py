@@ -8,8 +8,8 @@ from launchers import tool
 import metal_tf
 
 _WORKDIR = flags.DEFINE_string(
-    'workdir', None, "The run's folder; the run may still be training. Relative "
-    'to where you stand.', required=True)
+    'workdir', None, "The run's folder; the run may still be training. "
+    'Relative to where you stand.', required=True)
 _OUTPUT = flags.DEFINE_string(
     'output', '', 'Folder to be made, or an export to be replaced; empty means '
     '`export` in the run\'s folder.')

@@ -7,6 +7,7 @@ from typing import Callable, NoReturn
 from absl import app
 from absl import flags
 
+from metal_tf import environments
 from metal_tf import validation
 from metal_tf.experiment import checkpoint
 from metal_tf.experiment import workdir
@@ -18,6 +19,8 @@ _RUN_ERROR, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 _USER_ERRORS = (
     flags.Error, validation.ConfigError, workdir.WorkdirError,
     checkpoint.CheckpointError, description.PolicyError)
+_RUN_ERRORS = (
+    OSError, environments.BadEnvironmentOutput, environments.EpisodeCut)
 
 
 def run(body: Callable[[], None]) -> NoReturn:
@@ -25,7 +28,8 @@ def run(body: Callable[[], None]) -> NoReturn:
 
   Args:
     body: the program, with the flags parsed. A user's mistake that it raises
-      ends in one sentence and status 2, a disk's in one sentence and status 1.
+      ends in one sentence and status 2; so does what a disk or a simulator
+      does, with status 1.
   """
   app.define_help_flags()
   try:
@@ -35,8 +39,8 @@ def run(body: Callable[[], None]) -> NoReturn:
     body()
   except _USER_ERRORS as error:
     _fail(str(error), _USAGE_ERROR)
-  except OSError as error:
-    _fail(f'{error}.', _RUN_ERROR)
+  except _RUN_ERRORS as error:
+    _fail(f'{type(error).__name__}: {error}', _RUN_ERROR)
   except KeyboardInterrupt:
     _fail('stopped; nothing was written.', _INTERRUPTED)
   sys.exit(0)

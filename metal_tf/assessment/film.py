@@ -143,7 +143,6 @@ class Film:
     self._return = 0.0
     self._penalties = np.zeros(len(names))
     self._violated = np.zeros(len(names), bool)
-    # x264's default quality; pixels as every player takes them.
     self._writer = imageio.get_writer(
         self._temporary, format='FFMPEG', mode='I', macro_block_size=2,
         fps=1 / (control_timestep * self._every), codec='libx264',
@@ -162,6 +161,7 @@ class Film:
     """Adds a step to the numbers so far; says whether it is to be a frame."""
     if number == 1:
       self._return, self._penalties = 0.0, np.zeros(len(self._names))
+      self._violated[:] = False
     self._return += step.reward
     self._penalties = self._penalties + step.penalty
     self._violated |= step.penalty > 0
@@ -173,7 +173,7 @@ class Film:
         episode, number, self._episode_steps, self._return,
         self._penalties / number, self._violated), self._names,
                                   self._thresholds))
-    self._violated[:] = False
+    self._violated = np.zeros(len(self._names), bool)
 
   def close(self, keep: bool) -> None:
     """Ends the film; gives it its name, or removes it."""
@@ -181,4 +181,5 @@ class Film:
     if keep:
       os.replace(self._temporary, self._path)
     else:
-      os.remove(self._temporary)
+      with contextlib.suppress(FileNotFoundError):  # Before the first frame.
+        os.remove(self._temporary)

@@ -1,4 +1,4 @@
-"""Tests for `rendering`; whether this machine has a renderer does not matter."""
+"""Tests for `rendering`, on machines with and without a renderer."""
 
 import os
 import unittest.mock
@@ -60,7 +60,8 @@ class TryTest(absltest.TestCase):
 
   def test_a_working_one(self):
     with unittest.mock.patch.object(
-        rendering, '_PROGRAM', "import os; assert os.environ['MUJOCO_GL'] == 'egl'"):
+        rendering, '_PROGRAM',
+        "import os; assert os.environ['MUJOCO_GL'] == 'egl'"):
       self.assertEqual(rendering.try_backend('egl'), '')
 
 

@@ -83,8 +83,8 @@ def config_from_json(values: Dict[str, Any]) -> config_lib.Config:
   unknown = sorted(set(values) - known)
   if unknown:
     raise workdir_lib.WorkdirError(
-        f'--workdir: the run has the setting {unknown[0]!r}, which this version '
-        'of metal_tf does not know; use the version that wrote it.')
+        f'--workdir: the run has the setting {unknown[0]!r}, which this '
+        'version of metal_tf does not know; use the version that wrote it.')
   return config_lib.Config(**{
       name: tuple(value) if isinstance(value, list) else value
       for name, value in values.items()})

@@ -62,7 +62,8 @@ class LoadTest(absltest.TestCase):
     self.assertEqual(
         result['constraints'], [{'name': 'left', 'threshold': 0.25}])
     np.testing.assert_allclose(
-        result['action'], network(tf.constant(observation[None]))[0], rtol=0, atol=1e-6)
+        result['action'], network(tf.constant(observation[None]))[0], rtol=0,
+        atol=1e-6)
 
 
 if __name__ == '__main__':
