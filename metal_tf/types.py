@@ -59,6 +59,8 @@ class EnvironmentSpec(NamedTuple):
     thresholds: beta, float64 `[K]`, in mean penalty per step.
     episode_steps: steps of a full episode, or 0 where the environment does not
       say.
+    observation_entries: name and size of what the flat observation is made of,
+      in its order; sizes add up to O. Empty where the environment does not say.
   """
   observation_size: int
   action_minimum: np.ndarray
@@ -66,6 +68,7 @@ class EnvironmentSpec(NamedTuple):
   constraint_names: Tuple[str, ...]
   thresholds: np.ndarray
   episode_steps: int = 0
+  observation_entries: Tuple[Tuple[str, int], ...] = ()
 
   @property
   def action_size(self) -> int:

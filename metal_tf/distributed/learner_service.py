@@ -17,6 +17,7 @@ from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
+from metal_tf.experiment import export
 from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import records as records_lib
@@ -70,6 +71,7 @@ class LearnerService(service.Service):
     self._replay = replay
     self._spec = spec
     self._config = config
+    self._directory = directory
     self._replay_settings = replay_settings
     self._checkpointer = checkpoint_lib.Checkpointer(
         os.path.join(directory, opening.CHECKPOINTS), coordinator.note)
@@ -150,13 +152,15 @@ class LearnerService(service.Service):
       return True  # Without a coordinator nobody waits for long.
 
   def _finish(self, leash: leash_lib.Leash) -> None:
-    """Lets the counter write the summary."""
+    """Lets the counter write the summary, and exports the policy."""
     problem = leash.ask(
         self._counter, 'finish', self.report(),
         {'checkpoint_share': self._policy.share}, patience=_POSITION_SECONDS)
     if problem:
       raise OSError(f'the end of the run cannot be written ({problem}); make '
                     'room and give the same command again')
+    leash.doing = 'exporting the policy'
+    export.export_at_end(self._directory, self._coordinator.note)
 
   def _learn(self, leash: leash_lib.Leash) -> None:
     """Steps as fast as the replay's rate limiter hands out samples."""

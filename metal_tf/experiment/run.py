@@ -24,6 +24,7 @@ from metal_tf.environments import errors
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
 from metal_tf.experiment import evaluation
+from metal_tf.experiment import export
 from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
@@ -265,7 +266,7 @@ class Run:
         self._learner.effective_rate)
 
   def _summarize(self) -> metrics.Score:
-    """Prints the paper's metrics and writes `summary.json`."""
+    """Prints the paper's metrics, writes `summary.json`, exports the policy."""
     learned = parts.report(self._learner)
     score, summary = self._records.summary(
         self._algorithm.name, learned,
@@ -276,6 +277,7 @@ class Run:
         self._records.satisfied_episodes()))
     self._records.position()  # All rows are on disk before the summary is.
     self._workdir.write_json('summary.json', summary)
+    export.export_at_end(self._workdir.path, self._progress.note)
     self._progress.note(f'Everything of this run is in {self._workdir.path}')
     return score
 
