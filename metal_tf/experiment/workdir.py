@@ -11,8 +11,8 @@ from typing import Any, Dict, Mapping, Optional
 
 # Settings that do not change what is learned.
 _CHANGEABLE = (
-    'num_episodes', 'checkpoint_seconds', 'evaluation_period', 'workdir',
-    'num_actors', 'stall_seconds')
+    'num_episodes', 'checkpoint_seconds', 'evaluation_period',
+    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds')
 
 
 class WorkdirError(Exception):
