@@ -20,7 +20,7 @@ from metal_tf import algorithm
 from metal_tf.distributed import fake_xmanager
 from metal_tf.distributed import needs
 from metal_tf.distributed import train as train_lib
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import testing
 
 _LONG = 180.0
@@ -84,7 +84,7 @@ class ClusterRunTest(absltest.TestCase):
       statuses = [process.wait(max(0, deadline - time.monotonic()))
                   for process in processes]
       self.assertEqual(statuses, [0] * 7)  # The order of the pools is theirs.
-      rows = episode_log.read(self._workdir)
+      rows = log_tables.read(self._workdir)
       self.assertEqual(list(rows['episode']), list(range(1, num_episodes + 1)))
     self.assertGreater(rows['learner_steps'][-1], rows['learner_steps'][3])
     with open(os.path.join(self._workdir, 'config.json'),

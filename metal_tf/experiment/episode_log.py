@@ -1,135 +1,23 @@
 """The run's measurements: one record per episode, as CSV and TensorBoard.
 
-`EPISODES` and `EVALUATIONS` are the only list of what is measured; headers,
-TensorBoard names and the documentation's table come from it. A header is the
-same for all algorithms with the same constraints; a number that an algorithm
-does not have, or that there is not yet, is `nan`.
+Both are flushed with each record. `log_tables` says what is measured.
 """
 
 import csv
 import io
 import os
-from typing import (
-    Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import plots
-
-
-class Quantity(NamedTuple):
-  """One column of a log.
-
-  Attributes:
-    name: column; per-constraint ones get `/<constraint>` behind it.
-    group: TensorBoard's heading, or '' where a plot would say nothing.
-    meaning: what it is, with its unit.
-  """
-  name: str
-  group: str
-  meaning: str
-
-
-_SCALARS = (
-    Quantity('episode', '', 'number of the training episode, from 1'),
-    Quantity('actor_steps', 'progress', 'environment steps so far'),
-    Quantity('learner_steps', 'progress', 'learner steps so far'),
-    Quantity('seconds', 'progress', 'seconds of training so far'),
-    Quantity('episode_return', 'return',
-             'sum of the task rewards of the episode, exploration included'),
-    Quantity('penalized_return', 'return',
-             'episode_return - 1000 * sum of the overshoots'),
-)
-
-_PER_CONSTRAINT = (
-    Quantity('penalty', 'constraint',
-             'J_C, mean penalty per step of the episode'),
-    Quantity('threshold', 'constraint', 'beta, in mean penalty per step'),
-    Quantity('overshoot', 'constraint', 'max(0, J_C - beta)'),
-    Quantity('lambda', 'multiplier', 'Lagrange multiplier, reward per penalty'),
-    Quantity('alpha_lambda', 'multiplier',
-             'meta-parameter, log of a factor on the multiplier\'s rate'),
-    Quantity('effective_rate', 'multiplier',
-             'alpha_1 exp(alpha_lambda); 0 where lambda is fixed'),
-    Quantity('meta_gradient_direct', 'meta_gradient',
-             'term of the meta-gradient through lambda in the validation '
-             'target, mean over the episode\'s learner steps'),
-    Quantity('meta_gradient_weights', 'meta_gradient',
-             'term of the meta-gradient through the updated critic weights, '
-             'mean over the episode\'s learner steps'),
-)
-
-_LEARNING = (
-    Quantity('critic_loss', 'loss',
-             'inner critic loss in nats, mean over the episode\'s learner '
-             'steps'),
-    Quantity('policy_loss', 'loss', 'D4PG policy loss, mean likewise'),
-    Quantity('outer_loss', 'loss',
-             'critic loss in nats on the validation part, after the update, '
-             'mean likewise'),
-    Quantity('critic_gradient_norm', 'gradient',
-             'global norm before clipping, mean likewise'),
-    Quantity('policy_gradient_norm', 'gradient',
-             'global norm before clipping, mean likewise'),
-    Quantity('clipped_mass', 'loss',
-             'share of the target\'s mass beyond vmin and vmax, where the '
-             'multiplier gets no gradient, mean likewise'),
-    Quantity('skipped_updates', 'gradient',
-             'learner steps dropped so far for a NaN or infinity'),
-)
-
-
-class Table(NamedTuple):
-  """One log.
-
-  Attributes:
-    file: name of the CSV file.
-    folder: of the TensorBoard files below the run's folder. One folder per log:
-      TensorBoard follows only the newest file of a folder.
-    prefix: in front of TensorBoard's headings.
-    scalars: columns before those of the constraints.
-    per_constraint: columns that there are once per constraint.
-    learning: columns behind them.
-  """
-  file: str
-  folder: str
-  prefix: str
-  scalars: Tuple[Quantity, ...]
-  per_constraint: Tuple[Quantity, ...]
-  learning: Tuple[Quantity, ...] = ()
-
-  def columns(self, constraint_names: Sequence[str]) -> List[str]:
-    """Returns the header for the given constraints."""
-    return list(self.quantities(constraint_names))
-
-  def quantities(self, constraint_names: Sequence[str]) -> Dict[str, Quantity]:
-    """Returns what each column is, in the order of the header."""
-    return {
-        **{q.name: q for q in self.scalars},
-        **{f'{q.name}/{constraint}': q for constraint in constraint_names
-           for q in self.per_constraint},
-        **{q.name: q for q in self.learning}}
-
-
-EPISODES = Table('episodes.csv', 'tensorboard', '', _SCALARS, _PER_CONSTRAINT,
-                 _LEARNING)
-
-EVALUATIONS = Table(
-    'evaluations.csv', os.path.join('tensorboard', 'evaluation'), 'evaluation/',
-    (Quantity('episode', '', 'training episodes done'),
-     Quantity('learner_steps', 'progress', 'learner steps done'),
-     Quantity('seconds', 'progress', 'seconds of training done'),
-     Quantity('episode_return', 'return',
-              'sum of the task rewards of an episode without exploration'),
-     Quantity('penalized_return', 'return',
-              'episode_return - 1000 * sum of the overshoots')),
-    _PER_CONSTRAINT[:3])
 
 
 class EpisodeLog:
   """Appends records to a CSV file and to TensorBoard, both flushed."""
 
-  def __init__(self, directory: str, table: Table,
+  def __init__(self, directory: str, table: log_tables.Table,
                constraint_names: Sequence[str],
                position: Optional[Mapping[str, int]] = None):
     """Opens the files.
@@ -240,22 +128,3 @@ def _text(value: float) -> str:
   """Whole numbers as such, others with the digits that tell floats apart."""
   value = float(value)
   return str(int(value)) if value.is_integer() else f'{value:.9g}'
-
-
-def read(directory: str, table: Table = EPISODES) -> Dict[str, np.ndarray]:
-  """Reads a log of a run.
-
-  Args:
-    directory: of the run.
-    table: which log.
-
-  Returns:
-    One float64 array per column, oldest episode first. A row that is still
-    being written is left out.
-  """
-  path = os.path.join(directory, table.file)
-  with open(path, encoding='utf-8', newline='') as stream:
-    complete, _, _ = stream.read().rpartition('\n')
-  header, *rows = list(csv.reader(complete.splitlines()))
-  values = np.array(rows, np.float64).reshape(len(rows), len(header))
-  return dict(zip(header, values.T))

@@ -8,16 +8,17 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import testing
 
 _NAMES = ('a', 'b')
 
 
-def _open(directory, position=None, table=episode_log.EPISODES):
+def _open(directory, position=None, table=log_tables.EPISODES):
   return episode_log.EpisodeLog(directory, table, _NAMES, position)
 
 
-def _record(episode, table=episode_log.EPISODES, **values):
+def _record(episode, table=log_tables.EPISODES, **values):
   record = {name: 0.5 for name in table.columns(_NAMES)}
   return {**record, 'episode': episode, **values}
 
@@ -34,14 +35,14 @@ class EpisodeLogTest(absltest.TestCase):
     log.write(_record(1, critic_loss=float('nan'), actor_steps=20_000_000,
                       **{'lambda/b': third}))
     log.close()
-    rows = episode_log.read(self._directory)
-    self.assertEqual(list(rows), episode_log.EPISODES.columns(_NAMES))
+    rows = log_tables.read(self._directory)
+    self.assertEqual(list(rows), log_tables.EPISODES.columns(_NAMES))
     self.assertEqual(np.float32(rows['lambda/b'][0]), np.float32(third))
     self.assertEqual(rows['actor_steps'][0], 20_000_000)
     self.assertTrue(np.isnan(rows['critic_loss'][0]))
 
   def test_evaluations_have_their_own_columns_and_tags(self):
-    table = episode_log.EVALUATIONS
+    table = log_tables.EVALUATIONS
     self.assertEqual(
         table.columns(['a']),
         ['episode', 'learner_steps', 'seconds', 'episode_return',
@@ -50,7 +51,7 @@ class EpisodeLogTest(absltest.TestCase):
     log.write(_record(10, table, episode_return=3))
     log.close()
     self.assertEqual(
-        episode_log.read(self._directory, table)['episode_return'], [3])
+        log_tables.read(self._directory, table)['episode_return'], [3])
     tags = testing.read_tensorboard(
         os.path.join(self._directory, 'tensorboard', 'evaluation'))
     self.assertEqual(tags['evaluation/return/episode_return'], [(10, 3)])
@@ -58,11 +59,11 @@ class EpisodeLogTest(absltest.TestCase):
   def test_every_row_is_on_disk_at_once(self):
     log = _open(self._directory)
     log.write(_record(1))
-    self.assertLen(episode_log.read(self._directory)['episode'], 1)
+    self.assertLen(log_tables.read(self._directory)['episode'], 1)
     log.close()
 
   def test_resuming_keeps_what_the_checkpoint_knew_of(self):
-    for table in (episode_log.EPISODES, episode_log.EVALUATIONS):
+    for table in (log_tables.EPISODES, log_tables.EVALUATIONS):
       log = _open(self._directory, table=table)
       log.write(_record(1, table))
       position = log.position()
@@ -76,7 +77,7 @@ class EpisodeLogTest(absltest.TestCase):
         log.close()
       with open(os.path.join(self._directory, table.file), 'rb') as stream:
         self.assertTrue(stream.read().startswith(before))
-      rows = episode_log.read(self._directory, table)
+      rows = log_tables.read(self._directory, table)
       np.testing.assert_array_equal(rows['episode'], [1, 2])
       np.testing.assert_array_equal(rows['episode_return'], [0.5, 7])
       shown = testing.read_tensorboard(
@@ -85,8 +86,8 @@ class EpisodeLogTest(absltest.TestCase):
                             [(1, 0.5), (2, 7)])
 
   def test_a_log_leaves_the_other_one_alone(self):
-    log = _open(self._directory, table=episode_log.EVALUATIONS)
-    log.write(_record(1, episode_log.EVALUATIONS))
+    log = _open(self._directory, table=log_tables.EVALUATIONS)
+    log.write(_record(1, log_tables.EVALUATIONS))
     log.close()
     _open(self._directory).close()
     self.assertNotEmpty(testing.read_tensorboard(
@@ -97,7 +98,7 @@ class EpisodeLogTest(absltest.TestCase):
     log.write(_record(1))
     log.close()
     _open(self._directory).close()
-    self.assertEmpty(episode_log.read(self._directory)['episode'])
+    self.assertEmpty(log_tables.read(self._directory)['episode'])
     self.assertEmpty(testing.read_tensorboard(
         os.path.join(self._directory, 'tensorboard')))
 
@@ -113,7 +114,7 @@ class EpisodeLogTest(absltest.TestCase):
     with open(os.path.join(self._directory, 'episodes.csv'), 'a',
               encoding='utf-8') as stream:
       stream.write('2,17')
-    self.assertLen(episode_log.read(self._directory)['episode'], 1)
+    self.assertLen(log_tables.read(self._directory)['episode'], 1)
 
   def test_rows_wait_while_the_disk_is_full(self):
     log = _open(self._directory)
@@ -130,10 +131,10 @@ class EpisodeLogTest(absltest.TestCase):
         log.position()
     finally:
       resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    self.assertLess(len(episode_log.read(self._directory)['episode']), 59)
+    self.assertLess(len(log_tables.read(self._directory)['episode']), 59)
     log.write(_record(60))
     np.testing.assert_array_equal(
-        episode_log.read(self._directory)['episode'], np.arange(1, 61))
+        log_tables.read(self._directory)['episode'], np.arange(1, 61))
     log.close()
     shown = testing.read_tensorboard(
         os.path.join(self._directory, 'tensorboard'))

@@ -49,6 +49,10 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: algorithm_lib.Algorithm,
   described = _describe(algorithm, config, spec, suite)
   before = workdir.read_json('config.json')
   if before is not None:
+    # A setting that is younger than the run was not there: its default is what
+    # the run did without it.
+    before = {**before, 'config': {
+        **validation.as_json(config_lib.Config()), **before['config']}}
     workdir_lib.check_same_run(before, described)
   checkpoints = checkpoint_lib.Checkpointer(workdir.file(CHECKPOINTS), note)
   saved = checkpoints.load_newest()

@@ -55,6 +55,19 @@ class OpeningTest(absltest.TestCase):
     self.assertEqual(
         [session['resumed_at_episode'] for session in self._sessions()], [0])
 
+  def test_a_run_from_before_a_setting_was_introduced(self):
+    self._open()
+    described = self._workdir.read_json('config.json')
+    del described['config']['outer_divergence']
+    self._workdir.write_json('config.json', described)
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, "outer_divergence='cross_entropy'"):
+      self._open(outer_divergence='kl')
+    self._open()
+    self.assertEqual(
+        self._workdir.read_json('config.json')['config']['outer_divergence'],
+        'cross_entropy')
+
   def test_a_run_that_ended_before_its_first_checkpoint(self):
     self._open()
     opened = self._open()

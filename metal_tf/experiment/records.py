@@ -13,6 +13,7 @@ from metal_tf import types
 from metal_tf.acting import episode as episode_lib
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 
 
 class LearnerReport(NamedTuple):
@@ -66,9 +67,9 @@ class Records:
       self._log, self._evaluations = (
           episode_log.EpisodeLog(
               directory, table, spec.constraint_names, run.get('logs'))
-          for table in (episode_log.EPISODES, episode_log.EVALUATIONS))
-      rows = episode_log.read(directory)
-      evaluated = episode_log.read(directory, episode_log.EVALUATIONS)
+          for table in (log_tables.EPISODES, log_tables.EVALUATIONS))
+      rows = log_tables.read(directory)
+      evaluated = log_tables.read(directory, log_tables.EVALUATIONS)
     except (OSError, ValueError) as error:
       raise checkpoint_lib.CheckpointError(
           f'{saved.path if saved else directory} and the logs do not fit '

@@ -7,7 +7,7 @@ import numpy as np
 
 from metal_tf.acting import episode as episode_lib
 from metal_tf.experiment import checkpoint
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import records
 from metal_tf.experiment import testing
 
@@ -62,10 +62,10 @@ class RecordsTest(absltest.TestCase):
              extra=1))
     self.assertEqual(
         [c['satisfied_episodes'] for c in summary['constraints']], [1, 2])
-    rows = episode_log.read(self._directory)
+    rows = log_tables.read(self._directory)
     np.testing.assert_array_equal(rows['overshoot/left_half'], [0.25, 0.0])
     np.testing.assert_array_equal(rows['penalized_return'], [-240.0, 20.0])
-    rows = episode_log.read(self._directory, episode_log.EVALUATIONS)
+    rows = log_tables.read(self._directory, log_tables.EVALUATIONS)
     np.testing.assert_array_equal(rows['penalized_return'], [-220.0])
     self.assertEmpty(self._warnings)
 
@@ -87,7 +87,7 @@ class RecordsTest(absltest.TestCase):
         opened.summary('metal', _report(), {})[0].episode_return, 15.0)
     opened.close()
     np.testing.assert_array_equal(
-        episode_log.read(self._directory)['episode_return'], [10, 20])
+        log_tables.read(self._directory)['episode_return'], [10, 20])
 
   def test_lost_logs_are_an_error(self):
     opened = self._open()

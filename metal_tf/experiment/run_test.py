@@ -20,7 +20,7 @@ from metal_tf import algorithm
 from metal_tf import validation
 from metal_tf.environments import errors
 from metal_tf.experiment import checkpoint
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import run
 from metal_tf.experiment import testing
 from metal_tf.experiment import workdir as workdir_lib
@@ -50,7 +50,7 @@ class RunTest(parameterized.TestCase):
   def test_writes_everything_that_it_promises(self):
     path = self._path()
     score = _train(path)
-    rows = episode_log.read(path)
+    rows = log_tables.read(path)
     np.testing.assert_array_equal(rows['episode'], np.arange(1, 7))
     np.testing.assert_array_equal(
         rows['actor_steps'], testing.EPISODE_STEPS * np.arange(1, 7))
@@ -87,7 +87,7 @@ class RunTest(parameterized.TestCase):
     steps, returns = zip(*scalars['return/episode_return'])
     self.assertEqual(steps, (1, 2, 3))
     np.testing.assert_allclose(
-        returns, episode_log.read(path)['episode_return'], rtol=1e-6)
+        returns, log_tables.read(path)['episode_return'], rtol=1e-6)
 
   def test_the_header_is_the_same_for_all_algorithms(self):
     headers = set()
@@ -106,7 +106,7 @@ class RunTest(parameterized.TestCase):
     path = self._path()
     _train(path, rc_d4pg.RC_D4PG, num_episodes=12, exploration_sigma=1.0,
            environment=_always_violated)
-    rows = episode_log.read(path)
+    rows = log_tables.read(path)
     self.assertGreater(rows['lambda/always'][-1], 0.1)
     self.assertEqual(rows['lambda/never'][-1], 0.0)
     self.assertEqual(rows['overshoot/always'][-1], 0.5)
@@ -116,7 +116,7 @@ class RunTest(parameterized.TestCase):
     one, two = self._path('one'), self._path('two')
     for path in (one, two):
       _train(path, xla=xla)
-    rows_one, rows_two = episode_log.read(one), episode_log.read(two)
+    rows_one, rows_two = log_tables.read(one), log_tables.read(two)
     for name in rows_one:
       if name not in _TIMES:
         np.testing.assert_array_equal(rows_one[name], rows_two[name], name)
@@ -129,8 +129,8 @@ class RunTest(parameterized.TestCase):
     _train(one, seed=0)
     _train(two, seed=1)
     self.assertFalse(np.array_equal(
-        episode_log.read(one)['episode_return'],
-        episode_log.read(two)['episode_return']))
+        log_tables.read(one)['episode_return'],
+        log_tables.read(two)['episode_return']))
 
   @parameterized.parameters(False, True)
   def test_a_longer_run_of_the_same_folder_goes_on(self, deterministic):
@@ -143,7 +143,7 @@ class RunTest(parameterized.TestCase):
     with open(os.path.join(path, 'episodes.csv'), 'rb') as stream:
       after = stream.read()
     self.assertTrue(after.startswith(before))
-    rows = episode_log.read(path)
+    rows = log_tables.read(path)
     np.testing.assert_array_equal(rows['episode'], np.arange(1, 8))
     # The replay came back too: learning went on at once, at the same ratio.
     # Reverb's prefetch had drawn some batches ahead, which count as sampled.
@@ -166,12 +166,12 @@ class RunTest(parameterized.TestCase):
     one, two = self._path('one'), self._path('two')
     _train(one, num_episodes=5, evaluation_period=2)
     _train(two, num_episodes=5, evaluation_period=0)
-    rows = episode_log.read(one, episode_log.EVALUATIONS)
+    rows = log_tables.read(one, log_tables.EVALUATIONS)
     np.testing.assert_array_equal(rows['episode'], [2, 4])
     np.testing.assert_array_equal(rows['learner_steps'], [10, 30])
     self.assertTrue(np.all(np.isfinite(rows['penalized_return'])))
     self.assertEmpty(
-        episode_log.read(two, episode_log.EVALUATIONS)['episode'])
+        log_tables.read(two, log_tables.EVALUATIONS)['episode'])
     for name, array in _weights(one).items():
       np.testing.assert_array_equal(array, _weights(two)[name], name)
 
@@ -183,7 +183,7 @@ class RunTest(parameterized.TestCase):
       stream.write('4,half a row')
     _train(path, num_episodes=4)
     np.testing.assert_array_equal(
-        episode_log.read(path)['episode'], np.arange(1, 5))
+        log_tables.read(path)['episode'], np.arange(1, 5))
 
   def test_a_folder_with_other_settings_is_refused_by_name(self):
     path = self._path()
@@ -203,7 +203,7 @@ class RunTest(parameterized.TestCase):
     _train(path, num_episodes=6)
     # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
     np.testing.assert_array_equal(
-        episode_log.read(path)['learner_steps'], [0, 10, 20, 20, 30, 40])
+        log_tables.read(path)['learner_steps'], [0, 10, 20, 20, 30, 40])
 
   def test_a_damaged_replay_fills_again(self):
     for deterministic in (True, False):
@@ -213,7 +213,7 @@ class RunTest(parameterized.TestCase):
       os.remove(os.path.join(newest.replay_directory, 'replay.json'))
       _train(path, num_episodes=5, deterministic=deterministic)
       np.testing.assert_array_equal(
-          episode_log.read(path)['learner_steps'][:4], [0, 10, 20, 20])
+          log_tables.read(path)['learner_steps'][:4], [0, 10, 20, 20])
 
   def test_a_folder_of_the_same_flags_but_another_threshold_is_refused(self):
     path = self._path()
@@ -252,12 +252,12 @@ class RunTest(parameterized.TestCase):
     thread.join()
     self.assertEqual(caught.exception.code, 128 + signal.SIGTERM)
     newest = _newest(path)
-    self.assertLen(episode_log.read(path)['episode'], newest.run['episode'])
+    self.assertLen(log_tables.read(path)['episode'], newest.run['episode'])
 
   def test_a_diverged_simulation_costs_an_episode_not_the_run(self):
     path = self._path()
     _train(path, num_episodes=3, environment=_diverging(times=2))
-    self.assertLen(episode_log.read(path)['episode'], 3)
+    self.assertLen(log_tables.read(path)['episode'], 3)
 
   def test_a_simulation_that_always_diverges_ends_the_run(self):
     with self.assertRaises(errors.EpisodeCut):

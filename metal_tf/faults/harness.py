@@ -13,7 +13,7 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.experiment import checkpoint
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -116,9 +116,9 @@ class FaultTestCase(absltest.TestCase):
 
   def rows(self, workdir: Optional[str] = None,
            evaluations: bool = False) -> Dict[str, np.ndarray]:
-    return episode_log.read(
+    return log_tables.read(
         workdir or self.workdir,
-        episode_log.EVALUATIONS if evaluations else episode_log.EPISODES)
+        log_tables.EVALUATIONS if evaluations else log_tables.EPISODES)
 
   def num_checkpoints(self) -> int:
     """Checkpoints of the run so far."""
@@ -154,9 +154,9 @@ class FaultTestCase(absltest.TestCase):
 
   def assert_same_run(self, one: str, two: str) -> None:
     """Both logs but for times, and all saved numbers, are equal bit for bit."""
-    for table in (episode_log.EPISODES, episode_log.EVALUATIONS):
+    for table in (log_tables.EPISODES, log_tables.EVALUATIONS):
       rows_one, rows_two = (
-          episode_log.read(path, table) for path in (one, two))
+          log_tables.read(path, table) for path in (one, two))
       self.assertEqual(list(rows_one), list(rows_two))
       for name in rows_one:
         if name != 'seconds':

@@ -7,7 +7,7 @@ import signal
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf.experiment import episode_log
+from metal_tf.experiment import log_tables
 from metal_tf.experiment import testing
 from metal_tf.faults import harness
 
@@ -39,7 +39,7 @@ class ResumeTest(harness.FaultTestCase):
     rows = self.rows()
     np.testing.assert_array_equal(rows['episode'], np.arange(1, 13))
     self.assertTrue((np.diff(rows['learner_steps']) > 0).all())
-    evaluated = episode_log.read(self.workdir, episode_log.EVALUATIONS)
+    evaluated = log_tables.read(self.workdir, log_tables.EVALUATIONS)
     np.testing.assert_array_equal(evaluated['episode'], np.arange(2, 13, 2))
     for folder, tag, steps in (
         ('tensorboard', 'return/episode_return', range(1, 13)),

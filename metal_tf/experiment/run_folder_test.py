@@ -1,0 +1,97 @@
+"""Tests of reading a run's folder from outside."""
+
+import json
+import os
+
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf.experiment import log_tables
+from metal_tf.experiment import run_folder
+from metal_tf.experiment import workdir
+
+
+def _write(path, name, content):
+  with open(os.path.join(path, name), 'w', encoding='utf-8') as stream:
+    stream.write(content if isinstance(content, str) else json.dumps(content))
+
+
+def _make(path, episodes=2, num_episodes=2):
+  """Writes what a run of two constraints leaves."""
+  os.makedirs(path, exist_ok=True)
+  _write(path, 'config.json', {
+      'algorithm': 'metal', 'suite': 'builtin',
+      'config': {'num_episodes': num_episodes, 'seed': 3},
+      'constraints': [{'name': 'a', 'threshold': 0.1},
+                      {'name': 'b', 'threshold': 0.2}],
+      'sessions': [{'resumed_at_episode': 0}]})
+  header = log_tables.EPISODES.columns(['a', 'b'])
+  rows = [','.join(header)] + [
+      ','.join(str(episode) if name != 'lambda/b' else '0.5'
+               for name in header) for episode in range(1, episodes + 1)]
+  _write(path, 'episodes.csv', '\n'.join(rows) + '\n')
+
+
+class RunFolderTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._root = self.create_tempdir().full_path
+    self._path = os.path.join(self._root, 'grid', 'one')
+
+  def test_reads_a_finished_run(self):
+    _make(self._path)
+    _write(self._path, 'summary.json', {'episodes': 2})
+    run = run_folder.read(self._path)
+    self.assertEqual(run.algorithm, 'metal')
+    self.assertEqual(run.config['seed'], 3)
+    self.assertEqual(run.constraint_names, ('a', 'b'))
+    np.testing.assert_array_equal(run.thresholds, [0.1, 0.2])
+    self.assertEqual(run.status, run_folder.FINISHED)
+    self.assertEqual(run.num_episodes, 2)
+    np.testing.assert_array_equal(
+        run.per_constraint('lambda'), [[1, 0.5], [2, 0.5]])
+    self.assertEmpty(run.evaluations)
+
+  def test_a_run_that_was_made_longer_is_not_finished(self):
+    _make(self._path, num_episodes=3)
+    _write(self._path, 'summary.json', {'episodes': 2})
+    self.assertEqual(
+        run_folder.read(self._path).status, run_folder.UNFINISHED)
+
+  def test_a_held_lock_is_a_running_run_and_stays_free_for_others(self):
+    _make(self._path)
+    folder = workdir.Workdir(self._path)
+    self.assertEqual(run_folder.read(self._path).status, run_folder.RUNNING)
+    folder.close()
+    self.assertEqual(
+        run_folder.read(self._path).status, run_folder.UNFINISHED)
+
+  def test_a_run_before_its_first_episode(self):
+    _make(self._path)
+    os.remove(os.path.join(self._path, 'episodes.csv'))
+    run = run_folder.read(self._path)
+    self.assertEqual(run.num_episodes, 0)
+    self.assertEqual(run.per_constraint('penalty').shape, (0, 2))
+
+  def test_finds_runs_below_a_folder(self):
+    other = os.path.join(self._root, 'another')
+    _make(self._path)
+    _make(os.path.join(self._path, 'not_looked_at'))
+    _make(other)
+    self.assertEqual(list(run_folder.find(self._root)), [other, self._path])
+
+  def test_says_what_is_wrong(self):
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'no config.json'):
+      run_folder.read(self._root)
+    _make(self._path)
+    _write(self._path, 'config.json', '{"algorithm": "metal"')
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'cannot be read'):
+      run_folder.read(self._path)
+    _write(self._path, 'config.json', {'algorithm': 'metal'})
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'constraints'):
+      run_folder.read(self._path)
+
+
+if __name__ == '__main__':
+  absltest.main()
