@@ -16,6 +16,7 @@ from metal_tf.distributed import launch
 from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.experiment import checkpoint as checkpoint_lib
+from metal_tf.experiment import feasibility
 from metal_tf.experiment import opening
 from metal_tf.experiment import progress as progress_lib
 from metal_tf.experiment import seeding
@@ -126,6 +127,8 @@ def _prepare(
       scratch_directory=scratch, saved=opened.saved, saved_tables=None,
       loopback_only=loopback_only)
   progress.note(run.window.description)
+  if opened.saved is None:
+    feasibility.show(workdir, make_environment, config, progress.note)
   if opened.saved is not None:
     tables, problem = _saved_tables(opened.saved, run)
     run = dataclasses.replace(run, saved_tables=tables)

@@ -18,6 +18,7 @@ from metal_tf.acting import episode as episode_lib
 from metal_tf.environments import errors
 from metal_tf.experiment import progress
 from metal_tf.experiment import seeding
+from metal_tf.experiment import workdir as workdir_lib
 
 FILE = 'feasibility.json'
 
@@ -74,47 +75,45 @@ class _Random:
     ).astype(np.float32)
 
 
-def measure(make_environment: seeding.EnvironmentFactory,
-            config: config_lib.Config, note: Callable[[str], None],
-            stop: Callable[[], bool] = lambda: False
-           ) -> Optional[Dict[str, Any]]:
-  """Runs both policies and shows what they came to.
+def show(workdir: workdir_lib.Workdir,
+         make_environment: seeding.EnvironmentFactory,
+         config: config_lib.Config, note: Callable[[str], None],
+         stop: Callable[[], bool] = lambda: False) -> None:
+  """Runs both policies, shows what they came to, and writes it down.
 
   It has an environment and random numbers of its own, so that training is the
   same with and without.
 
   Args:
+    workdir: the run's folder; gets `feasibility.json`.
     make_environment: makes the environment from a seed.
     config: the run's settings; `feasibility_episodes` says how many episodes
       each policy has, 0 for nothing at all.
     note: takes lines for the user.
-    stop: asked at every step.
-
-  Returns:
-    The content of `feasibility.json`, or None if there was nothing to measure
-    or it was stopped.
+    stop: asked at every step; then nothing is shown or written.
 
   Raises:
     BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
     EpisodeCut: if the simulator gives up 10 times in a row.
   """
   if not config.feasibility_episodes:
-    return None
+    return
   note(f'Before training: {config.feasibility_episodes} episodes of a zero and '
        'of a random policy each (--feasibility_episodes=0 goes without).')
   with contextlib.closing(seeding.SeededEnvironment(
       make_environment, 'feasibility', config)) as environment:
     spec = environment.spec
-    runner = _Runner(environment, config, note, stop)
-    results = []
-    for policy in (_Zero, _Random):
-      result = runner.run(policy(
-          spec, seeding.seed_of('feasibility', config.seed)))
-      if result is None:
-        return None
-      results.append(result)
+    results = _Runner(environment, config, note, stop).run([
+        policy(spec, seeding.seed_of('feasibility', config.seed))
+        for policy in (_Zero, _Random)])
+  if results is None:
+    return
   note(table(results, spec))
-  return _content(results, spec, config.feasibility_episodes)
+  try:
+    workdir.write_json(
+        FILE, _content(results, spec, config.feasibility_episodes))
+  except OSError as error:
+    note(f'Warning: {FILE} is not written ({error}); training goes on.')
 
 
 class _Runner:
@@ -127,23 +126,25 @@ class _Runner:
     self._episodes = config.feasibility_episodes
     self._note = note
     self._stop = stop
-    self._done = 0
     self._started = self._told = time.monotonic()
 
-  def run(self, policy: Any) -> Optional[PolicyResult]:
-    """Runs all episodes of a policy; None if it was stopped."""
-    results: List[episode_lib.EpisodeResult] = []
-    for number in range(1, self._episodes + 1):
-      result = self._run_episode(number, policy)
-      if result is None:
-        return None
-      results.append(result)
-      self._done += 1
-      self._tell()
-    return PolicyResult(
-        policy.name, float(np.mean([r.episode_return for r in results])),
-        np.mean([r.j_c for r in results], axis=0),
-        sum(r.steps for r in results))
+  def run(self, policies: Sequence[Any]) -> Optional[List[PolicyResult]]:
+    """Runs all episodes of each policy; None if it was stopped."""
+    total = len(policies) * self._episodes
+    measured = []
+    for policy in policies:
+      results: List[episode_lib.EpisodeResult] = []
+      for number in range(1, self._episodes + 1):
+        result = self._run_episode(number, policy)
+        if result is None:
+          return None
+        results.append(result)
+        self._tell(len(measured) * self._episodes + number, total)
+      measured.append(PolicyResult(
+          policy.name, float(np.mean([r.episode_return for r in results])),
+          np.mean([r.j_c for r in results], axis=0),
+          sum(r.steps for r in results)))
+    return measured
 
   def _run_episode(self, number: int,
                    policy: Any) -> Optional[episode_lib.EpisodeResult]:
@@ -164,15 +165,14 @@ class _Runner:
         if attempt >= episode_lib.MAX_CUTS_IN_A_ROW:
           raise
 
-  def _tell(self) -> None:
+  def _tell(self, done: int, total: int) -> None:
     """Says now and then how far it is."""
-    now, total = time.monotonic(), 2 * self._episodes
-    if now - self._told < _QUIET_SECONDS or self._done == total:
+    now = time.monotonic()
+    if now - self._told < _QUIET_SECONDS or done == total:
       return
     self._told = now
-    left = (now - self._started) / self._done * (total - self._done)
-    self._note(f'  {self._done} of {total} episodes, ETA '
-               f'{progress.duration(left)}')
+    left = (now - self._started) / done * (total - done)
+    self._note(f'  {done} of {total} episodes, ETA {progress.duration(left)}')
 
 
 def table(results: Sequence[PolicyResult],
@@ -195,8 +195,7 @@ def table(results: Sequence[PolicyResult],
           f'{spec.thresholds[k]:9.4g}  {verdict}')
       head = ''
   for k, name in enumerate(spec.constraint_names):
-    verdicts = [bool(_satisfied(result, spec)[k]) for result in results]
-    if not any(verdicts):
+    if not any(_satisfied(result, spec)[k] for result in results):
       lines.append(f'  Neither satisfies {name}; whether a trained policy can '
                    'is open.')
   return '\n'.join(lines)
