@@ -11,6 +11,7 @@ from typing import Any, Dict, NamedTuple, Sequence, Tuple
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf.environments import registry
+from metal_tf.environments import rwrl_spec
 
 
 class ConfigError(ValueError):
@@ -173,6 +174,39 @@ def _resolve_constraint(text: str, info: registry.TaskInfo,
   return TaskConstraint(
       name, threshold, origin,
       info.constraint(name).describe(config.safety_coeff))
+
+
+def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
+  """Checks what is asked of the real suite beyond its tasks.
+
+  Args:
+    config: the settings; `rwrl_spec` is JSON here, not a path.
+    suite: who simulates, 'realworldrl' or 'builtin'.
+
+  Raises:
+    ConfigError: without the real suite, for a spec that it would refuse or
+      ignore, or one whose runs cannot be repeated as asked.
+  """
+  if not config.rwrl_spec:
+    return
+  if suite != 'realworldrl':
+    raise ConfigError(
+        'rwrl_spec', config.rwrl_spec, 'nothing with the builtin suite',
+        'Delays, noise and perturbations are those of the real suite: install '
+        'it with tools/realworldrl_suite.sh.')
+  try:
+    spec = rwrl_spec.parse(config.rwrl_spec, config.domain)
+  except ValueError as error:
+    raise ConfigError(
+        'rwrl_spec', config.rwrl_spec,
+        'JSON with the keys in docs/tasks.md', f'{error}.') from error
+  if config.deterministic and rwrl_spec.walks(spec):
+    raise ConfigError(
+        'rwrl_spec', config.rwrl_spec,
+        'perturbations without memory (constant, or uniform with period 1) '
+        'with --deterministic',
+        'One that goes on from episode to episode begins anew when a run is '
+        'resumed.')
 
 
 def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
