@@ -189,20 +189,20 @@ def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
   """
   if not config.rwrl_spec:
     return
+  given = _shortened(config.rwrl_spec)
   if suite != 'realworldrl':
     raise ConfigError(
-        'rwrl_spec', config.rwrl_spec, 'nothing with the builtin suite',
+        'rwrl_spec', given, 'nothing with the builtin suite',
         'Delays, noise and perturbations are those of the real suite: install '
         'it with tools/realworldrl_suite.sh.')
   try:
     spec = rwrl_spec.parse(config.rwrl_spec, config.domain)
   except ValueError as error:
-    raise ConfigError(
-        'rwrl_spec', config.rwrl_spec,
-        'JSON with the keys in docs/tasks.md', f'{error}.') from error
+    raise ConfigError('rwrl_spec', given, 'JSON with the keys in docs/tasks.md',
+                      f'{str(error).rstrip("?")}.') from error
   if config.deterministic and rwrl_spec.walks(spec):
     raise ConfigError(
-        'rwrl_spec', config.rwrl_spec,
+        'rwrl_spec', given,
         'perturbations without memory (constant, or uniform with period 1) '
         'with --deterministic',
         'One that goes on from episode to episode begins anew when a run is '
@@ -236,6 +236,10 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 def _nearest(value: str, choices: Sequence[str]) -> str:
   close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
   return f'Did you mean {close[0]}?' if close else ''
+
+
+def _shortened(text: str) -> str:
+  return text if len(text) <= 60 else text[:57] + '...'
 
 
 def _shown(value: Any) -> str:

@@ -125,7 +125,7 @@ class CheckRwrlSpecTest(parameterized.TestCase):
   @parameterized.parameters(
       (_EASY, 'builtin', {}, r'--rwrl_spec: .* nothing with the builtin suite'),
       ('{"delay_spec": {}}', 'realworldrl', {}, 'has no "enable": true'),
-      ('{"noise": {}}', 'realworldrl', {}, 'did you mean noise_spec'),
+      ('{"noise": {}}', 'realworldrl', {}, 'did you mean noise_spec.$'),
       (_WALK, 'realworldrl', dict(deterministic=True), 'without memory'),
       ('{"perturb_spec": {"enable": true, "param": "pole_mass"}}',
        'realworldrl', dict(domain='walker'), 'thigh_length, torso_length'))
