@@ -1,5 +1,6 @@
 """An actor: it acts, fills the replay and reports its episodes."""
 
+import contextlib
 from typing import Any, Callable
 
 import reverb
@@ -69,19 +70,22 @@ class ActorWorker:
                              self._index, before)
 
     environment = self._make_environment(seed('environment'))
-    writer = reverb_writer.ReverbWriter(
-        self._replay, self._spec, timeout_seconds=1.0,
-        keep_waiting=lambda: not leash.stopping)
-    try:
-      actor = self._make_actor(leash, seed('exploration'))
-      while not leash.stopping:
-        self._run_episode(leash, environment, actor, writer)
-    except leash_lib.Stopped:
-      pass  # The learner or the counter is gone, so the run is ending.
-    finally:
-      writer.close()
-      environment.close()
-      leash.close()
+    with contextlib.ExitStack() as stack:
+      stack.callback(leash.close)
+      stack.callback(environment.close)
+      try:
+        writer = reverb_writer.ReverbWriter(
+            self._replay, self._spec, timeout_seconds=1.0,
+            keep_waiting=lambda: not leash.stopping)
+        stack.callback(writer.close)
+        actor = self._make_actor(leash, seed('exploration'))
+        while not leash.stopping:
+          self._run_episode(leash, environment, actor, writer)
+      except leash_lib.Stopped:
+        pass  # The learner or the counter is gone, so the run is ending.
+      except reverb_writer.HeldBack:
+        if not leash.stopping:  # Else the replay is, and answers no more.
+          raise
     process.leave()
 
   def _make_actor(self, leash: leash_lib.Leash, seed: int) -> actor_lib.Actor:

@@ -49,9 +49,9 @@ class Plots:
       if self._writer is None:
         self._writer = tf.summary.create_file_writer(self._directory)
       for step, scalars in self._waiting:
-        with self._writer.as_default(step=step):
+        # As arrays: TensorFlow keeps every Python number it has seen.
+        with self._writer.as_default(step=np.array(step, np.int64)):
           for scalar in scalars:
-            # As an array: TensorFlow keeps every Python number it has seen.
             tf.summary.scalar(
                 scalar.tag, np.array(scalar.value, np.float32),
                 description=scalar.description)

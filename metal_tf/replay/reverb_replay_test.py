@@ -7,6 +7,7 @@ import time
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import portpicker
 import reverb
 
 from metal_tf.replay import rate_limits
@@ -128,6 +129,16 @@ class RemotePartsTest(absltest.TestCase):
                      {(0., 0.), (1., 1.)})
     self.assertEqual(dataset.element_spec[0].o_tm1.shape, (4, 3))
     self.assertEqual(dataset.element_spec[1].shape, (6, 2))
+
+  def test_a_writer_waits_for_a_server_that_is_slow_to_start(self):
+    spec = self.settings()['spec']
+    client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')
+    patience = [True, True, False]
+    with self.assertRaisesRegex(reverb_writer.HeldBack, 'did not answer'):
+      reverb_writer.ReverbWriter(
+          client, spec, timeout_seconds=0.1,
+          keep_waiting=lambda: patience.pop(0))
+    self.assertEmpty(patience)
 
 
 if __name__ == '__main__':

@@ -45,15 +45,17 @@ class ReverbWriter:
       timeout_seconds: how long the server may hold back an insertion.
       keep_waiting: asked after that time; True waits as long again. The wait
         itself hears no signal.
+
+    Raises:
+      HeldBack: if the server did not answer in time.
     """
     self._spec = spec
     self._timeout_seconds = timeout_seconds
     self._keep_waiting = keep_waiting
-    self._transitions = client.trajectory_writer(
-        num_keep_alive_refs=_CHUNK_LENGTH)
+    self._transitions = self._open(client, _CHUNK_LENGTH)
     self._transitions.configure(
         (), num_keep_alive_refs=_CHUNK_LENGTH, max_chunk_length=_CHUNK_LENGTH)
-    self._penalties = client.trajectory_writer(num_keep_alive_refs=1)
+    self._penalties = self._open(client, 1)
     self._since_check = 0
     self._flushed_at = time.monotonic()
 
@@ -103,6 +105,21 @@ class ReverbWriter:
     """Ends the streams; what was not flushed may be lost."""
     self._transitions.close()
     self._penalties.close()
+
+  def _open(self, client: reverb.Client,
+            num_references: int) -> reverb.TrajectoryWriter:
+    """Opens a stream; a server on a busy machine may be slow to start."""
+    while True:
+      try:
+        return client.trajectory_writer(
+            num_keep_alive_refs=num_references,
+            get_signature_timeout_ms=int(1000 * self._timeout_seconds))
+      except RuntimeError as e:
+        if 'Deadline' not in str(e):
+          raise
+        if not self._keep_waiting():
+          raise HeldBack('replay: the server did not answer for '
+                         f'{self._timeout_seconds:g} s') from e
 
   def _flush(self, writer: reverb.TrajectoryWriter, allowed: int) -> None:
     """Waits until at most `allowed` insertions are not confirmed."""
