@@ -1,4 +1,4 @@
-"""A whole run of three constraints on Launchpad's threads."""
+"""Tests of training on Launchpad, with three constraints."""
 
 import json
 import os
@@ -61,6 +61,28 @@ class TrainTest(absltest.TestCase):
     for policy in measured['policies']:
       self.assertEqual([c['penalty'] for c in policy['constraints']][:2],
                        [0.0, 1.0])
+
+  def test_a_signal_before_training_ends_the_run(self):
+    path = os.path.join(self.create_tempdir().full_path, 'run')
+
+    def make(seed):
+      environment = _make_environment(seed)
+      step = environment.step
+
+      def interrupted(action):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(action)
+
+      environment.step = interrupted
+      return environment
+
+    with self.assertRaises(SystemExit) as caught:
+      train_lib.train(
+          algorithm.METAL, testing.small_config(
+              path, deterministic=False, num_actors=2, feasibility_episodes=1),
+          make, 'local_mt')
+    self.assertEqual(caught.exception.code, 143)
+    self.assertEqual(sorted(os.listdir(path)), ['config.json', 'lock'])
 
 
 if __name__ == '__main__':
