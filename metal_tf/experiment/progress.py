@@ -186,7 +186,7 @@ def format_score(score: metrics.Score, constraint_names: Sequence[str],
   for k, name in enumerate(constraint_names):
     words = 'satisfied' if score.overshoot[k] == 0 else 'not satisfied'
     if satisfied_episodes is not None and not satisfied_episodes[k]:
-      words = 'infeasible so far: no episode satisfied it'
+      words = 'not satisfied, infeasible so far: no episode satisfied it'
     lines.append(
         f'  {name}: J_C {score.penalty[k]:.4f}, threshold {threshold[k]:g}, '
         f'overshoot {score.overshoot[k]:.4f} ({words}), lambda '
