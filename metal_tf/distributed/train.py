@@ -153,8 +153,8 @@ def _show_feasibility(
     for number, handler in handlers.items():
       signal.signal(number, handler)
   if caught:
-    progress.note(f'Stopped by {signal.Signals(caught[0]).name} before the first '
-                  'episode.')
+    progress.note(f'Stopped by {signal.Signals(caught[0]).name} before the '
+                  'first episode.')
     raise SystemExit(128 + caught[0])
 
 

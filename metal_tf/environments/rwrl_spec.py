@@ -2,8 +2,8 @@
 
 The suite's loaders take delays, noise, perturbations, further observations and
 further objectives as nested dicts, and silently ignore a key that they do not
-know and a spec without `"enable": true`. Here both are errors. Keys, choices and
-the specs that exclude each other are those of `registry.SUITE_COMMIT`
+know and a spec without `"enable": true`. Here both are errors. Keys, choices
+and the specs that exclude each other are those of `registry.SUITE_COMMIT`
 (checked). Imports no simulator.
 """
 

@@ -63,7 +63,8 @@ class ParseTest(parameterized.TestCase):
       rwrl_spec.parse('{"combined_challenge": "hard"}', domain)
 
   @parameterized.parameters(
-      ({'delay_specs': {}}, "unknown key: 'delay_specs'.*did you mean delay_spec"),
+      ({'delay_specs': {}},
+       "unknown key: 'delay_specs'.*did you mean delay_spec"),
       ({'delay_spec': {'enable': True, 'action': 2}},
        "key of delay_spec: 'action'.*did you mean actions"),
       ({'noise_spec': {'dropped': {'enable': True, 'action_prob': 0.1}}},
@@ -74,7 +75,8 @@ class ParseTest(parameterized.TestCase):
       ({'noise_spec': 0.1}, 'noise_spec: got 0.1, expected an object .*gauss'),
       ({'delay_spec': {'enable': True, 'actions': -1}},
        'delay_spec.actions: got -1, allowed: a whole number >= 0'),
-      ({'delay_spec': {'enable': True, 'actions': 1.5}}, 'got 1.5, allowed: a wh'),
+      ({'delay_spec': {'enable': True, 'actions': 1.5}},
+       'got 1.5, allowed: a whole number'),
       ({'delay_spec': {'enable': 1}}, 'got 1, allowed: true or false'),
       ({'noise_spec': {'gaussian': {'enable': True, 'actions': True}}},
        'got true, allowed: a number >= 0'),
@@ -84,7 +86,8 @@ class ParseTest(parameterized.TestCase):
        r'allowed: a number in \[0, 1\]'),
       ({'perturb_spec': {'enable': True, 'param': 'torso_length'}},
        'perturb_spec.param: .*pole_length, pole_mass'),
-      ({'perturb_spec': {'enable': True, 'scheduler': 'walk'}}, 'random_walk'),
+      ({'perturb_spec': {'enable': True, 'scheduler': 'walk'}},
+       'random_walk, drift_pos'),
       ({'multiobj_spec': {'enable': True}}, 'needs an "objective"'),
       ({'combined_challenge': 'nasty'}, 'one of easy, medium, hard'),
       ({'combined_challenge': 'easy', 'delay_spec': {'enable': False}},

@@ -1,8 +1,9 @@
 """Before training: what policies that learned nothing come to.
 
-J_C of a zero and of a random policy beside each threshold shows in seconds a
-threshold that was set wrongly: one that everybody satisfies constrains nothing,
-and one that nobody comes near may be out of reach.
+J_C of a zero and of a random policy beside each threshold shows in seconds how
+far a constraint is from holding by itself. Neither verdict is final: a
+constraint may bind only where a trained policy comes (a pole that is up), and
+one that both violate may be learned.
 """
 
 import contextlib
@@ -151,7 +152,7 @@ class _Runner:
     """Runs an episode, again if the simulator gives it up."""
     attempt = 0
     while True:
-      # Both policies start from the same states.
+      # Both policies start from the same states, where there is a seed.
       running = episode_lib.Episode(
           self._environment.begin(number, attempt), policy)
       try:

@@ -71,7 +71,8 @@ class ShowTest(parameterized.TestCase):
     self._show()
     lines = self._notes[1].splitlines()
     self.assertLen(lines, 6)
-    self.assertRegex(lines[1], r'^  zero +\d+\.\d\d  moved +0\.0\d+ +0\.5  satis')
+    self.assertRegex(lines[1],
+                     r'^  zero +\d+\.\d\d  moved +0\.0\d+ +0\.5  satis')
     self.assertRegex(lines[2], r'^ +always +1\.0000 +0\.25  not satisfied$')
     self.assertRegex(lines[3], r'^  random +\d+\.\d\d  moved .* not satisfied$')
     self.assertEqual(lines[5], '  Neither satisfies always; whether a trained '

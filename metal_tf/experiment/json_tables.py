@@ -65,7 +65,8 @@ SUMMARY = File(
 CONFIG = File(
     'config.json', 'At every start.', (
         Entry('algorithm', 'which agent, e.g. `metal`'),
-        Entry('config', 'every setting by name, see [settings.md](settings.md)'),
+        Entry('config',
+              'every setting by name, see [settings.md](settings.md)'),
         Entry('suite', 'who simulates, with its versions'),
         Entry('constraints[].name', 'the constraint'),
         Entry('constraints[].threshold', 'beta, in mean penalty per step'),

@@ -5,10 +5,10 @@ more), whose mean J_C is held against the threshold:
 
 * lambda is `rising` or `falling` if it has moved over these episodes by more
   than 1 % of its largest value among them, otherwise it has `settled`;
-* a constraint is `satisfied` if the mean J_C is at most the threshold; otherwise
-  it is `not satisfied so far`, `no longer satisfied` if such a mean has been
-  below before, or, after a whole window, `infeasible so far` if not one episode
-  satisfied it. Before means in this session, behind the last resume.
+* a constraint is `satisfied` if the mean J_C is at most the threshold,
+  otherwise it is `not satisfied so far`, `no longer satisfied` if such a mean
+  has been below before, or, after a whole window, `infeasible so far` if not
+  one episode satisfied it. Before means in this session, behind the last resume.
 """
 
 import collections
