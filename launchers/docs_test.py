@@ -1,16 +1,30 @@
 """Holds README and docs against the code: examples, flags, settings."""
 
+import json
 import os
 import re
+import shlex
 import unittest.mock
 
+from absl import flags as absl_flags
 from absl.testing import absltest
+from absl.testing import parameterized
 # Before absl's main, see launchers/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
+from baselines import d4pg
+from baselines import rc_d4pg
+from baselines import rs_d4pg
 from launchers import flags
+from launchers import metrics_table
 from launchers import settings_table
+from metal_tf import algorithm
 from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.environments import registry
+from metal_tf.environments import rwrl_spec
+from metal_tf.experiment import json_tables
+from metal_tf.experiment import log_tables
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -20,34 +34,122 @@ def _text(name):
     return stream.read()
 
 
-class DocsTest(absltest.TestCase):
+def _pages():
+  """README and everything in docs."""
+  folder = os.path.join(_ROOT, 'docs')
+  return ['README.md', *sorted(
+      f'docs/{name}' for name in os.listdir(folder) if name.endswith('.md'))]
 
-  def test_the_settings_page_is_the_config(self):
+
+def _blocks(page, language):
+  return re.findall(rf'```{language}\n(.*?)```', _text(page), re.DOTALL)
+
+
+def _commands():
+  """Every line of the pages' shell blocks and every piece of inline code."""
+  for page in _pages():
+    for block in _blocks(page, 'sh'):
+      for line in block.replace('\\\n', ' ').splitlines():
+        yield page, line
+    text = re.sub('```.*?```', '', _text(page), flags=re.DOTALL)
+    for code in re.findall('`([^`]+)`', text):
+      yield page, ' '.join(code.split())
+
+
+def _launched():
+  """Every launcher that the pages start with arguments, and these."""
+  pattern = (r'(?://launchers:(?P<label>\w+) -- (?P<args>.*)|'
+             r'python launchers/(?P<file>\w+)\.py (?P<more>.*))$')
+  for page, line in _commands():
+    found = re.search(pattern, line)
+    if found:
+      yield (page, found['label'] or found['file'],
+             shlex.split(found['args'] or found['more']))
+
+
+def _own_flags():
+  """Flags that a launcher defines in its own file, of all launchers."""
+  folder = os.path.join(_ROOT, 'launchers')
+  return {flag for name in os.listdir(folder) if name.endswith('.py')
+          for flag in re.findall(r"DEFINE_\w+\(\s*'(\w+)'",
+                                 _text(f'launchers/{name}'))}
+
+
+_AGENTS = {'metal': algorithm.METAL, 'd4pg': d4pg.D4PG,
+           'rc_d4pg': rc_d4pg.RC_D4PG, 'rs_d4pg': rs_d4pg.RS_D4PG}
+
+
+class DocsTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      ('settings', settings_table.table), ('metrics', metrics_table.page))
+  def test_a_page_is_what_the_code_says(self, name, make):
     self.assertEqual(
-        _text('docs/settings.md'), settings_table.table(),
-        'run ./bazelw run //launchers:settings_table -- $PWD/docs/settings.md')
+        _text(f'docs/{name}.md'), make(),
+        f'run ./bazelw run //launchers:{name}_table -- $PWD/docs/{name}.md')
 
   def test_every_flag_named_exists(self):
     known = {field.name for field, _ in config_lib.Config.settings()}
-    known.add(flags.LAUNCH_TYPE)  # Launchpad's own.
-    for page in ('README.md', 'docs/distributed.md'):
-      named = set(re.findall(r'--([a-z_]+)', _text(page)))
-      self.assertNotEmpty(named)
-      self.assertEmpty(named - known, page)
+    known |= {flags.LAUNCH_TYPE} | _own_flags()
+    for page in _pages():
+      # Diagrams, which are indented, have arrows with names.
+      text = re.sub('^    .*$', '', _text(page), flags=re.MULTILINE)
+      self.assertEmpty(set(re.findall(r'--([a-z_]+)', text)) - known, page)
 
-  def test_every_launcher_named_in_the_readme_exists(self):
-    named = re.findall(r'//launchers:([a-z0-9_]+)', _text('README.md'))
-    self.assertNotEmpty(named)
-    for name in named:
-      self.assertTrue(
-          os.path.exists(os.path.join(_ROOT, 'launchers', f'{name}.py')), name)
+  def test_every_line_that_trains_would_start(self):
+    started = set()
+    for page, launcher, arguments in _launched():
+      if launcher not in _AGENTS:
+        continue
+      started.add(launcher)
+      with self.subTest(page=page, launcher=launcher, arguments=arguments):
+        values = absl_flags.FlagValues()
+        flags.define(values)
+        absl_flags.DEFINE_string(flags.LAUNCH_TYPE, '', '', flag_values=values)
+        # The file for the suite is the reader's.
+        arguments = [argument for argument in arguments
+                     if not argument.startswith('--rwrl_spec=')]
+        self.assertEmpty(values([launcher, *arguments])[1:])
+        config = flags.read(values)
+        validation.check_settings(config, _AGENTS[launcher])
+        validation.resolve_task(config)
+    self.assertContainsSubset({'metal', 'rs_d4pg', 'rc_d4pg'}, started)
+
+  def test_every_label_named_exists(self):
+    labels = set()
+    for page in _pages():
+      labels |= set(re.findall(r'(?<![\w:/])//([\w/]*)(:\w+|/?\.\.\.)?',
+                               _text(page)))
+    self.assertIn(('launchers', ':metal'), labels)
+    for package, target in labels:
+      if target.endswith('...'):
+        folder = os.path.join(_ROOT, package)
+        self.assertTrue(os.path.isdir(folder), package)
+        continue
+      path = os.path.join(_ROOT, package, 'BUILD')
+      self.assertTrue(os.path.exists(path),
+                      f'no {path}; under Bazel it has to be in the data of '
+                      'docs_test, as "//package:BUILD"')
+      self.assertIn(f'"{target[1:] or package.split("/")[-1]}"', _text(path))
 
   def test_links_lead_somewhere(self):
-    for page in ('README.md', 'docs/architecture.md', 'docs/algorithm.md',
-                 'docs/distributed.md'):
+    for page in _pages():
       for link in re.findall(r'\]\(((?!http)[^)]+)\)', _text(page)):
         self.assertTrue(os.path.exists(os.path.join(
             _ROOT, os.path.dirname(page), link)), f'{page}: {link}')
+
+  def test_the_specs_for_the_suite_are_good(self):
+    blocks = _blocks('docs/tasks.md', 'json')
+    self.assertLen(blocks, 2)
+    for block in blocks:
+      rwrl_spec.parse(rwrl_spec.read(block), 'cartpole')
+
+  def test_the_constraints_are_those_of_the_registry(self):
+    for domain, info in registry.TASKS.items():
+      names = ', '.join(
+          f'**{name}**' if name == info.default_constraint else name
+          for name in info.constraint_names)
+      self.assertIn(f'| {domain} | {names} |', _text('docs/tasks.md'))
 
   def test_the_readmes_python_runs(self):
     blocks = re.findall(r'```python\n(.*?)```', _text('README.md'), re.DOTALL)
@@ -64,7 +166,19 @@ class DocsTest(absltest.TestCase):
     printed.assert_called()
     self.assertEqual(names['score'].episodes, 2)
     self.assertEqual(names['environment'].spec.constraint_names, ('slow',))
-    self.assertTrue(os.path.exists('runs/pendulum/episodes.csv'))
+    self._check_files('runs/pendulum')
+
+  def _check_files(self, path):
+    """The metrics page has what a run writes, and nothing else."""
+    for table in (log_tables.EPISODES, log_tables.EVALUATIONS):
+      self.assertEqual(list(log_tables.read(path, table)),
+                       table.columns(['slow']))
+    for file in json_tables.FILES:
+      with open(os.path.join(path, file.name), encoding='utf-8') as stream:
+        written = json_tables.names(json.load(stream), file)
+      self.assertEqual(written, {
+          entry.name for entry in file.entries if not entry.workers_only},
+                       f'{file.name} and metal_tf/experiment/json_tables.py')
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ import launchpad.flags  # Defines --lp_launch_type. pylint: disable=unused-impor
 from metal_tf import config as config_lib
 from metal_tf import validation
 from metal_tf.distributed import needs
+from metal_tf.environments import rwrl_spec
 
 LAUNCH_TYPE = 'lp_launch_type'
 _LAUNCH_TYPES = ('local_mp', 'local_mt', 'vertex_ai')
@@ -58,7 +59,8 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
     flag_values: parsed flags.
 
   Raises:
-    ValueError: for a list of numbers with something else in it.
+    ValueError: for a list of numbers with something else in it, or a file
+      that cannot be read.
   """
   hints = typing.get_type_hints(config_lib.Config)
   values = {
@@ -66,7 +68,17 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
                          field.name)
       for field in dataclasses.fields(config_lib.Config)
   }
+  values['rwrl_spec'] = _spec(values['rwrl_spec'])
   return config_lib.Config(**values)
+
+
+def _spec(value: str) -> str:
+  """The content of the suite's spec: a run is told apart by that."""
+  is_path = value and not value.lstrip().startswith('{')
+  try:
+    return rwrl_spec.read(user_path(value) if is_path else value)
+  except ValueError as error:
+    raise ValueError(f'--rwrl_spec: {error}.') from error
 
 
 def _value(value: Any, kind: Any, name: str) -> Any:

@@ -47,6 +47,21 @@ class FlagsTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, '--critic_layer_sizes: got 64,big'):
       self._read('--critic_layer_sizes=64,big')
 
+  def test_a_spec_for_the_suite_is_its_content(self):
+    directory = self.create_tempdir()
+    directory.create_file('spec.json', content='{"b": 1,\n"a": 2}')
+    directory.create_file('bad.json', content='{"b": 1,\n"a" 2}')
+    with mock.patch.dict(
+        os.environ, BUILD_WORKING_DIRECTORY=directory.full_path):
+      for value in ('spec.json', ' {"a": 2, "b": 1}'):
+        self.assertEqual(self._read(f'--rwrl_spec={value}').rwrl_spec,
+                         '{"a": 2, "b": 1}')
+      with self.assertRaisesRegex(
+          ValueError, '^--rwrl_spec: /.*bad.json is not JSON: .* line 2, col'):
+        self._read('--rwrl_spec=bad.json')
+      with self.assertRaisesRegex(ValueError, '--rwrl_spec: /.*: No such file'):
+        self._read('--rwrl_spec=no.json')
+
   def test_a_relative_path_belongs_to_where_the_user_stands(self):
     with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY='/somewhere'):
       self.assertEqual(flags.user_path('runs/a'), '/somewhere/runs/a')

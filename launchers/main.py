@@ -1,5 +1,6 @@
 """The launchers' common program: flags, checks, start table, training."""
 
+import hashlib
 import os
 import sys
 from typing import Callable, List, NoReturn, Optional, Tuple
@@ -55,6 +56,7 @@ def _check(
     validation.check_settings(config, algorithm)
     task = validation.resolve_task(config)
     suite = resolve_suite(config)
+    validation.check_rwrl_spec(config, suite)
     launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
@@ -99,6 +101,9 @@ def _with_workdir(config: config_lib.Config,
   parts += [constraint.replace(':', '') for constraint in config.constraints]
   if config.threshold is not None:
     parts.append(f'beta{config.threshold:g}')
+  if config.rwrl_spec:
+    digest = hashlib.sha256(config.rwrl_spec.encode()).hexdigest()
+    parts.append(f'rwrl{digest[:6]}')
   name = config.workdir or os.path.join(
       'runs', '-'.join([*parts, f'seed{config.seed}']))
   return config.replace(workdir=flags.user_path(name))
@@ -130,10 +135,12 @@ def make_environment(config: config_lib.Config, task: validation.Task,
     return environments.make(
         task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
         constraints=[(c.name, c.threshold) for c in task.constraints],
-        seed=seed, suite=suite)
+        seed=seed, suite=suite, rwrl_spec=config.rwrl_spec)
   except (ValueError, RuntimeError) as error:
+    name, allowed = (('rwrl_spec', 'what the suite can run')
+                     if config.rwrl_spec else ('suite', 'builtin here'))
     raise validation.ConfigError(
-        'suite', config.suite, 'builtin here', str(error)) from error
+        name, getattr(config, name), allowed, str(error)) from error
 
 
 def train(
@@ -216,7 +223,8 @@ def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
       f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
       f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
       f'seed {config.seed}',
-      f'simulated by: {suite}',
+      f'simulated by: {suite}' + (
+          f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
       'constraint (on the mean penalty per step):',
   ]
   trained = {c.name: c for c in task.constraints}

@@ -40,6 +40,8 @@ class WrongFlagsTest(parameterized.TestCase):
       (['--policy_layer_sizes=a'], '--policy_layer_sizes: got a'),
       (['quadruped'], "unexpected argument 'quadruped'"),
       (['--batch_size=2000000'], 'at most --replay_capacity=1000000'),
+      (['--suite=builtin', '--rwrl_spec={"combined_challenge": "easy"}'],
+       'nothing with the builtin suite'),
   )
   def test_one_sentence_and_status_2(self, arguments, message):
     directory = self.create_tempdir().full_path

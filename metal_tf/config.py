@@ -88,6 +88,11 @@ class Config:
       'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, or '
       'the real one where it is installed.', 'our choice',
       choices=('auto', 'realworldrl', 'builtin'))
+  rwrl_spec: str = _setting(
+      '', "Delays, noise, perturbations and so on of the real suite: a JSON "
+      'file, or JSON itself, with keys such as delay_spec and noise_spec (see '
+      'docs/tasks.md); empty means none. The content is recorded, not the '
+      'path.', 'paper')
 
   # The run.
   num_episodes: int = _setting(
@@ -118,6 +123,10 @@ class Config:
   evaluation_period: int = _setting(
       10, 'Training episodes between two evaluation episodes without noise; 0: '
       'none.', 'our choice', unit='episodes', minimum=0)
+  feasibility_episodes: int = _setting(
+      2, 'Episodes of a zero and of a random policy each before a new run, '
+      'whose J_C is shown beside the thresholds; one takes a second or a few; '
+      '0: none.', 'our choice', unit='episodes', minimum=0)
 
   # Constraint handling.
   lagrange_lr: float = _setting(

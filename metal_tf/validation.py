@@ -11,6 +11,7 @@ from typing import Any, Dict, NamedTuple, Sequence, Tuple
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf.environments import registry
+from metal_tf.environments import rwrl_spec
 
 
 class ConfigError(ValueError):
@@ -202,6 +203,39 @@ def _resolve_constraint(text: str, info: registry.TaskInfo,
       info.constraint(name).describe(config.safety_coeff))
 
 
+def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
+  """Checks what is asked of the real suite beyond its tasks.
+
+  Args:
+    config: the settings; `rwrl_spec` is JSON here, not a path.
+    suite: who simulates, 'realworldrl' or 'builtin'.
+
+  Raises:
+    ConfigError: without the real suite, for a spec that it would refuse or
+      ignore, or one whose runs cannot be repeated as asked.
+  """
+  if not config.rwrl_spec:
+    return
+  given = _shortened(config.rwrl_spec)
+  if suite != 'realworldrl':
+    raise ConfigError(
+        'rwrl_spec', given, 'nothing with the builtin suite',
+        'Delays, noise and perturbations are those of the real suite: install '
+        'it with tools/realworldrl_suite.sh.')
+  try:
+    spec = rwrl_spec.parse(config.rwrl_spec, config.domain)
+  except ValueError as error:
+    raise ConfigError('rwrl_spec', given, 'JSON with the keys in docs/tasks.md',
+                      f'{str(error).rstrip("?")}.') from error
+  if config.deterministic and rwrl_spec.walks(spec):
+    raise ConfigError(
+        'rwrl_spec', given,
+        'perturbations without memory (constant, or uniform with period 1) '
+        'with --deterministic',
+        'One that goes on from episode to episode begins anew when a run is '
+        'resumed.')
+
+
 def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
   """Checks one value against its documented range or choices."""
   if setting.choices:
@@ -229,6 +263,10 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 def _nearest(value: str, choices: Sequence[str]) -> str:
   close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
   return f'Did you mean {close[0]}?' if close else ''
+
+
+def _shortened(text: str) -> str:
+  return text if len(text) <= 60 else text[:57] + '...'
 
 
 def _shown(value: Any) -> str:

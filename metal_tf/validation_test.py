@@ -125,5 +125,31 @@ class AsJsonTest(absltest.TestCase):
     self.assertEqual(json.loads(json.dumps(settings)), settings)
 
 
+class CheckRwrlSpecTest(parameterized.TestCase):
+  _EASY = '{"combined_challenge": "easy"}'
+  _WALK = '{"perturb_spec": {"enable": true, "scheduler": "drift_neg"}}'
+
+  def _check(self, text, suite='realworldrl', **changes):
+    validation.check_rwrl_spec(
+        config_lib.Config(rwrl_spec=text, **changes), suite)
+
+  def test_passes(self):
+    self._check('')
+    self._check('', 'builtin')
+    self._check(self._EASY, deterministic=True)
+    self._check(self._WALK)
+
+  @parameterized.parameters(
+      (_EASY, 'builtin', {}, r'--rwrl_spec: .* nothing with the builtin suite'),
+      ('{"delay_spec": {}}', 'realworldrl', {}, 'has no "enable": true'),
+      ('{"noise": {}}', 'realworldrl', {}, 'did you mean noise_spec.$'),
+      (_WALK, 'realworldrl', dict(deterministic=True), 'without memory'),
+      ('{"perturb_spec": {"enable": true, "param": "pole_mass"}}',
+       'realworldrl', dict(domain='walker'), 'thigh_length, torso_length'))
+  def test_refuses(self, text, suite, changes, message):
+    with self.assertRaisesRegex(validation.ConfigError, message):
+      self._check(text, suite, **changes)
+
+
 if __name__ == '__main__':
   absltest.main()

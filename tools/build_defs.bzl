@@ -52,7 +52,11 @@ def metal_py_test(name, deps = [], size = "small", slow = False, **kwargs):
     )
 
 def metal_quick_suite():
-    """Declares `:quick`, this package's part of `//:quick`."""
+    """Declares `:quick`, this package's part of `//:quick`.
+
+    Also shows the BUILD file to //launchers:docs_test, which looks labels up.
+    """
+    native.exports_files(["BUILD"])
     native.test_suite(
         name = "quick",
         tags = ["-slow", "-manual"],

@@ -82,7 +82,8 @@ class Counter(service.Service):
       now = time.monotonic()
       self._records.add_episode(result, now - self._counted_at, learned)
       self._counted_at = now
-      self._news['episodes'].append((result.episode_return, result.j_c))
+      self._news['episodes'].append(
+          (result.episode_return, result.j_c, learned.multiplier))
       self._news.update(
           multiplier=learned.multiplier,
           meta_parameter=learned.meta_parameter,

@@ -58,8 +58,8 @@ class _Progress:
   def note(self, text):
     self.notes.append(text)
 
-  def episode(self, episode_return, j_c):
-    self.episodes.append((episode_return, list(j_c)))
+  def episode(self, episode_return, j_c, multiplier):
+    self.episodes.append((episode_return, list(j_c), list(multiplier)))
 
   def update(self, *numbers):
     self.updates.append(numbers)
@@ -109,16 +109,18 @@ class ScreenTest(absltest.TestCase):
     self.assertEqual(self._progress.notes, ['a', 'b', 'c'])
 
   def test_numbers_are_shown_and_each_episode_once(self):
-    self._counter.episodes = [(10.0, np.array([0.1])), (12.0, np.array([0.2]))]
+    lambda_ = np.array([0.5])
+    self._counter.episodes = [
+        (10.0, np.array([0.1]), lambda_), (12.0, np.array([0.2]), lambda_)]
     self._coordinator.doing = {
         'learner': ('learning', 30), 'actor 0': ('acting', 100),
         'actor 1': ('acting', 200), 'counter': ('counting', 2)}
     self._make()
     self._wait_for_updates()
-    self._counter.episodes.append((14.0, np.array([0.3])))
+    self._counter.episodes.append((14.0, np.array([0.3]), lambda_))
     self._wait_for_updates(3)
     self.assertEqual(self._progress.episodes, [
-        (10.0, [0.1]), (12.0, [0.2]), (14.0, [0.3])])
+        (10.0, [0.1], [0.5]), (12.0, [0.2], [0.5]), (14.0, [0.3], [0.5])])
     self.assertEqual(self._progress.updates[-1], (
         'learning', 10, 300, np.array([0.5]), np.array([0.25]),
         np.array([0.125])))

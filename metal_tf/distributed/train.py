@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
@@ -16,6 +16,7 @@ from metal_tf.distributed import launch
 from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.experiment import checkpoint as checkpoint_lib
+from metal_tf.experiment import feasibility
 from metal_tf.experiment import opening
 from metal_tf.experiment import progress as progress_lib
 from metal_tf.experiment import seeding
@@ -126,12 +127,35 @@ def _prepare(
       scratch_directory=scratch, saved=opened.saved, saved_tables=None,
       loopback_only=loopback_only)
   progress.note(run.window.description)
+  if opened.saved is None:
+    _show_feasibility(workdir, make_environment, config, progress)
   if opened.saved is not None:
     tables, problem = _saved_tables(opened.saved, run)
     run = dataclasses.replace(run, saved_tables=tables)
     if problem:
       progress.note(f'The replay fills again first ({problem}).')
   return run, progress
+
+
+def _show_feasibility(
+    workdir: workdir_lib.Workdir, make_environment: seeding.EnvironmentFactory,
+    config: config_lib.Config, progress: progress_lib.Progress) -> None:
+  """Measures before training; a signal ends the run as it does later on."""
+  caught: List[int] = []
+  handlers = {
+      number: signal.signal(number, lambda number, _: caught.append(number))
+      for number in (signal.SIGINT, signal.SIGTERM)
+  }
+  try:
+    feasibility.show(workdir, make_environment, config, progress.note,
+                     stop=lambda: bool(caught))
+  finally:
+    for number, handler in handlers.items():
+      signal.signal(number, handler)
+  if caught:
+    progress.note(f'Stopped by {signal.Signals(caught[0]).name} before the '
+                  'first episode.')
+    raise SystemExit(128 + caught[0])
 
 
 def _saved_tables(saved: checkpoint_lib.Checkpoint,

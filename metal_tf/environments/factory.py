@@ -4,6 +4,7 @@ import importlib.util
 from typing import Optional, Sequence, Tuple
 
 from metal_tf.environments import registry
+from metal_tf.environments import rwrl_spec as rwrl_spec_lib
 from metal_tf.environments import wrapper
 
 SUITES = ('auto', 'realworldrl', 'builtin')
@@ -49,6 +50,7 @@ def make(domain: str,
          constraints: Sequence[Tuple[str, float]],
          seed: int,
          suite: str = 'auto',
+         rwrl_spec: str = '',
          include_penalties_in_observation: bool = False
          ) -> wrapper.ConstrainedEnvironment:
   """Makes one of the paper's tasks.
@@ -62,6 +64,7 @@ def make(domain: str,
     seed: of the initial states; the same seed and actions give the same
       episodes.
     suite: 'auto', 'realworldrl' or 'builtin', see `resolve_suite`.
+    rwrl_spec: the real suite's delays, noise and so on, as JSON; '' for none.
     include_penalties_in_observation: appends the K penalties to the
       observation.
 
@@ -70,13 +73,14 @@ def make(domain: str,
 
   Raises:
     ValueError: for an unknown name (with the nearest), a coefficient outside
-      [0, 1], a bad threshold, no constraint or a repeated one, or a suite that
-      is missing or cannot be imported.
+      [0, 1], a bad threshold, no constraint or a repeated one, a suite that is
+      missing or cannot be imported, or a spec that it does not take.
   """
   info = registry.lookup(domain, task)
   safety_coeff = registry.check_safety_coeff(safety_coeff)
   chosen = [(info.constraint(name), threshold)
             for name, threshold in constraints]
+  spec = rwrl_spec_lib.parse(rwrl_spec, info.domain)
   # A simulator is loaded here and not above, see the package's docstring.
   # pylint: disable=g-import-not-at-top
   if resolve_suite(suite) == 'realworldrl':
@@ -86,10 +90,14 @@ def make(domain: str,
       raise ValueError(
           f'realworldrl_suite is there but cannot be imported ({error}): use '
           'the builtin suite, which equals it') from error
+    environment = implementation.make_environment(
+        info, safety_coeff, seed, spec)
+  elif spec:
+    raise ValueError('rwrl_spec is for the real suite, which this is not')
   else:
     from metal_tf.environments import builtin as implementation
+    environment = implementation.make_environment(info, safety_coeff, seed)
   # pylint: enable=g-import-not-at-top
-  environment = implementation.make_environment(info, safety_coeff, seed)
   # The suite observes its bits; the agent gets them only when asked for.
   observation_keys = [key for key in environment.observation_spec()
                       if key != 'constraints']

@@ -107,7 +107,11 @@ class MakeTest(parameterized.TestCase):
        'unknown constraint of cartpole'),
       ('no_constraint', dict(constraints=[]), 'at least one constraint'),
       ('threshold', dict(constraints=[('slider_pos', -1)]), 'threshold must'),
-      ('suite', dict(suite='x'), 'unknown suite'))
+      ('suite', dict(suite='x'), 'unknown suite'),
+      ('rwrl_spec', dict(rwrl_spec='{"delay": 1}'),
+       "unknown key: 'delay'.*did you mean delay_spec"),
+      ('rwrl_spec_of_the_builtin_suite',
+       dict(rwrl_spec='{"combined_challenge": "easy"}'), 'for the real suite'))
   def test_refuses(self, changes, message):
     with self.assertRaisesRegex(ValueError, message):
       self._make(**changes)

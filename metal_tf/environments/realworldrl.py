@@ -4,11 +4,12 @@ Only for machines where google-research/realworldrl_suite is installed; it is on
 no package index. `builtin.py` gives the same tasks without it.
 """
 
+import copy
 import importlib.metadata
 import json
 import os
 import subprocess
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 import dm_env
 import realworldrl_suite
@@ -16,6 +17,8 @@ import realworldrl_suite.environments as rwrl
 
 from metal_tf.environments import constraint as constraint_lib
 from metal_tf.environments import registry
+from metal_tf.environments import rwrl_spec
+from metal_tf.environments import seeded_noise
 
 _PACKAGE = 'realworldrl_suite'
 
@@ -26,27 +29,38 @@ def version() -> str:
   return f'realworldrl ({_PACKAGE} {commit or "of unknown commit"})'
 
 
-def make_environment(info: registry.TaskInfo, safety_coeff: float,
-                     seed: int) -> dm_env.Environment:
+def make_environment(info: registry.TaskInfo, safety_coeff: float, seed: int,
+                     spec: Mapping[str, Any]) -> dm_env.Environment:
   """Loads the task with all of its constraint bits.
 
   Args:
     info: one of the paper's tasks.
     safety_coeff: in [0, 1].
-    seed: of the initial states.
+    seed: of the initial states, and of the noise where there is some.
+    spec: delays, noise and so on, as `rwrl_spec.parse` returned it.
 
   Returns:
     The suite's environment; its observation has the bits as 'constraints'.
+
+  Raises:
+    ValueError: if the suite cannot run with the spec.
   """
-  # A dict of its own for each environment: the suite writes the limits into
-  # it, and a second environment from the same dict would keep the first one's.
-  safety_spec = {
-      'enable': True,
-      'observations': True,
-      'safety_coeff': safety_coeff,
-  }
-  return rwrl.load(info.domain, info.task, random=seed,
-                   safety_spec=safety_spec)
+
+  def load(seed: int) -> dm_env.Environment:
+    # Dicts of their own for each environment: the suite writes the limits into
+    # this one, and a second environment from it would keep the first one's.
+    safety_spec = {
+        'enable': True,
+        'observations': True,
+        'safety_coeff': safety_coeff,
+    }
+    return rwrl.load(info.domain, info.task, random=seed,
+                     safety_spec=safety_spec, **copy.deepcopy(dict(spec)))
+
+  if not spec:
+    return load(seed)
+  return seeded_noise.SeededNoise(
+      load, seed, episodes_apart=not rwrl_spec.walks(spec))
 
 
 def make_constraints(

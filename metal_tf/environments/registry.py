@@ -84,8 +84,8 @@ class TaskInfo:
     for info in self.constraints:
       if info.name == name:
         return info
-    raise ValueError(_unknown(f'constraint of {self.domain}', name,
-                              self.constraint_names))
+    raise ValueError(unknown(f'constraint of {self.domain}', name,
+                             self.constraint_names))
 
 
 # The joints' own ranges in the walker's model, in degrees: left and right hip,
@@ -213,11 +213,11 @@ def lookup(domain: str, task: Optional[str] = None) -> TaskInfo:
     ValueError: for an unknown domain or task, with the nearest name.
   """
   if domain not in TASKS:
-    raise ValueError(_unknown('domain', domain, TASKS))
+    raise ValueError(unknown('domain', domain, TASKS))
   info = TASKS[domain]
   if task not in (None, info.task, info.task[len(_PREFIX):]):
-    raise ValueError(_unknown(f'task of {domain}', task,
-                              (info.task, info.task[len(_PREFIX):])))
+    raise ValueError(unknown(f'task of {domain}', task,
+                             (info.task, info.task[len(_PREFIX):])))
   return info
 
 
@@ -229,7 +229,14 @@ def check_safety_coeff(safety_coeff: float) -> float:
   return float(safety_coeff)
 
 
-def _unknown(what: str, got: str, allowed: Iterable[str]) -> str:
+def unknown(what: str, got: str, allowed: Iterable[str]) -> str:
+  """Says that a name is unknown, and which is nearest.
+
+  Args:
+    what: kind of name, e.g. 'domain'.
+    got: the name.
+    allowed: all that there are.
+  """
   allowed = list(allowed)
   nearest = difflib.get_close_matches(str(got), allowed, n=1, cutoff=0.5)
   hint = f'; did you mean {nearest[0]}?' if nearest else ''

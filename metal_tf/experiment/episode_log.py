@@ -71,8 +71,8 @@ class EpisodeLog:
                        f'different: {different}')
     self._waiting += _line(_text(record[name]) for name in self._columns)
     scalars = [
-        plots.Scalar(f'{self._table.prefix}{quantity.group}/{name}',
-                     record[name], quantity.meaning)
+        plots.Scalar(self._table.tag(name, quantity), record[name],
+                     quantity.meaning)
         for name, quantity in self._quantities.items()
         if quantity.group and np.isfinite(record[name])]
     try:

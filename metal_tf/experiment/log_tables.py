@@ -127,6 +127,10 @@ class Table(NamedTuple):
            for q in self.per_constraint},
         **{q.name: q for q in self.learning}}
 
+  def tag(self, column: str, quantity: Quantity) -> str:
+    """Returns TensorBoard's name of a column, '' for one without a plot."""
+    return f'{self.prefix}{quantity.group}/{column}' if quantity.group else ''
+
 
 EPISODES = Table('episodes.csv', 'tensorboard', '', _SCALARS, _PER_CONSTRAINT,
                  _LEARNING)

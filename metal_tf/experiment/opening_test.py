@@ -55,6 +55,13 @@ class OpeningTest(absltest.TestCase):
     self.assertEqual(
         [session['resumed_at_episode'] for session in self._sessions()], [0])
 
+  def test_another_content_of_the_suites_spec_is_another_run(self):
+    self._open(rwrl_spec='{"delay_spec": {"actions": 1, "enable": true}}')
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError,
+        r'rwrl_spec=.*"actions": 1.*, this one rwrl_spec=.*"actions": 2'):
+      self._open(rwrl_spec='{"delay_spec": {"actions": 2, "enable": true}}')
+
   def test_a_run_from_before_a_setting_was_introduced(self):
     self._open()
     described = self._workdir.read_json('config.json')

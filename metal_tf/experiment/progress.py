@@ -9,8 +9,9 @@ from typing import Deque, Optional, Sequence, TextIO, Tuple
 import numpy as np
 
 from metal_tf import metrics
+from metal_tf.experiment import verdict
 
-_WINDOW = 10  # Episodes that the shown means are taken over.
+_UP = '\x1b[A'  # A terminal goes up a line.
 _FIRST_PERIOD = 3.0  # Seconds until a new phase's first estimate of the time.
 
 
@@ -27,7 +28,10 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-  """One line that is rewritten on a terminal, or a line now and then."""
+  """Lines that are rewritten on a terminal, or one line now and then.
+
+  A terminal has a line for the run and one for each constraint.
+  """
 
   def __init__(self, num_episodes: int, constraint_names: Sequence[str],
                threshold: np.ndarray, stream: Optional[TextIO] = None):
@@ -45,27 +49,31 @@ class Progress:
     self._stream = stream or sys.stdout
     self._live = self._stream.isatty()
     self._period = 0.5 if self._live else 10.0
-    self._episodes: Deque[Tuple[float, np.ndarray]] = collections.deque(
-        maxlen=_WINDOW)
-    self._seen = 0
-    self._ever_satisfied = np.zeros(len(constraint_names), bool)
+    self._returns: Deque[float] = collections.deque(maxlen=verdict.WINDOW)
+    self._judge = verdict.Judge(threshold)
     # (time, episodes done with fractions) of the current phase, for the speed.
     self._marks: Deque[Tuple[float, float, int]] = collections.deque(maxlen=60)
     self._phase = ''
     self._due = 0.0
     self._told_length = False
-    self._width = 0
+    self._widths: Sequence[int] = ()  # Of the lines that stand there.
 
   def note(self, text: str) -> None:
     """Writes a line of its own."""
     self._clear()
     print(text, file=self._stream, flush=True)
 
-  def episode(self, episode_return: float, penalty: np.ndarray) -> None:
-    """Takes in a finished episode: its return and J_C `[K]`."""
-    self._episodes.append((episode_return, penalty))
-    self._seen += 1
-    self._ever_satisfied |= penalty <= self._threshold
+  def episode(self, episode_return: float, penalty: np.ndarray,
+              multiplier: np.ndarray) -> None:
+    """Takes in a finished episode.
+
+    Args:
+      episode_return: its return.
+      penalty: J_C, `[K]`.
+      multiplier: lambda after it, `[K]`.
+    """
+    self._returns.append(episode_return)
+    self._judge.episode(penalty, multiplier)
 
   @property
   def due(self) -> bool:
@@ -94,7 +102,8 @@ class Progress:
     self._marks.append((now, episodes, actor_steps))
     seconds = now - self._marks[0][0]
     parts = [f'episode {int(episodes)}/{self._num_episodes}', phase]
-    parts += self._numbers(multiplier, meta_parameter, effective_rate)
+    if self._returns:
+      parts.append(f'return {np.mean(self._returns):.1f}')
     if seconds > 0 and episodes > self._marks[0][1]:
       left = ((self._num_episodes - episodes) * seconds /
               (episodes - self._marks[0][1]))
@@ -102,24 +111,22 @@ class Progress:
       parts += [f'{speed:.0f} steps/s', f'ETA {duration(left)}']
       if phase == 'learning':
         self._tell_length(left, speed)
-    self._show('  '.join(parts))
+    self._show(['  '.join(parts), *self._constraints(
+        multiplier, meta_parameter, effective_rate)])
 
-  def _numbers(self, multiplier: np.ndarray, meta_parameter: np.ndarray,
-               effective_rate: np.ndarray) -> Sequence[str]:
-    if not self._episodes:
-      return []
-    returns, penalties = zip(*self._episodes)
-    parts = [f'return {np.mean(returns):.1f}']
-    for k, name in enumerate(self._names):
-      penalty = float(np.mean([p[k] for p in penalties]))
-      relation = '>' if penalty > self._threshold[k] else '<='
-      hopeless = self._seen >= _WINDOW and not self._ever_satisfied[k]
-      parts.append(
-          f'{name} J_C {penalty:.3f} {relation} {self._threshold[k]:g} '
-          + ('(infeasible so far) ' if hopeless else '') +
-          f'lambda {multiplier[k]:.4g} alpha_lambda {meta_parameter[k]:.3g} '
-          f'rate {effective_rate[k]:.2g}')
-    return parts
+  def _constraints(self, multiplier: np.ndarray, meta_parameter: np.ndarray,
+                   effective_rate: np.ndarray) -> Sequence[str]:
+    """A line for each constraint."""
+    lines = []
+    for k, judged in enumerate(self._judge.verdicts()):
+      relation = '>' if judged.penalty > self._threshold[k] else '<='
+      lines.append(
+          f'{self._names[k]} {judged.words}: J_C {judged.penalty:.3f} '
+          f'{relation} {self._threshold[k]:g}, '
+          + f'lambda {multiplier[k]:.4g} {judged.trend}'.rstrip() +
+          f', alpha_lambda {meta_parameter[k]:.3g}, rate '
+          f'{effective_rate[k]:.2g}')
+    return lines
 
   def _tell_length(self, left: float, speed: float) -> None:
     """Says once what a long run has in store, and the way to a short one."""
@@ -131,21 +138,23 @@ class Progress:
         f'{duration(left)} at {speed:.0f} steps/s; for a first look add '
         '--num_episodes=200.')
 
-  def _show(self, line: str) -> None:
+  def _show(self, lines: Sequence[str]) -> None:
     if not self._live:
-      print(line, file=self._stream, flush=True)
+      print('  '.join(lines), file=self._stream, flush=True)
       return
     self._clear()
     # A line that wraps could not be rewritten.
-    line = line[:shutil.get_terminal_size().columns - 1]
-    self._width = len(line)
-    self._stream.write('\r' + line)
+    columns = shutil.get_terminal_size().columns - 1
+    lines = [line[:columns] for line in lines]
+    self._widths = [len(line) for line in lines]
+    self._stream.write('\n'.join(lines) + '\r')
     self._stream.flush()
 
   def _clear(self) -> None:
-    if self._live and self._width:
-      self._stream.write('\r' + ' ' * self._width + '\r')
-      self._width = 0
+    """Goes back to where the lines began, and wipes them out."""
+    for index, width in enumerate(reversed(self._widths)):
+      self._stream.write((_UP if index else '') + '\r' + ' ' * width + '\r')
+    self._widths = ()
 
   def close(self) -> None:
     """Leaves the terminal on a fresh line."""
@@ -175,11 +184,11 @@ def format_score(score: metrics.Score, constraint_names: Sequence[str],
       f'  penalized return  {score.penalized_return:10.2f}',
   ]
   for k, name in enumerate(constraint_names):
-    verdict = 'satisfied' if score.overshoot[k] == 0 else 'not satisfied'
+    words = 'satisfied' if score.overshoot[k] == 0 else 'not satisfied'
     if satisfied_episodes is not None and not satisfied_episodes[k]:
-      verdict = 'infeasible so far: no episode satisfied it'
+      words = 'not satisfied, infeasible so far: no episode satisfied it'
     lines.append(
         f'  {name}: J_C {score.penalty[k]:.4f}, threshold {threshold[k]:g}, '
-        f'overshoot {score.overshoot[k]:.4f} ({verdict}), lambda '
+        f'overshoot {score.overshoot[k]:.4f} ({words}), lambda '
         f'{multiplier[k]:.4g}, alpha_lambda {meta_parameter[k]:.4g}')
   return '\n'.join(lines)

@@ -1,6 +1,8 @@
 """Tests of what a person sees while a run goes."""
 
 import io
+import os
+import re
 from unittest import mock
 
 from absl.testing import absltest
@@ -19,6 +21,24 @@ class _Clock:
 
   def __call__(self):
     return self.now
+
+
+def _on_screen(text):
+  """What stands on a terminal after some text, line by line."""
+  lines, row, column = [''], 0, 0
+  for part in re.findall('\x1b\\[A|.', text, re.DOTALL):
+    if part == '\x1b[A':
+      row -= 1
+    elif part == '\r':
+      column = 0
+    elif part == '\n':
+      row, column = row + 1, 0
+      lines += [''] * (row + 1 - len(lines))
+    else:
+      line = lines[row].ljust(column)
+      lines[row] = line[:column] + part + line[column + 1:]
+      column += 1
+  return lines
 
 
 class ProgressTest(parameterized.TestCase):
@@ -47,14 +67,16 @@ class ProgressTest(parameterized.TestCase):
   def test_says_phase_numbers_speed_and_time_to_go(self):
     shown = self._progress()
     self._update(shown, 'learning', 10.0)
-    shown.episode(123.4, np.array([0.2, 0.1]))
+    shown.episode(120.4, np.array([0.2, 0.1]), np.array([0.2, 0.0]))
+    shown.episode(126.4, np.array([0.2, 0.1]), np.array([0.25, 0.0]))
     self._clock.now += 20
     self._update(shown, 'learning', 14.0)
     line = self._stream.getvalue().splitlines()[-1]
     for part in ('episode 14/100', 'learning', 'return 123.4',
-                 'left J_C 0.200 > 0.115 lambda 0.25 alpha_lambda -1.5 '
-                 'rate 2e-05', 'right J_C 0.100 <= 0.5', '200 steps/s',
-                 'ETA 7m10s'):  # 86 episodes at 5 s each.
+                 'left not satisfied so far: J_C 0.200 > 0.115, lambda 0.25 '
+                 'rising, alpha_lambda -1.5, rate 2e-05',
+                 'right satisfied: J_C 0.100 <= 0.5, lambda 0 settled, ',
+                 '200 steps/s', 'ETA 7m10s'):  # 86 episodes at 5 s each.
       self.assertIn(part, line)
 
   def test_is_due_now_and_then(self):
@@ -90,6 +112,26 @@ class ProgressTest(parameterized.TestCase):
     self.assertNotIn('\n', self._stream.getvalue())
     shown.note('A note.')
     self.assertTrue(self._stream.getvalue().endswith('A note.\n'))
+
+  def test_a_terminal_has_a_line_for_each_constraint_and_none_wraps(self):
+    self._stream.isatty = lambda: True
+    self.enter_context(mock.patch.object(
+        progress.shutil, 'get_terminal_size',
+        return_value=os.terminal_size((40, 24))))
+    shown = self._progress()
+    shown.episode(1.0, np.array([0.2, 0.1]), np.zeros(2))
+    for episodes in (1.0, 2.0):
+      self._update(shown, 'learning', episodes)
+      self._clock.now += 10
+    screen = _on_screen(self._stream.getvalue())
+    self.assertLen(screen, 3)
+    self.assertStartsWith(screen[0], 'episode 2/100  learning')
+    self.assertStartsWith(screen[1], 'left not satisfied so far: J_C 0.200')
+    self.assertStartsWith(screen[2], 'right satisfied: J_C 0.100')
+    self.assertLess(max(map(len, screen)), 40)
+    shown.note('A note.')
+    screen = _on_screen(self._stream.getvalue())
+    self.assertEqual([line.rstrip() for line in screen], ['A note.', '', ''])
 
   def test_score_says_when_the_window_is_short_and_what_is_not_satisfied(self):
     score = metrics.score(

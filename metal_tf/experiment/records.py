@@ -209,6 +209,7 @@ class Records:
             'penalty': float(score.penalty[k]),
             'threshold': float(thresholds[k]),
             'overshoot': float(score.overshoot[k]),
+            'satisfied': bool(score.overshoot[k] == 0),
             'satisfied_episodes': satisfied[k],
             'lambda': float(learned.multiplier[k]),
             'alpha_lambda': float(learned.meta_parameter[k]),

@@ -66,6 +66,9 @@ class RecordsTest(absltest.TestCase):
              extra=1))
     self.assertEqual(
         [c['satisfied_episodes'] for c in summary['constraints']], [1, 2])
+    # The mean of 0.5 and 0.1 is above 0.25.
+    self.assertEqual(
+        [c['satisfied'] for c in summary['constraints']], [False, True])
     rows = log_tables.read(self._directory)
     np.testing.assert_array_equal(rows['overshoot/left_half'], [0.25, 0.0])
     np.testing.assert_array_equal(rows['penalized_return'], [-240.0, 20.0])

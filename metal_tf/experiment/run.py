@@ -25,6 +25,7 @@ from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
 from metal_tf.experiment import evaluation
 from metal_tf.experiment import export
+from metal_tf.experiment import feasibility
 from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
@@ -97,6 +98,7 @@ class Run:
     """
     self._algorithm = algorithm
     self._config = config
+    self._make_environment = make_environment
     self._workdir = workdir
     self._environment = seeding.SeededEnvironment(
         make_environment, 'environment', config)
@@ -121,6 +123,7 @@ class Run:
     self._replay = self._make_replay(saved)
     stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
+    self._resumed = saved is not None
     if saved is not None:
       self._restore(saved)
     self._records = records_lib.Records(
@@ -144,6 +147,10 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
+      if not self._resumed:
+        feasibility.show(
+            self._workdir, self._make_environment, self._config,
+            self._progress.note, stop=lambda: self._signal is not None)
       self._loop()
     finally:
       for number, handler in handlers.items():
@@ -169,7 +176,8 @@ class Run:
         continue
       learned = parts.report(self._learner)
       self._records.add_episode(result, time.monotonic() - started, learned)
-      self._progress.episode(result.episode_return, result.j_c)
+      self._progress.episode(
+          result.episode_return, result.j_c, learned.multiplier)
       self._skips.check(learned, self._learner.get_state, self._sample)
       self._evaluate()
       if self._saving.due(self._records.episode) and self._save(

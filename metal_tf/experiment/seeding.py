@@ -12,7 +12,9 @@ from metal_tf import config as config_lib
 from metal_tf import types
 from metal_tf.environments import wrapper
 
-_ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation')
+# Their places are part of the seeds: append only.
+_ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation',
+          'feasibility')
 
 EnvironmentFactory = Callable[[int], wrapper.ConstrainedEnvironment]
 
@@ -21,7 +23,8 @@ def seed_of(role: str, seed: int, *numbers: int) -> int:
   """Derives the seed of one part of a run from the run's seed.
 
   Args:
-    role: 'networks', 'environment', 'exploration', 'replay' or 'evaluation'.
+    role: 'networks', 'environment', 'exploration', 'replay', 'evaluation' or
+      'feasibility'.
     seed: of the run.
     *numbers: whatever else tells this part apart: of an episode, of the tries
       at it, of an actor.
@@ -48,7 +51,7 @@ class SeededEnvironment:
 
     Args:
       make_environment: makes it from a seed.
-      role: 'environment' or 'evaluation'.
+      role: 'environment', 'evaluation' or 'feasibility'.
       config: the run's settings.
     """
     self._make = make_environment

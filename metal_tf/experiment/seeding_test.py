@@ -7,6 +7,7 @@ import numpy as np
 
 from metal_tf import environments
 from metal_tf.environments import constraint
+from metal_tf.environments import seeded_noise
 from metal_tf.environments import wrapper
 from metal_tf.experiment import seeding
 from metal_tf.experiment import testing
@@ -36,6 +37,24 @@ def _unseedable(seed):
   return wrapper.ConstrainedEnvironment(_Unseedable(seed), [_CONSTRAINT])
 
 
+class _Noisy(testing.Slope):
+  """Observes noise of numpy's global generator, late by one observation."""
+  reseed = None
+  late = 0.0
+
+  def _observation(self):
+    observation = super()._observation()
+    noise = np.random.normal()
+    observation[1:], self.late = (noise, self.late), noise
+    return observation
+
+
+def _noisy(seed):
+  return wrapper.ConstrainedEnvironment(
+      seeded_noise.SeededNoise(_Noisy, seed, episodes_apart=True),
+      [_CONSTRAINT])
+
+
 def _start(seeded, episode, attempt=0):
   return seeded.begin(episode, attempt).reset().observation
 
@@ -47,7 +66,7 @@ class SeedingTest(parameterized.TestCase):
         make, role, testing.small_config('', **changes))
 
   @parameterized.parameters(
-      _pendulum, _cartpole, _unseedable, testing.make_environment)
+      _pendulum, _cartpole, _unseedable, _noisy, testing.make_environment)
   def test_an_episode_does_not_depend_on_those_before(self, make):
     one, two = self._seeded(make), self._seeded(make)
     starts = [_start(one, episode) for episode in (1, 2, 3)]

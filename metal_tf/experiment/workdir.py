@@ -11,8 +11,8 @@ from typing import Any, Dict, Mapping, Optional
 
 # Settings that do not change what is learned.
 _CHANGEABLE = (
-    'num_episodes', 'checkpoint_seconds', 'evaluation_period', 'workdir',
-    'num_actors', 'stall_seconds')
+    'num_episodes', 'checkpoint_seconds', 'evaluation_period',
+    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds')
 
 
 class WorkdirError(Exception):
@@ -151,9 +151,9 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   The length may be raised, checkpoints may come at another pace, and the folder
   may have been moved. Evaluations may, too: they have an environment and random
   numbers of their own, so training is the same without them, and their log says
-  which episode each belongs to. So may the number of actors, since what they
-  fill is the replay. Constraints and sizes are compared as the
-  environment has them, not only as flags say.
+  which episode each belongs to; so may the measurement before training. So may
+  the number of actors, since what they fill is the replay. Constraints and sizes
+  are compared as the environment has them, not only as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
               if name not in _CHANGEABLE}

@@ -1,0 +1,89 @@
+"""Tests of training on Launchpad, with three constraints."""
+
+import json
+import os
+import signal
+
+from absl import flags
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf import algorithm
+from metal_tf.distributed import train as train_lib
+from metal_tf.environments import constraint
+from metal_tf.environments import wrapper
+from metal_tf.experiment import feasibility
+from metal_tf.experiment import log_tables
+from metal_tf.experiment import testing
+
+_NAMES = ('never', 'always', 'left')
+
+
+def _make_environment(seed):
+  never, always, left = _NAMES
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(never, lambda step: False, 0.1),
+      constraint.Constraint.of_time_step(always, lambda step: True, 0.5),
+      constraint.Constraint.of_time_step(
+          left, lambda step: step.observation[0] > 0.0, 0.25)])
+
+
+class TrainTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+    for number in (signal.SIGINT, signal.SIGTERM):
+      self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+  def test_three_constraints_stay_apart(self):
+    path = os.path.join(self.create_tempdir().full_path, 'run')
+    train_lib.train(
+        algorithm.METAL, testing.small_config(
+            path, deterministic=False, num_actors=2, num_episodes=8,
+            evaluation_period=4, feasibility_episodes=1),
+        _make_environment, 'local_mt')
+    rows = log_tables.read(path)
+    self.assertEqual(list(rows),
+                     log_tables.EPISODES.columns(_NAMES))
+    np.testing.assert_array_equal(rows['penalty/always'], np.ones(8))
+    np.testing.assert_array_equal(rows['lambda/never'], np.zeros(8))
+    self.assertTrue((np.diff(rows['lambda/always']) >= 0).all())
+    self.assertGreater(rows['lambda/always'][-1], 0.01)
+    with open(os.path.join(path, 'summary.json'), encoding='utf-8') as stream:
+      constraints = json.load(stream)['constraints']
+    self.assertEqual([c['name'] for c in constraints], list(_NAMES))
+    self.assertEqual([c['satisfied'] for c in constraints][:2], [True, False])
+    with open(os.path.join(path, feasibility.FILE),
+              encoding='utf-8') as stream:
+      measured = json.load(stream)
+    for policy in measured['policies']:
+      self.assertEqual([c['penalty'] for c in policy['constraints']][:2],
+                       [0.0, 1.0])
+
+  def test_a_signal_before_training_ends_the_run(self):
+    path = os.path.join(self.create_tempdir().full_path, 'run')
+
+    def make(seed):
+      environment = _make_environment(seed)
+      step = environment.step
+
+      def interrupted(action):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(action)
+
+      environment.step = interrupted
+      return environment
+
+    with self.assertRaises(SystemExit) as caught:
+      train_lib.train(
+          algorithm.METAL, testing.small_config(
+              path, deterministic=False, num_actors=2, feasibility_episodes=1),
+          make, 'local_mt')
+    self.assertEqual(caught.exception.code, 143)
+    self.assertEqual(sorted(os.listdir(path)), ['config.json', 'lock'])
+
+
+if __name__ == '__main__':
+  absltest.main()
