@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -131,13 +132,13 @@ class RemotePartsTest(absltest.TestCase):
     self.assertEqual(dataset.element_spec[1].shape, (6, 2))
 
   def test_a_writer_waits_for_a_server_that_is_slow_to_start(self):
-    spec = self.settings()['spec']
     client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')
     patience = [True, True, False]
-    with self.assertRaisesRegex(reverb_writer.HeldBack, 'did not answer'):
-      reverb_writer.ReverbWriter(
-          client, spec, timeout_seconds=0.1,
-          keep_waiting=lambda: patience.pop(0))
+    with mock.patch.object(reverb_writer, '_ANSWER_SECONDS', 0.1):
+      with self.assertRaisesRegex(reverb_writer.HeldBack, 'did not answer'):
+        reverb_writer.ReverbWriter(
+            client, replay_contract.make_spec(), timeout_seconds=1.,
+            keep_waiting=lambda: patience.pop(0))
     self.assertEmpty(patience)
 
 

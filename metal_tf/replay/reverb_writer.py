@@ -22,6 +22,9 @@ _MAX_IN_FLIGHT = 4 * _CHUNK_LENGTH
 # gives up after some time, with what it had.
 _LONGEST_SECONDS = 0.5
 
+# How long a server may take to answer at first, before the caller is asked.
+_ANSWER_SECONDS = 3.0
+
 
 class HeldBack(RuntimeError):
   """The rate limiter did not take an insertion in time."""
@@ -113,13 +116,13 @@ class ReverbWriter:
       try:
         return client.trajectory_writer(
             num_keep_alive_refs=num_references,
-            get_signature_timeout_ms=int(1000 * self._timeout_seconds))
+            get_signature_timeout_ms=int(1000 * _ANSWER_SECONDS))
       except RuntimeError as e:
         if 'Deadline' not in str(e):
           raise
         if not self._keep_waiting():
           raise HeldBack('replay: the server did not answer for '
-                         f'{self._timeout_seconds:g} s') from e
+                         f'{_ANSWER_SECONDS:g} s') from e
 
   def _flush(self, writer: reverb.TrajectoryWriter, allowed: int) -> None:
     """Waits until at most `allowed` insertions are not confirmed."""
