@@ -98,7 +98,7 @@ class RunTest(parameterized.TestCase):
     errors = log_tables.read(path)['theorem_error']
     self.assertTrue(np.isnan(errors[0]))  # Nothing learned yet.
     self.assertTrue(np.all(errors[1:] > 0))
-    self.assertTrue(np.all(errors[1:] < 1e-4), errors)
+    self.assertTrue(np.all(errors[1:] < 1e-5), errors)
     self.assertTrue(np.all(np.diff(errors[1:]) >= 0))  # The largest so far.
 
   def test_the_header_is_the_same_for_all_algorithms(self):
