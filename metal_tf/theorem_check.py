@@ -18,10 +18,12 @@ def applies(algorithm: algorithm_lib.Algorithm,
   """Whether the learner does what the theorem speaks of, so that it must hold.
 
   That alpha_lambda is limited does not matter: the gradient is compared, not
-  the step.
+  the step. The importance weights of prioritized replay do: the theorem's inner
+  loss has none.
   """
   return (algorithm.learns_meta_parameter and config.critic == 'scalar' and
-          config.inner_optimizer == 'sgd' and config.outer_loss == 'critic')
+          config.inner_optimizer == 'sgd' and config.outer_loss == 'critic' and
+          config.replay == 'uniform')
 
 
 class TheoremCheck:
