@@ -54,14 +54,15 @@ def _check(
     config = flags.read()
     validation.check_settings(config, algorithm)
     task = validation.resolve_task(config)
-    suite = _resolve_suite(config)
+    suite = resolve_suite(config)
     launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
   return _with_workdir(config, algorithm), task, suite, launch_type
 
 
-def _resolve_suite(config: config_lib.Config) -> str:
+def resolve_suite(config: config_lib.Config) -> str:
+  """Says who simulates; ConfigError if that is not here."""
   try:
     return environments.resolve_suite(config.suite)
   except ValueError as error:

@@ -86,20 +86,28 @@ class Workdir:
 
   def read_json(self, name: str) -> Optional[Dict[str, Any]]:
     """Returns a JSON file's content, or None if there is no such file."""
-    try:
-      with open(self.file(name), encoding='utf-8') as stream:
-        return json.load(stream)
-    except FileNotFoundError:
-      return None
-    except json.JSONDecodeError as error:
-      raise WorkdirError(
-          f'--workdir: {self.file(name)} is not valid JSON ({error}).'
-      ) from error
+    return read_json(self.file(name))
 
   def write_json(self, name: str, content: Mapping[str, Any]) -> None:
     """Writes a JSON file, complete or not at all."""
     write_atomically(
         self.file(name), (json.dumps(content, indent=2) + '\n').encode())
+
+
+def read_json(path: str) -> Optional[Dict[str, Any]]:
+  """Returns a JSON file's content, or None if there is no such file.
+
+  Raises:
+    WorkdirError: if it holds something else.
+  """
+  try:
+    with open(path, encoding='utf-8') as stream:
+      return json.load(stream)
+  except FileNotFoundError:
+    return None
+  except json.JSONDecodeError as error:
+    raise WorkdirError(
+        f'--workdir: {path} is not valid JSON ({error}).') from error
 
 
 def write_atomically(path: str, content: bytes) -> None:
