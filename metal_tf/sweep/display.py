@@ -9,6 +9,7 @@ from rich import live as live_lib
 
 from metal_tf.experiment import progress
 from metal_tf.sweep import overview
+from metal_tf.sweep import record
 
 _LIVE_PERIOD = 2.0
 _PLAIN_PERIOD = 30.0
@@ -86,11 +87,11 @@ def progress_line(states: Sequence[overview.State], jobs: int) -> str:
   """
   counts = overview.count(states)
   parts: List[str] = [
-      f'{counts.pop("finished", 0)} of {len(states)} runs finished']
+      f'{counts.pop(record.FINISHED, 0)} of {len(states)} runs finished']
   parts += [f'{number} {status}' for status, number in sorted(counts.items())]
   done = sum(min(state.episodes, state.num_episodes) for state in states)
   parts.append(f'episode {done}/{sum(s.num_episodes for s in states)} in all')
   left = overview.seconds_left(states, jobs)
-  if left:
+  if left and record.RUNNING in overview.count(states):
     parts.append(f'ETA {progress.duration(left)}')
   return ', '.join(parts)

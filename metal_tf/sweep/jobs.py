@@ -55,7 +55,7 @@ class Job:
 
   def poll(self) -> Optional[int]:
     """Returns the exit status, -n for signal n, or None while it runs."""
-    status = self._process.poll()
+    status: Optional[int] = self._process.poll()
     if (status is None and self._deadline is not None
         and time.monotonic() > self._deadline):
       self.kill()
@@ -68,10 +68,8 @@ class Job:
 
   def kill(self) -> None:
     """Ends it at once, and with it the workers that it started."""
-    try:
+    if self._process.poll() is None:
       os.killpg(self._process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-      pass
 
   def last_line(self) -> str:
     """The last line of the log that is not empty."""

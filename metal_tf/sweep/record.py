@@ -37,7 +37,8 @@ class Entry:
       by a signal; the same command goes on with it).
     exit_status: of the last attempt; -n if signal n killed it; None before its
       end.
-    seconds: that processes worked on it, over all attempts.
+    seconds: that processes worked on it, over all attempts whose end a sweep
+      has seen.
     attempts: how often it was started.
     failures: how many of these failed.
     last_line: of its log, at the last attempt's end.

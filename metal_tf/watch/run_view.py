@@ -19,7 +19,7 @@ from metal_tf.watch import spark
 WINDOW = 10  # Episodes that the means are taken over.
 
 _OK, _BAD, _DIM = 'green', 'red', 'dim'
-_LABEL, _VALUE, _RANGE = 18, 20, 17  # Columns; the curve gets the rest.
+_LABEL, _VALUE, _RANGE = 17, 15, 20  # Columns; the curve gets the rest.
 
 
 def make(run: run_folder.RunFolder, width: int) -> console_lib.Group:

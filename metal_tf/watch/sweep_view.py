@@ -1,12 +1,13 @@
 """A sweep as a picture in text: the runs that matter now, as many as fit."""
 
-from typing import List, Sequence
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
 
+from metal_tf import metrics
 from metal_tf.experiment import progress
 from metal_tf.sweep import display
 from metal_tf.sweep import overview
@@ -17,9 +18,11 @@ from metal_tf.watch import spark
 # In the order of the table.
 _STYLES = {
     record.RUNNING: 'bold green', record.FAILED: 'bold red',
-    record.INTERRUPTED: 'yellow', record.FINISHED: '', record.WAITING: 'dim'}
-_WIDE = 118  # Columns from which on the multiplier gets columns of its own.
+    record.INTERRUPTED: 'bold yellow', record.FINISHED: 'bold',
+    record.WAITING: 'dim'}
+_WIDE = 112  # Columns from which on speed, curve and ETA have columns.
 _CURVE = 12
+_AROUND = 8  # Lines above and below the rows.
 
 
 def make(states: Sequence[overview.State], jobs: int, width: int,
@@ -33,56 +36,83 @@ def make(states: Sequence[overview.State], jobs: int, width: int,
     height: lines of the terminal.
   """
   wide = width >= _WIDE
-  table = table_lib.Table(box=None, padding=(0, 2, 0, 0), header_style='bold',
-                          expand=False, pad_edge=False)
-  table.add_column('status', no_wrap=True)
+  table = table_lib.Table(box=None, padding=(0, 1, 0, 0), header_style='bold',
+                          pad_edge=False)
   table.add_column('run', overflow='fold')
-  for name in ('episode', 'return', 'J_C', *(
-      ('lambda', 'alpha_lambda', 'rate', 'steps/s', 'curve') if wide else ()),
-               'ETA'):
+  for name in ('episode', 'return', 'J_C', 'lambda', 'alpha_\nlambda', 'rate',
+               *(('learner/env\nsteps/s', 'return so far', 'ETA') if wide
+                 else ())):
     table.add_column(name, no_wrap=True)
-  order = list(_STYLES)
-  room = height - 5
+  labels = _labels([state.name for state in states])
+  room = height - _AROUND
   shown = 0
-  for state in sorted(states, key=lambda state: order.index(state.status)):
-    cells = _cells(state, wide)
-    lines = max(cell.plain.count('\n') + 1 for cell in cells)
-    if room < lines:
-      break
-    room -= lines
-    shown += 1
-    table.add_row(*cells)
-  parts: List[object] = [
+  for status, style in _STYLES.items():
+    group = [state for state in states if state.status == status]
+    for number, state in enumerate(group):
+      cells = _cells(state, labels[state.name], wide)
+      room -= max(cell.plain.count('\n') + 1 for cell in cells) + (not number)
+      if room < 0:
+        break
+      if not number:
+        table.add_row(text_lib.Text(f'{status} ({len(group)})', style=style))
+      shown += 1
+      table.add_row(*cells)
+  parts: List[Any] = [
       text_lib.Text(display.progress_line(states, jobs), style='bold'),
       text_lib.Text(), table]
   if shown < len(states):
     parts.append(text_lib.Text(f'... and {len(states) - shown} more runs',
                                style='dim'))
+  parts.append(text_lib.Text(
+      f'\nReturn and J_C: means of the last {run_view.WINDOW} episodes, of '
+      f'finished runs of the last {metrics.WINDOW}.' + _constraints(states),
+      style='dim'))
   return console_lib.Group(*parts)
 
 
-def _cells(state: overview.State, wide: bool) -> List[text_lib.Text]:
+def _constraints(states: Sequence[overview.State]) -> str:
+  """Says what the lines of a run are, if all runs have the same."""
+  names = set()
+  for state in states:
+    if state.summary is not None:
+      names.add(tuple(c['name'] for c in state.summary['constraints']))
+    elif state.run is not None:
+      names.add(state.run.constraint_names)
+  if len(names) != 1:
+    return ''
+  return f' Constraint{"s from above" * (len(min(names)) > 1)}: ' + ', '.join(
+      names.pop()) + '.'
+
+
+def _labels(names: Sequence[str]) -> Dict[str, str]:
+  """Names without what all have in common, where that tells them apart."""
+  parts = [name.split('-') for name in names]
+  common = set.intersection(*map(set, parts)) if len(parts) > 1 else set()
+  short = ['-'.join(part for part in each if part not in common)
+           for each in parts]
+  if len(set(short)) < len(names):
+    short = list(names)
+  return dict(zip(names, short))
+
+
+def _cells(state: overview.State, label: str, wide: bool
+           ) -> List[text_lib.Text]:
   """A row of the table."""
-  name = text_lib.Text(state.name)
+  name = text_lib.Text(f'  {label}')
+  left = _left(state)
   if state.status == record.FAILED and state.last_line:
-    name.append(f'\n{state.last_line}', style='red')
+    name.append(f'\n  {state.last_line}', style='red')
+  if left and not wide:
+    name.append(f'\n    ETA {left}', style='dim')
   numbers = _numbers(state)
-  if not wide and state.status == record.RUNNING:
-    for k in range(len(numbers.multiplier)):
-      name.append(
-          f'\n  lambda {numbers.multiplier[k]}  alpha_lambda '
-          f'{numbers.meta_parameter[k]}  rate {numbers.rate[k]}', style='dim')
-    if numbers.speed:
-      name.append(f'\n  {numbers.speed} learner/env steps/s', style='dim')
-  more = [_text('\n'.join(numbers.multiplier)),
-          _text('\n'.join(numbers.meta_parameter)),
-          _text('\n'.join(numbers.rate)), _text(numbers.speed),
-          _text(numbers.curve)]
   return [
-      _text(state.status, _STYLES[state.status]), name,
-      _text(f'{state.episodes}/{state.num_episodes}'),
+      name, _text(f'{state.episodes}/{state.num_episodes}'),
       _text(numbers.episode_return), numbers.penalty,
-      *(more if wide else ()), _text(_left(state))]
+      _text('\n'.join(numbers.multiplier)),
+      _text('\n'.join(numbers.meta_parameter)),
+      _text('\n'.join(numbers.rate)),
+      *((_text(numbers.speed), _text(numbers.curve), _text(left)) if wide
+        else ())]
 
 
 class _Numbers:
@@ -139,5 +169,5 @@ def _left(state: overview.State) -> str:
       state.num_episodes - state.episodes))
 
 
-def _text(text: str, style: str = '') -> text_lib.Text:
-  return text_lib.Text(text, style=style)
+def _text(text: str) -> text_lib.Text:
+  return text_lib.Text(text)
