@@ -51,11 +51,13 @@ class Run(NamedTuple):
 
   Attributes:
     name: of its folder in the sweep's, made from all that varies.
+    variant: the part of the name that is the agent with its own settings.
     algorithm: the agent.
     settings: what varies, and the length, as JSON has it.
     config: all settings, the folder included.
   """
   name: str
+  variant: str
   algorithm: algorithm_lib.Algorithm
   settings: Dict[str, Any]
   config: config_lib.Config
@@ -124,8 +126,7 @@ def describe(runs: Sequence[Run], directory: str) -> str:
     thresholds.setdefault(run.config.domain, {}).update(
         (f'{c.threshold:g}', None)
         for c in validation.resolve_task(run.config).constraints)
-  variants = dict.fromkeys(
-      run.name.partition(f'-{run.config.domain}-')[0] for run in runs)
+  variants = dict.fromkeys(run.variant for run in runs)
   return '\n'.join([
       f'{len(runs)} runs in {directory}',
       f'  algorithms     {", ".join(variants)}',
@@ -262,9 +263,10 @@ def _make_run(variant: _Variant, config: config_lib.Config,
           f'--{error.field}:', f'--{AXES[error.field]}:', 1)) from error
     raise
   varied = validation.as_json(config)
-  return Run(name, variant.algorithm, {key: varied[key] for key in (
+  settings = {key: varied[key] for key in (
       *variant.changes, 'domain', 'safety_coeff', 'threshold', 'seed',
-      'num_episodes')}, config)
+      'num_episodes')}
+  return Run(name, variant.name, variant.algorithm, settings, config)
 
 
 def _check_different(runs: Sequence[Run]) -> None:
