@@ -146,7 +146,8 @@ def _numbers(state: overview.State) -> _Numbers:
     run = state.run
     returns = run.episodes['episode_return']
     numbers.episode_return = f'{run_view.recent(returns):.1f}'
-    numbers.curve = spark.line(spark.bins(returns, _CURVE))
+    if len(returns) > 1:
+      numbers.curve = spark.line(spark.bins(returns, _CURVE))
     for k, threshold in enumerate(run.thresholds):
       lines.append(run_view.compared(
           run_view.recent(run.per_constraint('penalty')[:, k]),

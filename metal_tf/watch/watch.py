@@ -1,15 +1,15 @@
 """Watches the folder of a run or of a sweep, and disturbs nobody."""
 
+import contextlib
 import os
 import time
-from typing import Any, Callable
+from typing import Any
 
 from rich import console as console_lib
 from rich import live as live_lib
 from rich import text as text_lib
 
 from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 from metal_tf.watch import run_view
@@ -21,40 +21,46 @@ _REST = 20.0
 _EARLY = ('lock', 'logs', 'checkpoints')
 
 
-def frame(path: str, console: console_lib.Console) -> Callable[[], Any]:
-  """Finds out what a folder is.
+class Watch:
+  """Draws a folder again and again."""
 
-  Args:
-    path: absolute path of the folder.
-    console: that it will be shown on.
+  def __init__(self, path: str, console: console_lib.Console):
+    """Reads nothing yet.
 
-  Returns:
-    A function that reads the folder and draws it. It raises RunFolderError or
-    WorkdirError for files that cannot be read.
+    Args:
+      path: absolute path of the folder.
+      console: that it will be shown on.
+    """
+    self._path = path
+    self._console = console
+    self._grid = overview.Overview(path)
 
-  Raises:
-    RunFolderError: if the folder holds neither a run nor a sweep, and is not
-      one that waits for its first files either.
-  """
-  grid = overview.Overview(path)
+  def draw(self) -> Any:
+    """Reads the folder and returns something that rich can show.
 
-  def sweep_frame() -> Any:
-    states = grid.states()
-    jobs = overview.count(states).get(record.RUNNING, 0)
-    return sweep_view.make(states, jobs, console.width, _height(console))
-
-  def draw() -> Any:
+    Raises:
+      RunFolderError: if it holds neither a run nor a sweep and is not one that
+        waits for its first files either, or if a file cannot be read.
+      WorkdirError: if the sweep's record cannot be read.
+    """
+    path = self._path
+    if not os.path.isdir(path):
+      raise run_folder.RunFolderError(f'{path} is no folder.')
     if run_folder.is_run(path):
-      return run_view.make(run_folder.read(path), console.width)
+      return run_view.make(run_folder.read(path), self._console.width)
     if os.path.exists(os.path.join(path, record.FILE)) or any(
         run_folder.find(path)):
-      return sweep_frame()
+      return self._draw_sweep()
     _check_early(path)
     return text_lib.Text(f'Nothing has been written to {path} yet; waiting.')
 
-  if not os.path.isdir(path):
-    raise run_folder.RunFolderError(f'{path} is no folder.')
-  return draw
+  def _draw_sweep(self) -> Any:
+    states = self._grid.states()
+    # All lines where they need not fit onto a terminal.
+    height = self._console.height if self._console.is_terminal else 1 << 20
+    return sweep_view.make(
+        states, overview.count(states).get(record.RUNNING, 0),
+        self._console.width, height)
 
 
 def watch(path: str, period: float, once: bool,
@@ -70,17 +76,19 @@ def watch(path: str, period: float, once: bool,
   Raises:
     RunFolderError, WorkdirError: if there is nothing to be shown.
   """
-  draw = frame(path, console)
+  draw = Watch(path, console).draw
   if once:
     console.print(draw())
     return
-  with live_lib.Live(draw(), console=console, auto_refresh=False) as live:
+  show = console.print
+  with contextlib.ExitStack() as stack:
+    if console.is_terminal:
+      live = stack.enter_context(
+          live_lib.Live(console=console, auto_refresh=False))
+      show = lambda picture: live.update(picture, refresh=True)
     while True:
       started = time.monotonic()
-      picture = draw()
-      live.update(picture, refresh=True)
-      if not console.is_terminal:
-        console.print(picture)
+      show(draw())
       time.sleep(max(period, _REST * (time.monotonic() - started)))
 
 
@@ -91,8 +99,3 @@ def _check_early(path: str) -> None:
       raise run_folder.RunFolderError(
           f'{path} holds neither a run nor a sweep: there is no config.json '
           f'and no {record.FILE}, but {name}.')
-
-
-def _height(console: console_lib.Console) -> int:
-  """Lines that fit; all where no terminal has to be kept."""
-  return console.height if console.is_terminal else 1 << 20
