@@ -30,7 +30,10 @@ class DocsTest(absltest.TestCase):
   def test_every_flag_named_exists(self):
     known = {field.name for field, _ in config_lib.Config.settings()}
     known.add(flags.LAUNCH_TYPE)  # Launchpad's own.
-    for page in ('README.md', 'docs/distributed.md'):
+    for launcher in ('sweep', 'watch'):
+      known.update(re.findall(r"(?:DEFINE_[a-z]+|_list)\(\s*'([a-z_]+)'",
+                              _text(f'launchers/{launcher}.py')))
+    for page in ('README.md', 'docs/distributed.md', 'docs/sweep.md'):
       named = set(re.findall(r'--([a-z_]+)', _text(page)))
       self.assertNotEmpty(named)
       self.assertEmpty(named - known, page)
@@ -44,7 +47,7 @@ class DocsTest(absltest.TestCase):
 
   def test_links_lead_somewhere(self):
     for page in ('README.md', 'docs/architecture.md', 'docs/algorithm.md',
-                 'docs/distributed.md'):
+                 'docs/distributed.md', 'docs/sweep.md'):
       for link in re.findall(r'\]\(((?!http)[^)]+)\)', _text(page)):
         self.assertTrue(os.path.exists(os.path.join(
             _ROOT, os.path.dirname(page), link)), f'{page}: {link}')
