@@ -1,6 +1,7 @@
 """Runs a grid of runs: `bazel run //launchers:sweep -- --workdir=runs/paper`.
 
-The paper's grid by default. docs/sweep.md has the rest.
+The paper's grid by default. Every other flag of docs/settings.md is passed on
+to each run (--helpfull lists them all); docs/sweep.md has the rest.
 """
 
 import os
@@ -41,7 +42,8 @@ _COEFFICIENTS = _list('safety_coeffs', registry.SAFETY_COEFFICIENTS,
                       'Safety coefficients. (origin of the default: paper)')
 _THRESHOLDS = _list(
     'thresholds', (), "Thresholds beta; empty means the paper's three of each "
-    'domain. (unit: mean penalty per step; origin: docs/settings.md)')
+    'domain. (in [0, 1]; unit: mean penalty per step; origin: paper for '
+    "cartpole's 0.115, recalled for the others)")
 _SEEDS = _list('seeds', grid.PAPER_SEEDS,
                'Seeds. (origin of the default: paper)')
 _WORKDIR = absl_flags.DEFINE_string(
@@ -71,6 +73,9 @@ def main() -> NoReturn:
   except (absl_flags.Error, ValueError, workdir_lib.WorkdirError) as error:
     print(f'sweep: {error}', file=sys.stderr, flush=True)
     sys.exit(2)
+  except BrokenPipeError:  # `| head` has seen enough.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
   except KeyboardInterrupt:  # Before the first run, or while measuring.
     sys.exit(130)
 
@@ -118,10 +123,13 @@ def _sweep(runs: Sequence[grid.Run]) -> int:
   workdir = workdir_lib.Workdir(flags.user_path(_WORKDIR.value))
   try:
     screen = display.Display(_view)
+    environment = jobs_lib.environment(_JOBS.value, _root())
     screen.note(grid.describe(runs, workdir.path))
-    return sweep.Sweep(
-        runs, _command, workdir, screen, _JOBS.value,
-        jobs_lib.environment(_JOBS.value, _root()), _RETRY_FAILED.value).run()
+    if _JOBS.value > 1:
+      screen.note(f'  {_JOBS.value} at once, each with OMP_NUM_THREADS='
+                  + environment['OMP_NUM_THREADS'])
+    return sweep.Sweep(runs, _command, workdir, screen, _JOBS.value,
+                       environment, _RETRY_FAILED.value).run()
   finally:
     workdir.close()
 

@@ -40,7 +40,7 @@ def main() -> NoReturn:
     watch.watch(launcher_flags.user_path(_WORKDIR.value), _PERIOD.value, _ONCE.value,
                 console_lib.Console(highlight=False))
   except (flags.Error, ValueError, run_folder.RunFolderError,
-          workdir_lib.WorkdirError) as error:
+          workdir_lib.WorkdirError, OSError) as error:
     print(f'watch: {error}', file=sys.stderr, flush=True)
     sys.exit(2)
   except KeyboardInterrupt:

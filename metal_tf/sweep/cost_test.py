@@ -1,6 +1,7 @@
 """Tests of the cost of a grid, against speeds that are known."""
 
 import os
+import sys
 
 from absl.testing import absltest
 
@@ -52,7 +53,7 @@ class CostTest(absltest.TestCase):
     def command_of(run):
       self.assertEqual(run.config.num_episodes, 5)
       folders.append(run.config.workdir)
-      return [jobs.sys.executable, '-c', _TRAINS, folders[-1]]
+      return [sys.executable, '-c', _TRAINS, folders[-1]]
 
     speed = cost.measure(self._grid(), command_of, jobs.environment(2, _ROOT))
     self.assertEqual(speed[:2], (2, 50))

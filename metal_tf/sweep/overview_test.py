@@ -7,6 +7,7 @@ from unittest import mock
 from absl.testing import absltest
 
 from metal_tf.experiment import log_tables
+from metal_tf.experiment import rates as rates_lib
 from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.sweep import display
 from metal_tf.sweep import overview
@@ -113,7 +114,7 @@ class EstimateTest(absltest.TestCase):
   def _state(self, status, episodes, seconds, domain='cartpole'):
     rates = None
     if seconds:
-      rates = overview.rates_lib.Rates(seconds, 1, 1)
+      rates = rates_lib.Rates(seconds, 1, 1)
     return overview.State('', 'metal', domain, status, episodes, 10, rates,
                           None, None)
 

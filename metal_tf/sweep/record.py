@@ -84,10 +84,6 @@ class Record:
       OSError: if the disk does not take it; the next change writes it all.
     """
     self._entries.update({entry.name: entry for entry in entries})
-    self.write()
-
-  def write(self) -> None:
-    """Writes the file, complete or not at all; raises OSError if it cannot."""
     self._workdir.write_json(FILE, {'runs': [
         dataclasses.asdict(entry) for entry in self._entries.values()]})
 

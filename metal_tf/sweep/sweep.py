@@ -23,7 +23,7 @@ _GRACE_SECONDS = 15.0
 _MOST_FAILURES = 2
 # How a run ends that somebody has asked to stop: by its own handler, or before
 # that is in place.
-_SIGNALLED = (signal.SIGTERM, signal.SIGINT, 128 + signal.SIGTERM,
+_SIGNALLED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM,
               128 + signal.SIGINT)
 
 
@@ -172,7 +172,7 @@ class Sweep:
     if status == 0 and self._has_finished(entry.name):
       entry.status = record_lib.FINISHED
       self._display.note(f'finished {entry.name} in {took}')
-    elif abs(status) in _SIGNALLED or self._signal is not None:
+    elif status in _SIGNALLED or self._signal is not None:
       entry.status = record_lib.INTERRUPTED
       self._display.note(f'stopped  {entry.name} after {took}')
     else:

@@ -102,6 +102,20 @@ class SweepTest(parameterized.TestCase):
                     events.index(['finished', 'b']))
     self.assertIn('failed: a: it broke', self._out.getvalue())
 
+  @parameterized.parameters(('refuse', 2), ('lie', 0))
+  def test_what_is_no_end_is_a_failure(self, behaviour, status):
+    self.assertEqual(self._sweep(dict(a=behaviour)), 1)
+    entry = self._entries()['a']
+    self.assertEqual((entry.status, entry.exit_status), (record.FAILED, status))
+
+  def test_a_job_that_cannot_be_started_is_a_failure(self):
+    os.makedirs(os.path.join(self._path, 'logs', 'a.log'))
+    self.assertEqual(self._sweep(dict(a='finish', b='finish')), 1)
+    entries = self._entries()
+    self.assertEqual(entries['a'].status, record.FAILED)
+    self.assertIn('cannot be started', entries['a'].last_line)
+    self.assertEqual(entries['b'].status, record.FINISHED)
+
   def test_what_has_failed_twice_is_left_alone_unless_asked_for(self):
     self._sweep(dict(a='fail'))
     self.assertEqual(self._sweep(dict(a='finish')), 1)

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Sequence
 from metal_tf.experiment import log_tables
 
 # Behaves as a launcher does towards those who started it:
-#   finish: leaves a summary, status 0; fail: status 3; fail_once: the one, then
-#   the other; stop: at SIGTERM a checkpoint, status 143; deaf: no end.
+#   finish: leaves a summary, status 0; fail: status 3; refuse: status 2;
+#   lie: status 0 without a summary; fail_once: fail, then finish; stop: at SIGTERM a checkpoint, status 143; deaf: no end.
 _PROGRAM = '''
 import json, os, signal, sys, time
 folder, behaviour, episodes = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -20,6 +20,8 @@ if behaviour == 'fail_once':
   open(file('failed'), 'w').close()
 if behaviour == 'fail':
   sys.exit(print('it broke', flush=True) or 3)
+if behaviour in ('refuse', 'lie'):
+  sys.exit(2 if behaviour == 'refuse' else 0)
 if behaviour == 'finish':
   with open(file('summary.json'), 'w') as stream:
     json.dump({'episodes': episodes, 'seconds': 4.0, 'actor_steps': 8,

@@ -162,6 +162,6 @@ def _curve(values: np.ndarray, width: int, threshold: Optional[float] = None
 
 def _legend(run: run_folder.RunFolder) -> text_lib.Text:
   return text_lib.Text(
-      f'\nReturn and J_C: means of the last {min(WINDOW, run.num_episodes)} '
+      f'\nReturns and J_C: means of the last {min(WINDOW, run.num_episodes)} '
       f'episodes, all else: now. Curves: episode 1 to {run.num_episodes}.',
       style=_DIM)

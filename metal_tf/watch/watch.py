@@ -10,6 +10,7 @@ from rich import live as live_lib
 from rich import text as text_lib
 
 from metal_tf.experiment import run_folder
+from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 from metal_tf.watch import run_view
@@ -74,22 +75,30 @@ def watch(path: str, period: float, once: bool,
     console: where to show it; without a terminal, frames follow each other.
 
   Raises:
-    RunFolderError, WorkdirError: if there is nothing to be shown.
+    RunFolderError, WorkdirError, OSError: if there is nothing to be shown at
+      first; later on this is shown, since runs write while they are read.
   """
   draw = Watch(path, console).draw
   if once:
     console.print(draw())
     return
   show = console.print
+  picture, seconds = draw(), 0.0
   with contextlib.ExitStack() as stack:
     if console.is_terminal:
       live = stack.enter_context(
           live_lib.Live(console=console, auto_refresh=False))
       show = lambda picture: live.update(picture, refresh=True)
     while True:
+      show(picture)
+      time.sleep(max(period, _REST * seconds))
       started = time.monotonic()
-      show(draw())
-      time.sleep(max(period, _REST * (time.monotonic() - started)))
+      try:
+        picture = draw()
+      except (run_folder.RunFolderError, workdir_lib.WorkdirError,
+              OSError) as error:
+        picture = text_lib.Text(str(error))
+      seconds = time.monotonic() - started
 
 
 def _check_early(path: str) -> None:

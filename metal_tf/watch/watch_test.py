@@ -146,9 +146,13 @@ class WatchTest(parameterized.TestCase):
 
     def sleep(seconds):
       pauses.append(seconds)
-      testing.write_run(self._path, 4, [1] * len(pauses))
-      if len(pauses) == 3:
+      if len(pauses) == 4:
         raise KeyboardInterrupt
+      testing.write_run(self._path, 4, [1] * len(pauses))
+      if len(pauses) == 3:  # It is just being written.
+        with open(os.path.join(self._path, 'episodes.csv'), 'w',
+                  encoding='utf-8'):
+          pass
 
     with mock.patch.object(watch.time, 'sleep', sleep):
       with self.assertRaises(KeyboardInterrupt):
@@ -158,6 +162,7 @@ class WatchTest(parameterized.TestCase):
     text = out.getvalue()
     self.assertIn('Nothing has been written', text)
     self.assertEqual([text.count(f'episode {n} of 4') for n in (1, 2)], [1, 1])
+    self.assertIn('cannot be read', text)
 
 
 if __name__ == '__main__':
