@@ -6,8 +6,9 @@ to each run (--helpfull lists them all); docs/sweep.md has the rest.
 
 import os
 import shlex
+import signal
 import sys
-from typing import Any, Dict, List, NoReturn, Sequence
+from typing import Any, List, NoReturn, Sequence
 
 from absl import app
 from absl import flags as absl_flags
@@ -25,6 +26,7 @@ from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import sweep
 from metal_tf.watch import sweep_view
+
 
 def _list(name: str, default: Sequence[object], text: str
           ) -> absl_flags.FlagHolder:
@@ -56,9 +58,9 @@ _JOBS = absl_flags.DEFINE_integer(
 _RETRY_FAILED = absl_flags.DEFINE_bool(
     'retry_failed', False, 'Tries runs again that have failed twice.')
 _DRY_RUN = absl_flags.DEFINE_bool(
-    'dry_run', False, 'Runs nothing of the grid: prints what it would cost, and '
-    'to standard output one command a line, nothing else. An array job of a '
-    'cluster takes its own: `sweep --dry_run ... > commands`, then in the job '
+    'dry_run', False, 'Runs nothing of the grid: prints what it would cost, '
+    'and to standard output one command a line, nothing else. An array job of '
+    'a cluster takes its own: `sweep --dry_run ... > commands`, then in the job '
     '`sed -n "${SLURM_ARRAY_TASK_ID}p" commands | bash`.')
 
 
@@ -143,15 +145,15 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
   """Says what the grid is and costs; its commands alone go to stdout."""
   directory = flags.user_path(_WORKDIR.value)
   _say(grid.describe(runs, directory))
-  states = (overview.Overview(directory).states()
-            if os.path.isdir(directory) else [])
   status = 0
-  try:
-    _say('\n'.join(cost.describe(
-        runs, states, _JOBS.value, _speeds(runs, states))))
-  except cost.MeasuringError as error:
-    _say(f'The cost is unknown: {error}')
-    status = 1
+  if _on_cluster():
+    _say('What it takes on other machines cannot be measured on this one.')
+  else:
+    try:
+      _say('\n'.join(_cost(runs, directory)))
+    except cost.MeasuringError as error:
+      _say(f'The cost is unknown: {error}')
+      status = 1
   checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', _root())
   for run in runs:
     print(f'PYTHONPATH={shlex.quote(checkout)} '
@@ -159,9 +161,12 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
   return status
 
 
-def _speeds(runs: Sequence[grid.Run], states: Sequence[overview.State]
-            ) -> Dict[str, cost.Speed]:
+def _cost(runs: Sequence[grid.Run], directory: str) -> List[str]:
   """Takes speeds from the folder's runs, and measures those that lack."""
+  # Jobs die with this process in any case; the temporary folder does not.
+  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+  states = (overview.Overview(directory).states()
+            if os.path.isdir(directory) else [])
   speeds = cost.of_runs(states)
   for domain in cost.episodes_left(runs, states):
     if domain not in speeds:
@@ -171,7 +176,7 @@ def _speeds(runs: Sequence[grid.Run], states: Sequence[overview.State]
            'folder ...')
       speeds[domain] = cost.measure(
           some, _command, jobs_lib.environment(_JOBS.value, _root()))
-  return speeds
+  return cost.describe(runs, states, _JOBS.value, speeds)
 
 
 def _command(run: grid.Run, root: str = '') -> List[str]:

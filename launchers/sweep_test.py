@@ -60,6 +60,23 @@ class WrongFlagsTest(parameterized.TestCase):
     self.assertEmpty(os.listdir(directory))
 
 
+class ClusterTest(absltest.TestCase):
+
+  def test_lines_for_a_cluster_come_without_any_run_here(self):
+    directory = self.create_tempdir().full_path
+    status, out, err = _run(
+        '--workdir=here', '--dry_run', '--lp_launch_type=vertex_ai',
+        '--num_actors=32', directory=directory)
+    self.assertEqual(status, 0, err)
+    self.assertIn('cannot be measured on this one', err)
+    lines = out.splitlines()
+    self.assertLen(lines, 2688)
+    for line in lines:
+      self.assertIn(' --num_actors=32 ', line)
+      self.assertEndsWith(line, ' --lp_launch_type=vertex_ai')
+    self.assertEmpty(os.listdir(directory))
+
+
 class SweepTest(absltest.TestCase):
 
   def setUp(self):

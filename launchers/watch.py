@@ -19,8 +19,8 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', '', 'Folder of a run or of a sweep, or any folder with runs '
     'somewhere below. Relative to where you stand.')
 _PERIOD = flags.DEFINE_float(
-    'period', 2.0, 'Time between two frames (> 0; unit: s). Frames take at most '
-    'a twentieth of the time.')
+    'period', 2.0, 'Time between two frames (> 0; unit: s). Frames take at '
+    'most a twentieth of the time.')
 _ONCE = flags.DEFINE_bool('once', False, 'Shows one frame and ends.')
 
 
@@ -37,8 +37,8 @@ def main() -> NoReturn:
                        'sweep.')
     if not _PERIOD.value > 0:
       raise ValueError(f'--period: got {_PERIOD.value}, allowed: > 0.')
-    watch.watch(launcher_flags.user_path(_WORKDIR.value), _PERIOD.value, _ONCE.value,
-                console_lib.Console(highlight=False))
+    watch.watch(launcher_flags.user_path(_WORKDIR.value), _PERIOD.value,
+                _ONCE.value, console_lib.Console(highlight=False))
   except (flags.Error, ValueError, run_folder.RunFolderError,
           workdir_lib.WorkdirError, OSError) as error:
     print(f'watch: {error}', file=sys.stderr, flush=True)

@@ -63,7 +63,8 @@ def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],
   Raises:
     MeasuringError: if one of them fails.
   """
-  with tempfile.TemporaryDirectory() as scratch:
+  # Workers of a killed job may write for a moment longer.
+  with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
     folders, jobs = [], []
     try:
       for number, run in enumerate(runs):

@@ -86,7 +86,8 @@ def make(axes: Axes, base: config_lib.Config, directory: str,
     early has every algorithm, with fewer seeds.
 
   Raises:
-    ConfigError: for the first run that cannot be, or is there twice.
+    ValueError: for the first run that cannot be, or is there twice; mostly a
+      ConfigError.
   """
   variants = [_read_variant(text, read_settings)
               for text in _given('algorithms', axes.algorithms)]
@@ -211,7 +212,7 @@ def _read_variant(text: str, read_settings: SettingsReader) -> _Variant:
     texts[setting] = value
   try:
     changes = read_settings(texts)
-  except Exception as error:
+  except Exception as error:  # pylint: disable=broad-except
     raise validation.ConfigError(
         'algorithms', text, 'values that the settings take', str(error)
     ) from error
@@ -245,10 +246,10 @@ def _paper_thresholds(config: config_lib.Config) -> Sequence[Any]:
 
 def _make_run(variant: _Variant, config: config_lib.Config,
               directory: str) -> Run:
-  name = [variant.name, config.domain, _text(config.safety_coeff)]
+  parts = [variant.name, config.domain, _text(config.safety_coeff)]
   if config.threshold is not None:
-    name.append(f'beta{_text(config.threshold)}')
-  name = '-'.join([*name, f'seed{config.seed}'])
+    parts.append(f'beta{_text(config.threshold)}')
+  name = '-'.join([*parts, f'seed{config.seed}'])
   config = config.replace(workdir=os.path.join(directory, name))
   try:
     validation.check_settings(config, variant.algorithm)

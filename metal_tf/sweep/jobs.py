@@ -70,6 +70,7 @@ class Job:
     """Ends it at once, and with it the workers that it started."""
     if self._process.poll() is None:
       os.killpg(self._process.pid, signal.SIGKILL)
+      self._process.wait()
 
   def last_line(self) -> str:
     """The last line of the log that is not empty."""

@@ -9,7 +9,8 @@ from metal_tf.experiment import log_tables
 
 # Behaves as a launcher does towards those who started it:
 #   finish: leaves a summary, status 0; fail: status 3; refuse: status 2;
-#   lie: status 0 without a summary; fail_once: fail, then finish; stop: at SIGTERM a checkpoint, status 143; deaf: no end.
+#   lie: status 0 without a summary; fail_once: fail, then finish; stop: at
+#   SIGTERM a checkpoint, status 143; deaf: no end.
 _PROGRAM = '''
 import json, os, signal, sys, time
 folder, behaviour, episodes = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -103,7 +103,8 @@ def _state(run: run_folder.RunFolder) -> List[text_lib.Text]:
     second.append(f'{rates.learner_steps:.1f} learner steps/s  '
                   f'{rates.actor_steps:.0f} env steps/s')
   newest = checkpoint.Checkpointer(
-      os.path.join(run.path, opening.CHECKPOINTS), lambda warning: None).newest()
+      os.path.join(run.path, opening.CHECKPOINTS),
+      lambda warning: None).newest()
   if newest is None:
     second.append('no checkpoint yet')
   else:

@@ -76,7 +76,7 @@ class WatchTest(parameterized.TestCase):
     testing.write_run(self._path, 3, [1, 2])
     self.assertIn('learning  episode 2 of 3', '\n'.join(self._frame()))
     lock.close()
-    self.assertIn('stopped  episode 2 of 3  (the same', '\n'.join(self._frame()))
+    self.assertIn('stopped  episode 2 of 3  (the', '\n'.join(self._frame()))
     testing.write_run(self._path, 3, [1, 2, 3], finished=True)
     self.assertIn('finished  episode 3 of 3\n', '\n'.join(
         line.rstrip() for line in self._frame()))
@@ -110,7 +110,7 @@ class WatchTest(parameterized.TestCase):
     self._make_sweep()
     for number in range(60):
       testing.write_run(
-          os.path.join(self._path, f'rs_d4pg-cartpole-0.3-seed{number}'), 4, [1])
+          os.path.join(self._path, f'd4pg-cartpole-0.3-seed{number}'), 4, [1])
     for height in (15, 24, 80):
       lines = self._frame(100, height)
       self.assertLessEqual(len(lines), height)
