@@ -62,7 +62,7 @@ def _check(
 
 
 def resolve_suite(config: config_lib.Config) -> str:
-  """Says who simulates; ConfigError if that is not here."""
+  """Chooses who simulates; ConfigError for a suite that is not here."""
   try:
     return environments.resolve_suite(config.suite)
   except ValueError as error:
@@ -108,17 +108,32 @@ def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
            task: validation.Task, suite: str,
            launch_type: Optional[str]) -> None:
 
-  def make_environment(seed: int) -> environments.ConstrainedEnvironment:
-    try:
-      return environments.make(
-          task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
-          constraints=[(c.name, c.threshold) for c in task.constraints],
-          seed=seed, suite=suite)
-    except (ValueError, RuntimeError) as error:  # An installed suite is broken.
-      raise validation.ConfigError(
-          'suite', config.suite, 'builtin here', str(error)) from error
+  train(algorithm, config,
+        lambda seed: make_environment(config, task, suite, seed), launch_type)
 
-  train(algorithm, config, make_environment, launch_type)
+
+def make_environment(config: config_lib.Config, task: validation.Task,
+                     suite: str,
+                     seed: int) -> environments.ConstrainedEnvironment:
+  """Makes the environment of a run.
+
+  Args:
+    config: the run's settings.
+    task: what they describe.
+    suite: what `resolve_suite` chose.
+    seed: of the environment.
+
+  Raises:
+    ConfigError: if an installed suite is broken.
+  """
+  try:
+    return environments.make(
+        task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
+        constraints=[(c.name, c.threshold) for c in task.constraints],
+        seed=seed, suite=suite)
+  except (ValueError, RuntimeError) as error:
+    raise validation.ConfigError(
+        'suite', config.suite, 'builtin here', str(error)) from error
 
 
 def train(

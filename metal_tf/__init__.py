@@ -1,5 +1,25 @@
-"""Constrained reinforcement learning with Meta-Gradient D4PG."""
+"""Constrained reinforcement learning with Meta-Gradient D4PG.
+
+`metal_tf.load_policy(DIR)` loads an exported policy, `metal_tf.export(DIR)`
+exports one from a run's folder. Both are imported when they are first used, so
+that importing the package loads nothing.
+"""
+
+import importlib
+from typing import Any
 
 from metal_tf import versions
 
+_LAZY = {
+    'export': 'metal_tf.experiment.export',
+    'load_policy': 'metal_tf.policy.load',
+}
+
 versions.check()
+
+
+def __getattr__(name: str) -> Any:
+  """Imports a function of the package on demand (PEP 562)."""
+  if name not in _LAZY:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  return getattr(importlib.import_module(_LAZY[name]), name)

@@ -223,6 +223,19 @@ class Config:
   penalty_samples: int = _setting(
       32, 'Episode penalties averaged per learner step to estimate J_C.',
       'our choice', unit='episodes', minimum=1)
+  replay: str = _setting(
+      'uniform', 'How transitions are drawn. The paper counts prioritized replay '
+      "among D4PG's parts without settings; Acme's D4PG draws uniformly.",
+      'checked', choices=('uniform', 'prioritized'))
+  priority_exponent: float = _setting(
+      0.6, 'alpha of prioritized replay: transitions are drawn in proportion to '
+      'priority ** alpha; 0 is uniform. The proportional variant of Schaul et '
+      'al. (2016).', 'checked', minimum=0, maximum=1)
+  importance_exponent: float = _setting(
+      0.4, 'beta of prioritized replay: a transition weighs (N P) ** -beta in '
+      "the critic's loss; 1 corrects fully. Where Schaul et al. (2016) begin; "
+      'they raise it to 1 in the course of a run, here it stays.', 'our choice',
+      minimum=0, maximum=1)
 
   @classmethod
   def settings(cls) -> Sequence[Tuple[dataclasses.Field, Setting]]:

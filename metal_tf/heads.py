@@ -48,6 +48,11 @@ class Distributional:
     """The outer loss of each transition, `[B]`."""
     return losses.critic_loss(critic, batch, target, self._divergence)
 
+  def priorities(self, critic: losses.Critic, batch: types.Transition,
+                 target: losses.Target) -> tf.Tensor:
+    """How urgent each transition is for prioritized replay, `[B]`."""
+    return losses.priorities(critic, batch, target)
+
   def value(self, output: tf.Tensor) -> tf.Tensor:
     """Q from the critic's output: `[B, N]` to `[B]`."""
     return losses.expected_value(output, self._support)
@@ -72,6 +77,11 @@ class Scalar:
     return losses.squared_td_error(critic, batch, target)
 
   outer_loss = loss
+
+  def priorities(self, critic: losses.Critic, batch: types.Transition,
+                 target: losses.ScalarTarget) -> tf.Tensor:
+    """How urgent each transition is for prioritized replay, `[B]`."""
+    return losses.scalar_priorities(critic, batch, target)
 
   def value(self, output: tf.Tensor) -> tf.Tensor:
     """Q from the critic's output: `[B, 1]` to `[B]`."""

@@ -17,10 +17,12 @@ from metal_tf import algorithm as algorithm_lib
 from metal_tf import commit
 from metal_tf import config as config_lib
 from metal_tf import heads
+from metal_tf import learner_counts
 from metal_tf import learner_metrics
 from metal_tf import learner_state
 from metal_tf import networks as networks_lib
 from metal_tf import outer_loss
+from metal_tf import priorities as priorities_lib
 from metal_tf import shaping as shaping_lib
 from metal_tf import theorem_check
 from metal_tf import types
@@ -96,12 +98,10 @@ class Learner:
     self._policy_adam = adam_lib.Adam(self._policy_variables, 'policy_adam')
     self._critic_adam = adam_lib.Adam(self._critic_variables, 'critic_adam')
     self._meta_adam = adam_lib.Adam([self.meta_parameter], 'meta_adam')
-    self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name='steps')
-    self._skipped = tf.Variable(
-        0, dtype=tf.int64, trainable=False, name='skipped')
-    self._skipped_in_a_row = tf.Variable(
-        0, dtype=tf.int64, trainable=False, name='skipped_in_a_row')
+    self._counts = learner_counts.Counts()
     self._metrics = learner_metrics.Metrics(algorithm, config, k, dtype)
+    self._priorities = priorities_lib.Priorities(
+        config, self._head, self.networks.critic)
     self._theorem = theorem_check.TheoremCheck(
         algorithm, config, self._value, self._critic_variables, self._threshold)
 
@@ -113,19 +113,24 @@ class Learner:
                 tf.TensorSpec(shape, dtype)
                 for shape in ([b, o], [b, a], [b], [b, k], [b], [b, o]))),
             tf.TensorSpec([config.penalty_samples, k], dtype),
-        ],
+        ] + ([tf.TensorSpec([b], dtype)] if self._priorities.wanted else []),
         autograph=False,  # Nothing to convert; looking for it takes seconds.
         jit_compile=config.xla or None)
 
   # --- Algorithm 1 ---------------------------------------------------------
 
-  def _update(self, batch: types.Transition,
-              episode_penalties: tf.Tensor) -> None:
+  def _update(
+      self, batch: types.Transition, episode_penalties: tf.Tensor,
+      importance_weights: Optional[tf.Tensor] = None) -> Optional[tf.Tensor]:
     """One iteration of Algorithm 1, in its order; line numbers are the paper's.
 
     Args:
       batch: transitions sampled from replay, `[B, ...]`.
       episode_penalties: sampled from the penalty table, `[M, K]`.
+      importance_weights: of the batch, `[B]`; None where replay is uniform.
+
+    Returns:
+      The batch's new priorities `[B]`, or None where replay is uniform.
     """
     self._copy_targets_when_due()
     training, validation, output_t = self._split(batch)
@@ -139,11 +144,15 @@ class Learner:
       # Lines 7-12, 14: the critic, towards a target with the new multiplier.
       shaped = self._shape(training, inner_tape)  # By MeSh only.
       critic = self._update_critic(
-          shaped.batch, output_t[:self._num_training], multiplier_t)
+          shaped.batch, output_t[:self._num_training], multiplier_t,
+          None if importance_weights is None else
+          importance_weights[:self._num_training])
     # Lines 13-14: the policy, by the critic from before its update.
     policy = self._update_policy(training)
     new = [*critic.weights, *policy.weights]
     for_theorem = self._theorem.before_update(training)
+    priorities = self._priorities.of(
+        training, output_t[:self._num_training], multiplier_t)
     before = [v.read_value() for v in self._online_variables]
     commit.assign(self._online_variables, new)
     # Lines 15-17: the meta-parameter, by the updated networks and multiplier.
@@ -152,6 +161,8 @@ class Learner:
     meta, gradient = self._update_meta_parameter(
         inner_tape, meta_parameter, multiplier_t, critic.weights, outer)
     shaping = self._update_shaping(inner_tape, critic.weights, outer)
+    priorities += self._priorities.of(
+        validation, output_t[self._num_training:], multiplier_t)
     theorem_error = self._theorem.error(
         for_theorem, gradient, validation,
         self._head.value(output_t[self._num_training:]), meta_parameter,
@@ -167,8 +178,9 @@ class Learner:
         ([self.multiplier], [multiplier_t], None),
         (self._online_variables, new, before),
         *((part.variables, part.values, None) for part in parts)])
-    self._count(finite)
+    self._counts.add(finite)
     self._metrics.record(finite, metrics)
+    return priorities_lib.join(finite, priorities)
 
   def _update_multiplier(self, meta_parameter: tf.Tensor,
                          episode_penalty: tf.Tensor) -> tf.Tensor:
@@ -187,15 +199,17 @@ class Learner:
     inner_tape.watch(self._shaping.variables)
     return self._shaping.apply(training)
 
-  def _update_critic(self, training: types.Transition, output_t: tf.Tensor,
-                     multiplier_t: tf.Tensor) -> _Update:
+  def _update_critic(
+      self, training: types.Transition, output_t: tf.Tensor,
+      multiplier_t: tf.Tensor,
+      importance_weights: Optional[tf.Tensor]) -> _Update:
     """Lines 9-12 and 14: one differentiable step on the critic."""
     config, variables = self._config, self._critic_variables
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(variables)
       target = self._head.target(training, multiplier_t, output_t)
       loss_b = self._head.loss(self.networks.critic, training, target)  # [B]
-      loss = tf.reduce_mean(loss_b)
+      loss = losses.weighted_mean(loss_b, importance_weights)
     gradients = tape.gradient(loss, variables)
     if config.inner_optimizer == 'sgd':  # Theorem 1's step: nothing clipped.
       weights = optimizers.sgd_update(variables, gradients, config.critic_lr)
@@ -285,7 +299,7 @@ class Learner:
           self.networks.target_variables, self._online_variables)
       return True
 
-    tf.cond(self._steps % self._config.target_update_period == 0, copy,
+    tf.cond(self._counts.steps % self._config.target_update_period == 0, copy,
             lambda: False)
 
   def _split(
@@ -298,28 +312,29 @@ class Learner:
       return batch, None, output_t
     return (*meta_gradient.split_batch(batch, self._num_training), output_t)
 
-  def _count(self, finite: tf.Tensor) -> None:
-    """Counts the step, and whether it was skipped."""
-    self._steps.assign_add(1)
-    skipped = tf.cast(tf.logical_not(finite), tf.int64)
-    self._skipped.assign_add(skipped)
-    self._skipped_in_a_row.assign(
-        skipped * (self._skipped_in_a_row.read_value() + 1))
-
   # --- The public side -----------------------------------------------------
 
-  def step(self, batch: types.Transition, episode_penalties: Any) -> None:
+  def step(self, batch: types.Transition, episode_penalties: Any,
+           importance_weights: Any = None) -> Optional[tf.Tensor]:
     """Does one learner step.
 
     Args:
       batch: transitions sampled from replay, `[B, ...]`, arrays or tensors.
       episode_penalties: `[M, K]`, mean penalties per step of M episodes.
+      importance_weights: `[B]`, factors of the training part in the critic's
+        loss; not used where replay is uniform.
+
+    Returns:
+      New priorities of the transitions, `[B]`, all NaN if the update was
+      skipped; None where replay is uniform.
 
     Raises:
       ValueError: for other shapes or types than those the learner was built
         for.
     """
-    self._step(batch, episode_penalties)
+    if self._priorities.wanted:
+      return self._step(batch, episode_penalties, importance_weights)
+    return self._step(batch, episode_penalties)
 
   def read_metrics(self) -> Dict[str, np.ndarray]:
     """Returns means over the steps since the last call, and starts anew.
@@ -332,17 +347,17 @@ class Learner:
   @property
   def num_steps(self) -> int:
     """Learner steps made, skipped ones included."""
-    return int(self._steps.numpy())
+    return int(self._counts.steps.numpy())
 
   @property
   def num_skipped(self) -> int:
     """Learner steps whose update was dropped for a NaN or infinity."""
-    return int(self._skipped.numpy())
+    return int(self._counts.skipped.numpy())
 
   @property
   def num_skipped_in_a_row(self) -> int:
     """The newest learner steps, if they were all skipped; else 0."""
-    return int(self._skipped_in_a_row.numpy())
+    return int(self._counts.skipped_in_a_row.numpy())
 
   @property
   def effective_rate(self) -> np.ndarray:
@@ -368,8 +383,8 @@ class Learner:
         meta_adam=self._meta_adam.variables,
         multiplier=[self.multiplier],
         meta_parameter=[self.meta_parameter],
-        counts=[self._steps, self._skipped, self._metrics.steps,
-                self._skipped_in_a_row],
+        counts=[self._counts.steps, self._counts.skipped, self._metrics.steps,
+                self._counts.skipped_in_a_row],
         sums=self._metrics.first,
         shaping=shaping.variables if shaping else (),
         shaping_adam=shaping.slots if shaping else ()))

@@ -31,6 +31,23 @@ class Transition(NamedTuple):
   o_t: Any
 
 
+class Sample(NamedTuple):
+  """What a replay hands out for one learner step; arrays or tensors.
+
+  Attributes:
+    transitions: a batch of them, `[B, ...]`.
+    episode_penalties: J_C of M episodes, `[M, K]`.
+    importance_weights: `(N P) ** -beta` over the largest of the batch, float32
+      `[B]`: 1 each where replay is uniform.
+    keys: what `Replay.update_priorities` knows the transitions by, `[B]`
+      integers; empty where replay is uniform.
+  """
+  transitions: Transition
+  episode_penalties: Any
+  importance_weights: Any
+  keys: Any
+
+
 class EnvironmentSpec(NamedTuple):
   """What learner, replay and actors need to know of an environment.
 
@@ -42,6 +59,8 @@ class EnvironmentSpec(NamedTuple):
     thresholds: beta, float64 `[K]`, in mean penalty per step.
     episode_steps: steps of a full episode, or 0 where the environment does not
       say.
+    observation_entries: name and size of what the flat observation is made of,
+      in its order; sizes add up to O. Empty where the environment does not say.
   """
   observation_size: int
   action_minimum: np.ndarray
@@ -49,6 +68,7 @@ class EnvironmentSpec(NamedTuple):
   constraint_names: Tuple[str, ...]
   thresholds: np.ndarray
   episode_steps: int = 0
+  observation_entries: Tuple[Tuple[str, int], ...] = ()
 
   @property
   def action_size(self) -> int:

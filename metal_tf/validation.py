@@ -59,8 +59,7 @@ def check_settings(config: config_lib.Config,
   Raises:
     ConfigError: for the first setting that cannot be used.
   """
-  for field, setting in config_lib.Config.settings():
-    _check_setting(field.name, getattr(config, field.name), setting)
+  check_ranges(config)
   if not config.vmin < config.vmax:
     raise ConfigError('vmin', config.vmin, f'below --vmax={config.vmax:g}')
   if config.batch_size > config.replay_capacity:
@@ -77,6 +76,19 @@ def check_settings(config: config_lib.Config,
         'transition on either side')
   _check_multiplier(config, algorithm)
   _check_losses(config, algorithm)
+
+
+def check_ranges(config: config_lib.Config) -> None:
+  """Checks each setting by itself.
+
+  Args:
+    config: the settings.
+
+  Raises:
+    ConfigError: for the first that is out of its range.
+  """
+  for field, setting in config_lib.Config.settings():
+    _check_setting(field.name, getattr(config, field.name), setting)
 
 
 def check_workers(config: config_lib.Config) -> None:

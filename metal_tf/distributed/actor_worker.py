@@ -103,6 +103,8 @@ class ActorWorker:
     """One episode into the replay; its result to the counter."""
     accumulator = n_step.NStepAccumulator(
         self._config.n_step, self._config.discount)
+    if self._config.replay == 'prioritized':  # Only the learner knows it.
+      writer.priority = leash.ask(self._learner, 'largest_priority')
     episode = episode_lib.Episode(environment, actor)
     leash.doing = 'acting'
     steps = 0

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional
 
 import numpy as np
 import reverb
@@ -17,10 +17,13 @@ from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
+from metal_tf.experiment import export
 from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import records as records_lib
 from metal_tf.experiment import saving
+from metal_tf.replay import priorities
+from metal_tf.replay import priority_updates
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_replay
 
@@ -68,6 +71,7 @@ class LearnerService(service.Service):
     self._replay = replay
     self._spec = spec
     self._config = config
+    self._directory = directory
     self._replay_settings = replay_settings
     self._checkpointer = checkpoint_lib.Checkpointer(
         os.path.join(directory, opening.CHECKPOINTS), coordinator.note)
@@ -79,7 +83,9 @@ class LearnerService(service.Service):
     self._learner = parts.make_learner(spec, algorithm, config)
     if saved is not None:
       self._learner.set_state(saved.learner)
-    self._iterator: Optional[Iterator[Tuple[types.Transition, Any]]] = None
+    self._iterator: Optional[Iterator[types.Sample]] = None
+    self._prioritization = parts.make_prioritization(config)
+    self._updates: Optional[priority_updates.PriorityUpdates] = None
     self._reported = parts.report(self._learner)
     self._skips = divergence.SkipWatch(
         os.path.join(directory, 'dump'), coordinator.note)
@@ -92,6 +98,10 @@ class LearnerService(service.Service):
     with self._lock:
       return [np.array(weights) for weights in numpy_policy.policy_weights(
           self._learner.networks.policy)]
+
+  def largest_priority(self) -> float:
+    """What transitions should enter with; after a resume it grows anew."""
+    return self._updates.largest if self._updates else priorities.FIRST
 
   def num_steps(self) -> int:
     """Learner steps so far, those before a resume included."""
@@ -112,6 +122,8 @@ class LearnerService(service.Service):
       return
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_LEARNING)
+    if self._prioritization is not None:
+      self._updates = priority_updates.PriorityUpdates(self._replay)
     try:
       self._learn(leash)
       leash.doing = 'saving'
@@ -126,6 +138,8 @@ class LearnerService(service.Service):
     except leash_lib.Stopped as stopped:  # The counter is gone.
       self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
     finally:
+      if self._updates is not None:
+        self._updates.close()
       # The stream of samples stays open: among threads its end would wait for
       # more samples. It ends with this process, or with the replay's tables.
       leash.close()
@@ -138,13 +152,15 @@ class LearnerService(service.Service):
       return True  # Without a coordinator nobody waits for long.
 
   def _finish(self, leash: leash_lib.Leash) -> None:
-    """Lets the counter write the summary."""
+    """Lets the counter write the summary, and exports the policy."""
     problem = leash.ask(
         self._counter, 'finish', self.report(),
         {'checkpoint_share': self._policy.share}, patience=_POSITION_SECONDS)
     if problem:
       raise OSError(f'the end of the run cannot be written ({problem}); make '
                     'room and give the same command again')
+    leash.doing = 'exporting the policy'
+    export.export_at_end(self._directory, self._coordinator.note)
 
   def _learn(self, leash: leash_lib.Leash) -> None:
     """Steps as fast as the replay's rate limiter hands out samples."""
@@ -152,35 +168,37 @@ class LearnerService(service.Service):
     episode = 0
     while not leash.stopping:
       leash.doing = 'waiting for samples'
-      batch = self._next_batch()
-      if batch is not None:
+      sample = self._next_sample()
+      if sample is not None:
         leash.doing = ('learning' if self._learner.num_traces else
                        'compiling the learner step')
         with self._lock:
-          self._learner.step(*batch)
+          new_priorities = parts.learn(self._learner, sample)
+        if self._updates is not None:
+          self._updates.put(sample.keys, new_priorities)
         leash.count = self._learner.num_steps
       if time.monotonic() - looked_around > _LOOK_AROUND_SECONDS:
         looked_around = time.monotonic()
         before = episode
         episode = leash.ask(self._counter, 'num_episodes')
-        if episode > before and batch is not None:
-          self._skips.check(self._reported, self._learner.get_state, batch)
+        if episode > before and sample is not None:
+          self._skips.check(self._reported, self._learner.get_state, sample)
         if episode > before and self._policy.due(episode):
           leash.doing = 'saving'
           self._save(leash, self._policy.replay_due())
 
-  def _next_batch(self) -> Optional[Tuple[types.Transition, Any]]:
-    """A batch, or None if none came within some seconds."""
+  def _next_sample(self) -> Optional[types.Sample]:
+    """What the next step takes, or None if nothing came within some seconds."""
     if self._iterator is None:
-      self._iterator = iter(reverb_dataset.make_dataset(
+      self._iterator = reverb_dataset.samples(
           self._replay.server_address, self._spec,
           batch_size=self._config.batch_size,
           num_penalty_samples=self._config.penalty_samples,
-          timeout_seconds=_WAIT_SECONDS))
-    batch = next(self._iterator, None)
-    if batch is None:
+          timeout_seconds=_WAIT_SECONDS, prioritization=self._prioritization)
+    sample = next(self._iterator, None)
+    if sample is None:
       self._iterator = None
-    return batch
+    return sample
 
   def _save(self, leash: leash_lib.Leash, with_replay: bool) -> None:
     """Writes a checkpoint, without the replay's tables if these fail."""

@@ -28,6 +28,7 @@ from metal_tf.distributed import replay_node
 from metal_tf.distributed import supervised_node
 from metal_tf.environments import wrapper
 from metal_tf.experiment import checkpoint as checkpoint_lib
+from metal_tf.experiment import parts
 from metal_tf.replay import rate_limits
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_dataset
@@ -77,11 +78,11 @@ class Run:
         first_inserts=self.spec.episode_steps * config.num_actors)
 
   @property
-  def replay_settings(self) -> Dict[str, float]:
+  def replay_settings(self) -> Dict[str, Any]:
     """What saved tables must share with this run."""
     return replay_lib.settings(
         self.spec, self.window, self.config.replay_capacity,
-        self.config.penalty_capacity)
+        self.config.penalty_capacity, parts.make_prioritization(self.config))
 
   @property
   def workers(self) -> List[Tuple[str, coordinator_lib.Phase]]:
@@ -128,7 +129,8 @@ def make_program(run: Run) -> Tuple[lp.Program, Dict[str, Any]]:
     replay = program.add_node(replay_node.ReplayNode(
         functools.partial(
             tables.make_tables, spec, capacity=config.replay_capacity,
-            penalty_capacity=config.penalty_capacity, window=run.window),
+            penalty_capacity=config.penalty_capacity, window=run.window,
+            prioritization=parts.make_prioritization(config)),
         # A folder of its own: the server removes what else it finds there.
         coordinator,
         scratch_directory=os.path.join(run.scratch_directory, 'reverb'),

@@ -44,6 +44,12 @@ class ObservationFlattener:
       raise ValueError('the observation is empty: a flat observation needs at '
                        f'least one number, got {observation_spec!r}')
 
+  @property
+  def entries(self) -> Tuple[Tuple[str, int], ...]:
+    """Name (`arm/velocity`; 'observation' for a plain array) and size."""
+    return tuple(('/'.join(path) or 'observation', size)
+                 for path, _, size in self._entries)
+
   def __call__(self, observation: Any, out: np.ndarray) -> None:
     """Writes `observation` into the first `size` elements of `out`.
 

@@ -102,7 +102,9 @@ class ConstrainedEnvironment(dm_env.Environment):
         thresholds=np.array([c.threshold for c in self._constraints],
                             np.float64),
         episode_steps=(_episode_steps(environment) if episode_steps is None
-                       else episode_steps))
+                       else episode_steps),
+        observation_entries=self._flatten.entries + (
+            (('penalty', extra),) if extra else ()))
     self._step = 0
     self._reset_next_step = True
 

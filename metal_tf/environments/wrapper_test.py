@@ -144,6 +144,10 @@ class StepTest(parameterized.TestCase):
         _Scripted([_GOOD]), [_constant(0.5, 'a'), _constant(True, 'b')],
         include_penalties_in_observation=True)
     self.assertEqual(environment.spec.observation_size, 7)
+    self.assertEqual(
+        environment.spec.observation_entries,
+        (('position', 2), ('arm/height', 1), ('arm/touch', 2),
+         ('penalty', 2)))
     np.testing.assert_array_equal(environment.reset().observation[5:], [0, 0])
     np.testing.assert_array_equal(
         environment.step(_ACTION).observation, _OBSERVATION + (0.5, 1.0))
@@ -153,6 +157,8 @@ class StepTest(parameterized.TestCase):
         _Scripted(), [_constant(0)], observation_keys=['arm', 'position'])
     np.testing.assert_array_equal(environment.reset().observation,
                                   [3, 4, 5, 1, 2])
+    self.assertEqual(environment.spec.observation_entries,
+                     (('arm/height', 1), ('arm/touch', 2), ('position', 2)))
 
   def test_array_observation(self):
     environment = environments.ConstrainedEnvironment(
@@ -160,6 +166,8 @@ class StepTest(parameterized.TestCase):
                   first=np.arange(4.0).reshape(2, 2)), [_constant(0)])
     np.testing.assert_array_equal(environment.reset().observation,
                                   [0, 1, 2, 3])
+    self.assertEqual(environment.spec.observation_entries,
+                     (('observation', 4),))
 
   def test_large_finite_observation(self):
     first = np.full(4, 3e38)

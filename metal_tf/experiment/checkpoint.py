@@ -109,8 +109,11 @@ class Checkpointer:
     paths = self._all(_PREFIX)
     return paths[-1] if paths else None
 
-  def load_newest(self) -> Optional[Checkpoint]:
+  def load_newest(self, with_replay: bool = True) -> Optional[Checkpoint]:
     """Reads the newest checkpoint that is intact.
+
+    Args:
+      with_replay: whether to look for the replay, whose files are large, too.
 
     Returns:
       The checkpoint, or None if none was ever completed.
@@ -122,7 +125,7 @@ class Checkpointer:
     paths = self._all(_PREFIX)
     for path in reversed(paths):
       try:
-        loaded = self._load(path)
+        loaded = self._load(path, with_replay)
       except manifest.NewerFormatError as error:
         raise CheckpointError(f'checkpoint {error}.') from error
       except manifest.DamagedError as error:
@@ -215,7 +218,7 @@ class Checkpointer:
 
   # --- Reading ---------------------------------------------------------------
 
-  def _load(self, path: str) -> Checkpoint:
+  def _load(self, path: str, with_replay: bool) -> Checkpoint:
     """Reads one checkpoint; raises DamagedError if it is not intact."""
     content = manifest.verify(path)
     with np.load(os.path.join(path, 'learner.npz'),
@@ -223,6 +226,8 @@ class Checkpointer:
       learner = dict(arrays)
     with open(os.path.join(path, 'run.json'), encoding='utf-8') as stream:
       run = json.load(stream)
+    if not with_replay:
+      return Checkpoint(path, learner, run, None, None, 'it was not asked for')
     return Checkpoint(path, learner, run, *self._find_replay(content['replay']))
 
   def _find_replay(

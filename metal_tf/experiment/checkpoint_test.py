@@ -78,6 +78,12 @@ class CheckpointTest(parameterized.TestCase):
     self.assertEqual(loaded.replay_episode, 7)
     self.assertEqual(loaded.replay_problem, '')
 
+  def test_without_looking_for_the_replay(self):
+    self._save(7)
+    loaded = self._checkpointer().load_newest(with_replay=False)
+    self.assertEqual(loaded.run, {'episode': 7})
+    self.assertIsNone(loaded.replay_directory)
+
   def test_nothing_saved_is_none(self):
     self.assertIsNone(self._load())
 

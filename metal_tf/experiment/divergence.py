@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Callable, Mapping, Sequence
+from typing import Callable, Mapping, Optional
 
 import numpy as np
 
@@ -37,13 +37,13 @@ class SkipWatch:
 
   def check(self, learned: records.LearnerReport,
             state: Callable[[], Mapping[str, np.ndarray]],
-            last_batch: Sequence[Any]) -> None:
+            sample: Optional[types.Sample]) -> None:
     """Looks at the steps since the last look.
 
     Args:
       learned: the learner now.
       state: gives the learner's arrays by name.
-      last_batch: transitions and episode penalties of the newest step.
+      sample: what the newest step was made on; None without one.
 
     Raises:
       DivergenceError: if the newest 100 steps were all skipped.
@@ -55,7 +55,7 @@ class SkipWatch:
       self._warn(f'Warning: {skipped} of the last {steps} updates had a NaN or '
                  'infinity and were skipped.')
     if learned.skipped_in_a_row >= _IN_A_ROW:
-      self._dump(learned, state(), last_batch)
+      self._dump(learned, state(), sample)
       raise DivergenceError(
           f'the last {learned.skipped_in_a_row} updates had a NaN or infinity '
           f'and were skipped; the batch, the learner and its numbers are in '
@@ -63,14 +63,14 @@ class SkipWatch:
 
   def _dump(self, learned: records.LearnerReport,
             state: Mapping[str, np.ndarray],
-            last_batch: Sequence[Any]) -> None:
-    transitions, episode_penalties = last_batch
+            sample: types.Sample) -> None:
     os.makedirs(self._directory, exist_ok=True)
     np.savez(
         os.path.join(self._directory, 'batch.npz'),
-        episode_penalties=np.asarray(episode_penalties),
+        episode_penalties=np.asarray(sample.episode_penalties),
+        importance_weights=np.asarray(sample.importance_weights),
         **{name: np.asarray(value) for name, value in zip(
-            types.Transition._fields, transitions)})
+            types.Transition._fields, sample.transitions)})
     np.savez(os.path.join(self._directory, 'learner.npz'), **state)
     numbers = {**learned._asdict(), **learned.means}
     del numbers['means']

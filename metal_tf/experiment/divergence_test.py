@@ -10,7 +10,9 @@ from metal_tf import types
 from metal_tf.experiment import divergence
 from metal_tf.experiment import records
 
-_BATCH = (types.Transition(*[np.full(2, np.nan, np.float32)] * 6), np.zeros(3))
+_SAMPLE = types.Sample(
+    types.Transition(*[np.full(2, np.nan, np.float32)] * 6), np.zeros(3),
+    np.ones(2), np.zeros(0))
 
 
 def _report(steps, skipped, in_a_row=0):
@@ -30,7 +32,7 @@ class SkipWatchTest(absltest.TestCase):
 
   def _check(self, *report):
     self._watch.check(
-        _report(*report), lambda: {'weights': np.ones(4)}, _BATCH)
+        _report(*report), lambda: {'weights': np.ones(4)}, _SAMPLE)
 
   def test_one_percent_is_passed_over(self):
     self._check(1100, 51)
@@ -49,6 +51,7 @@ class SkipWatchTest(absltest.TestCase):
     with np.load(os.path.join(self._directory, 'batch.npz')) as batch:
       self.assertTrue(np.isnan(batch['r_t']).all())
       self.assertIn('episode_penalties', batch)
+      np.testing.assert_array_equal(batch['importance_weights'], np.ones(2))
     with np.load(os.path.join(self._directory, 'learner.npz')) as learner:
       np.testing.assert_array_equal(learner['weights'], np.ones(4))
     with open(os.path.join(self._directory, 'metrics.json'),

@@ -8,6 +8,7 @@ that a run can be looked at quickly.
 """
 
 import csv
+import gzip
 import os
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
@@ -147,7 +148,7 @@ EVALUATIONS = Table(
 
 
 def read(directory: str, table: Table = EPISODES) -> Dict[str, np.ndarray]:
-  """Reads a log of a run.
+  """Reads a log of a run: `<file>`, or `<file>.gz` where there is only that.
 
   Args:
     directory: of the run.
@@ -158,7 +159,11 @@ def read(directory: str, table: Table = EPISODES) -> Dict[str, np.ndarray]:
     being written is left out.
   """
   path = os.path.join(directory, table.file)
-  with open(path, encoding='utf-8', newline='') as stream:
+  if not os.path.exists(path) and os.path.exists(f'{path}.gz'):
+    opened = gzip.open(f'{path}.gz', 'rt', encoding='utf-8', newline='')
+  else:
+    opened = open(path, encoding='utf-8', newline='')
+  with opened as stream:
     complete, _, _ = stream.read().rpartition('\n')
   header, *rows = list(csv.reader(complete.splitlines()))
   values = np.array(rows, np.float64).reshape(len(rows), len(header))

@@ -89,4 +89,10 @@ def _describe(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
           'action_size': spec.action_size,
           'episode_steps': spec.episode_steps,
       },
+      'interface': {
+          'observation': [{'name': name, 'size': size}
+                          for name, size in spec.observation_entries],
+          'action_minimum': spec.action_minimum.tolist(),
+          'action_maximum': spec.action_maximum.tolist(),
+      },
   }

@@ -68,6 +68,18 @@ class OpeningTest(absltest.TestCase):
         self._workdir.read_json('config.json')['config']['outer_divergence'],
         'cross_entropy')
 
+  def test_an_older_run_gets_its_interface_when_it_is_resumed(self):
+    self._open()
+    described = self._workdir.read_json('config.json')
+    interface = described.pop('interface')
+    self.assertEqual(interface, {
+        'observation': [{'name': 'observation', 'size': 3}],
+        'action_minimum': [-1.0], 'action_maximum': [1.0]})
+    self._workdir.write_json('config.json', described)
+    self._open()
+    self.assertEqual(
+        self._workdir.read_json('config.json')['interface'], interface)
+
   def test_a_run_that_ended_before_its_first_checkpoint(self):
     self._open()
     opened = self._open()

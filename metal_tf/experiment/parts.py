@@ -15,6 +15,7 @@ from metal_tf.experiment import records
 from metal_tf.experiment import seeding
 from metal_tf.replay import in_process
 from metal_tf.replay import n_step
+from metal_tf.replay import priorities
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
 
@@ -40,12 +41,29 @@ def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
       num_penalty_samples=config.penalty_samples,
       capacity=config.replay_capacity, min_size=config.min_replay_size,
       samples_per_insert=config.samples_per_insert,
-      penalty_capacity=config.penalty_capacity)
+      penalty_capacity=config.penalty_capacity,
+      prioritization=make_prioritization(config))
   if config.deterministic:
     return in_process.InProcessReplay(
         **sizes, seed=seeding.seed_of('replay', config.seed))
   return reverb_replay.ReverbReplay(
       **sizes, scratch_directory=scratch_directory)
+
+
+def make_prioritization(
+    config: config_lib.Config) -> Optional[priorities.Prioritization]:
+  """How the replay uses priorities; None where it is uniform."""
+  if config.replay == 'uniform':
+    return None
+  return priorities.Prioritization(
+      config.priority_exponent, config.importance_exponent)
+
+
+def learn(learner: learner_lib.Learner,
+          sample: types.Sample) -> Optional[tf.Tensor]:
+  """Does one learner step and returns new priorities, see `Learner.step`."""
+  return learner.step(sample.transitions, sample.episode_penalties,
+                      sample.importance_weights)
 
 
 def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,

@@ -12,17 +12,19 @@ import contextlib
 import os
 import signal
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
 
 from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf import metrics
+from metal_tf import types
 from metal_tf import validation
 from metal_tf.acting import episode as episode_lib
 from metal_tf.environments import errors
 from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import divergence
 from metal_tf.experiment import evaluation
+from metal_tf.experiment import export
 from metal_tf.experiment import opening
 from metal_tf.experiment import parts
 from metal_tf.experiment import progress as progress_lib
@@ -128,7 +130,7 @@ class Run:
     self._skips = divergence.SkipWatch(
         workdir.file('dump'), self._progress.note)
     self._skips.start(parts.report(self._learner))
-    self._batch: Tuple[Any, ...] = ()
+    self._sample: Optional[types.Sample] = None  # Of the newest learner step.
     self._signal: Optional[int] = None
     self._signal_time = 0.0
     self._cuts_in_a_row = 0
@@ -168,7 +170,7 @@ class Run:
       learned = parts.report(self._learner)
       self._records.add_episode(result, time.monotonic() - started, learned)
       self._progress.episode(result.episode_return, result.j_c)
-      self._skips.check(learned, self._learner.get_state, self._batch)
+      self._skips.check(learned, self._learner.get_state, self._sample)
       self._evaluate()
       if self._saving.due(self._records.episode) and self._save(
           self._saving.replay_due()):
@@ -236,8 +238,10 @@ class Run:
       if self._learner.num_traces == 0:
         self._progress.note('Compiling the learner step; this takes half a '
                             'minute or so.')
-      self._batch = self._replay.sample()
-      self._learner.step(*self._batch)
+      self._sample = self._replay.sample()
+      priorities = parts.learn(self._learner, self._sample)
+      if priorities is not None:
+        self._replay.update_priorities(self._sample.keys, priorities)
 
   def _evaluate(self) -> None:
     """Runs an episode without noise if it is time for one."""
@@ -262,7 +266,7 @@ class Run:
         self._learner.effective_rate)
 
   def _summarize(self) -> metrics.Score:
-    """Prints the paper's metrics and writes `summary.json`."""
+    """Prints the paper's metrics, writes `summary.json`, exports the policy."""
     learned = parts.report(self._learner)
     score, summary = self._records.summary(
         self._algorithm.name, learned,
@@ -273,6 +277,7 @@ class Run:
         self._records.satisfied_episodes()))
     self._records.position()  # All rows are on disk before the summary is.
     self._workdir.write_json('summary.json', summary)
+    export.export_at_end(self._workdir.path, self._progress.note)
     self._progress.note(f'Everything of this run is in {self._workdir.path}')
     return score
 

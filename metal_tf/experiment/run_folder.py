@@ -32,7 +32,8 @@ class RunFolder(NamedTuple):
     thresholds: beta, `[K]`, in mean penalty per step.
     sessions: one entry per start, with time, versions and commit.
     suite: who simulated.
-    episodes: columns of `episodes.csv`, `[E]` each; empty before the first.
+    episodes: columns of `episodes.csv` (or `.csv.gz`), `[E]` each; empty before
+      the first.
     evaluations: columns of `evaluations.csv`, likewise.
     summary: content of `summary.json`, or None before the end.
     status: `FINISHED`, `RUNNING` (a process holds the lock) or `UNFINISHED`.
@@ -107,7 +108,7 @@ def read(path: str) -> RunFolder:
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
         status=_status(path, summary, description['config']))
-  except (OSError, ValueError, KeyError, TypeError) as error:
+  except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
     raise RunFolderError(
         f'{path} cannot be read as a run ({type(error).__name__}: {error}).'
     ) from error

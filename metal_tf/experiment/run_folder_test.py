@@ -1,5 +1,6 @@
 """Tests of reading a run's folder from outside."""
 
+import gzip
 import json
 import os
 
@@ -73,6 +74,20 @@ class RunFolderTest(absltest.TestCase):
     run = run_folder.read(self._path)
     self.assertEqual(run.num_episodes, 0)
     self.assertEqual(run.per_constraint('penalty').shape, (0, 2))
+
+  def test_reads_an_archived_run_and_names_a_cut_archive(self):
+    _make(self._path)
+    name = os.path.join(self._path, 'episodes.csv')
+    with open(name, 'rb') as stream:
+      packed = gzip.compress(stream.read())
+    os.remove(name)
+    with open(f'{name}.gz', 'wb') as stream:
+      stream.write(packed)
+    self.assertEqual(run_folder.read(self._path).num_episodes, 2)
+    with open(f'{name}.gz', 'wb') as stream:
+      stream.write(packed[:-20])
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'EOFError'):
+      run_folder.read(self._path)
 
   def test_finds_runs_below_a_folder(self):
     other = os.path.join(self._root, 'another')

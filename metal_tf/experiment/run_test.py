@@ -78,7 +78,7 @@ class RunTest(parameterized.TestCase):
     self.assertEqual(
         sorted(os.listdir(path)),
         ['checkpoints', 'config.json', 'episodes.csv', 'evaluations.csv',
-         'lock', 'summary.json', 'tensorboard'])
+         'export', 'lock', 'summary.json', 'tensorboard'])
 
   def test_tensorboard_has_the_numbers_of_the_csv(self):
     path = self._path()

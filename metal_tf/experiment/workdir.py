@@ -95,10 +95,10 @@ class Workdir:
 
 
 def read_json(path: str) -> Optional[Dict[str, Any]]:
-  """Returns a JSON file's content, or None if there is no such file.
+  """Returns the content of a run's JSON file, or None if there is none.
 
   Raises:
-    WorkdirError: if it holds something else.
+    WorkdirError: for a file that is no JSON.
   """
   try:
     with open(path, encoding='utf-8') as stream:

@@ -9,6 +9,7 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.faults import harness
+from metal_tf.policy import description
 
 _PROCESSES = 'local_mp'
 _THREADS = 'local_mt'
@@ -103,6 +104,8 @@ class DistributedTest(harness.FaultTestCase):
       np.testing.assert_array_equal(self.rows(evaluations=True)['episode'],
                                     [10, 20])
       self.assertNotIn('replay-', ''.join(os.listdir(self.workdir)))
+      self.assertEqual(description.read(os.path.join(
+          self.workdir, 'export'))['training']['summary'], self.summary())
     self.assertEmpty(os.listdir(self.home))
 
   def test_f08_an_actor_is_killed(self):

@@ -182,11 +182,13 @@ def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
 
   def sample_with_nan(replay: in_process.InProcessReplay) -> Any:
     nonlocal count
-    batch, penalties = sample(replay)
+    drawn = sample(replay)
     count += 1
     if first <= count < first + number:
-      batch = batch._replace(r_t=np.full_like(batch.r_t, np.nan))
-    return batch, penalties
+      batch = drawn.transitions
+      drawn = drawn._replace(
+          transitions=batch._replace(r_t=np.full_like(batch.r_t, np.nan)))
+    return drawn
 
   in_process.InProcessReplay.sample = sample_with_nan
   return make

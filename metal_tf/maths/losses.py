@@ -6,7 +6,7 @@ or the squared error of a scalar critic, as section 3 and Theorem 1 write it;
 the policy's is D4PG's deterministic policy gradient.
 """
 
-from typing import Callable, NamedTuple, Sequence, Tuple
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow as tf
 import trfl
@@ -17,6 +17,9 @@ from metal_tf.maths import shapes
 
 Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Policy = Callable[[tf.Tensor], tf.Tensor]
+
+# Schaul et al. (2016) add a small constant; its size is our choice.
+MINIMUM_PRIORITY = 1e-4
 
 
 class Target(NamedTuple):
@@ -176,6 +179,45 @@ def squared_td_error(critic: Critic, batch: types.Transition,
   output = critic(batch.o_tm1, batch.a_tm1)
   shapes.check('critic output', output, [batch.r_t.shape[0], 1])
   return tf.square(target.value - output[:, 0])
+
+
+def weighted_mean(loss: tf.Tensor,
+                  importance_weights: Optional[tf.Tensor]) -> tf.Tensor:
+  """Mean loss, `[]`, each transition counted as often as uniform replay would.
+
+  Args:
+    loss: of each transition, `[B]`.
+    importance_weights: its factor, `[B]`; None is 1 each.
+  """
+  if importance_weights is not None:
+    shapes.check('importance_weights', importance_weights, loss.shape)
+    loss *= importance_weights
+  return tf.reduce_mean(loss)
+
+
+def priorities(critic: Critic, batch: types.Transition,
+               target: Target) -> tf.Tensor:
+  """`KL(target || prediction)` and a little more: priorities, `[B]`.
+
+  The part of the critic's loss that learning can remove, as Rainbow has it
+  (Hessel et al. 2018); the cross entropy itself is bounded below by the
+  target's own entropy, so a transition that is fitted would stay urgent.
+
+  Args:
+    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`.
+    batch: transitions, `[B, ...]`.
+    target: what the critic should predict there.
+  """
+  divergence = critic_loss(critic, batch, target, kl_divergence)
+  # Rounding may leave less than 0, and a priority of 0 would never be drawn.
+  return tf.maximum(divergence, 0) + MINIMUM_PRIORITY
+
+
+def scalar_priorities(critic: Critic, batch: types.Transition,
+                      target: ScalarTarget) -> tf.Tensor:
+  """`|delta|` and a little more (Schaul et al. 2016): priorities, `[B]`."""
+  delta = target.value - critic(batch.o_tm1, batch.a_tm1)[:, 0]
+  return tf.abs(delta) + MINIMUM_PRIORITY
 
 
 def expected_value(logits: tf.Tensor, support: projection.Support) -> tf.Tensor:

@@ -214,6 +214,44 @@ class LossesTest(tf.test.TestCase, parameterized.TestCase):
         tf.constant([[1.0], [3.0]]))
     self.assertAllClose(loss, -(21 + 63) / 2)
 
+  def test_weighted_mean_by_hand(self):
+    loss = tf.constant([3.0, 1.0])
+    self.assertAllClose(losses.weighted_mean(loss, None), 2.0)
+    self.assertAllClose(
+        losses.weighted_mean(loss, tf.constant([0.5, 1.0])), 1.25)
+    with self.assertRaisesRegex(ValueError, '^importance_weights must have'):
+      losses.weighted_mean(loss, tf.ones([2, 1]))
+
+  def test_priorities_by_hand(self):
+    # KL of (1/2, 1/2, 0) from thirds is ln 3/2; of a perfect prediction 0; of
+    # an atom with a predicted probability of e^-100 it is 100.
+    target = losses.Target(tf.constant(
+        [[0.5, 0.5, 0.0], [0.25, 0.25, 0.5], [0.0, 0.0, 1.0]]), 0)
+    logits = tf.constant([
+        [7.0, 7.0, 7.0], [0.0, 0.0, np.log(2.0)], [0.0, 0.0, -100.0]])
+    priorities = losses.priorities(
+        lambda o, a: logits, types.Transition(*(x[:3] for x in _batch())),
+        target)
+    self.assertAllClose(
+        priorities, np.array([np.log(1.5), 0.0, 100 + np.log(2.0)]) + 1e-4,
+        rtol=1e-6)
+
+  def test_priorities_are_positive_whatever_rounding_does(self):
+    rng = np.random.RandomState(7)
+    probabilities = rng.dirichlet(np.ones(51), 1000).astype(np.float32)
+    batch = types.Transition(*[tf.zeros([1000, 1])] * 6)
+    priorities = losses.priorities(
+        lambda o, a: tf.math.log(probabilities), batch,
+        losses.Target(tf.constant(probabilities), 0))
+    self.assertAllInRange(priorities, losses.MINIMUM_PRIORITY, 2e-4)
+
+  def test_scalar_priorities_by_hand(self):
+    priorities = losses.scalar_priorities(
+        lambda o, a: tf.constant([[1.0], [2.0], [3.0]]),
+        types.Transition(*(x[:3] for x in _batch())),
+        losses.ScalarTarget(tf.constant([1.0, 4.0, 2.5]), 0))
+    self.assertAllClose(priorities, [1e-4, 2.0001, 0.5001])
+
 
 class PolicyGradientTest(tf.test.TestCase, parameterized.TestCase):
 

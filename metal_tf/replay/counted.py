@@ -1,8 +1,9 @@
 """What the replays of a single process share: counts and the ratio they keep."""
 
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from metal_tf import types
+from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import rate_limits
 from metal_tf.replay import replay
 
@@ -18,7 +19,9 @@ class CountedReplay(replay.Replay):
                num_penalty_samples: int, capacity: int, min_size: int,
                samples_per_insert: float, penalty_capacity: int,
                prefetched_batches: int,
-               error_buffer: Optional[float] = None) -> None:
+               error_buffer: Optional[float] = None,
+               prioritization: Optional[priorities_lib.Prioritization] = None
+              ) -> None:
     """Checks the sizes and starts at zero.
 
     Args:
@@ -31,6 +34,7 @@ class CountedReplay(replay.Replay):
       penalty_capacity: episode penalties held, first in first out.
       prefetched_batches: batches that may be drawn ahead of the learner.
       error_buffer: see `rate_limits.rate_limiter_window`.
+      prioritization: how priorities are used; None draws uniformly.
 
     Raises:
       ValueError: naming the argument, what it was and what is allowed.
@@ -46,6 +50,7 @@ class CountedReplay(replay.Replay):
     self._num_penalty_samples = num_penalty_samples
     self._capacity = capacity
     self._penalty_capacity = penalty_capacity
+    self._prioritization = prioritization
     self._inserts = 0
     self._episodes = 0
     self._samples = 0
@@ -80,7 +85,13 @@ class CountedReplay(replay.Replay):
           f'replay: sampled too far ahead, {self._samples} samples of '
           f'{self._inserts} insertions ({self.window.description})')
 
-  def _settings(self) -> Dict[str, float]:
+  def _settings(self) -> Dict[str, Any]:
     """What a saved replay has to share with the one that restores it."""
     return replay.settings(
-        self._spec, self.window, self._capacity, self._penalty_capacity)
+        self._spec, self.window, self._capacity, self._penalty_capacity,
+        self._prioritization)
+
+  def _check_prioritized(self) -> None:
+    """Raises RuntimeError unless there are priorities to update."""
+    if self._prioritization is None:
+      raise RuntimeError('replay: got priorities, but draws uniformly')

@@ -1,11 +1,12 @@
 """What a learner and an actor's loop need of a replay memory."""
 
 import abc
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from metal_tf import types
+from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import rate_limits
 
 
@@ -21,7 +22,10 @@ class Replay(abc.ABC):
       replay.insert(transition)          # for every transition
       replay.insert_episode_penalty(j_c)  # at the end of an episode
       while replay.batches_due():
-        learner.step(*replay.sample())
+        sample = replay.sample()
+        priorities = learner.step(sample.transitions, sample.episode_penalties,
+                                  sample.importance_weights)
+        replay.update_priorities(sample.keys, priorities)  # If prioritized.
   """
 
   @abc.abstractmethod
@@ -53,16 +57,36 @@ class Replay(abc.ABC):
     """
 
   @abc.abstractmethod
-  def sample(self) -> Tuple[types.Transition, Any]:
-    """Draws uniformly and with replacement.
+  def sample(self) -> types.Sample:
+    """Draws with replacement.
+
+    Transitions are drawn uniformly, or in proportion to priorities (see
+    `priorities`), episode penalties always uniformly.
 
     Returns:
-      A batch of transitions with leading `[B]`, and episode penalties `[M, K]`;
-      float32, arrays or tensors.
+      B transitions and M episode penalties; float32, arrays or tensors.
 
     Raises:
       RuntimeError: if `can_sample()` is false, or if the batch would leave the
         window around the ratio (see `rate_limits`).
+    """
+
+  @abc.abstractmethod
+  def update_priorities(self, keys: Any, priorities: Any) -> None:
+    """Gives transitions new priorities; of a key given twice, the last one.
+
+    A transition that was removed is passed over, and one whose new priority is
+    not finite keeps what it has. Batches that were drawn ahead stay as they
+    are, and the update may come into effect somewhat later.
+
+    Args:
+      keys: of a sample, `[B]`.
+      priorities: of its transitions, `[B]`, > 0.
+
+    Raises:
+      ValueError: for other shapes, or a priority that is not > 0; at the latest
+        in the next calls.
+      RuntimeError: if the replay is uniform.
     """
 
   @property
@@ -99,9 +123,15 @@ class Replay(abc.ABC):
 
 def settings(spec: types.EnvironmentSpec,
              window: rate_limits.RateLimiterWindow, capacity: int,
-             penalty_capacity: int) -> Dict[str, float]:
+             penalty_capacity: int,
+             prioritization: Optional[priorities_lib.Prioritization]
+            ) -> Dict[str, Any]:
   """The settings without which a saved replay would mean something else."""
+  kind = dict(replay='uniform')
+  if prioritization is not None:
+    kind = dict(replay='prioritized', **prioritization._asdict())
   return dict(
+      **kind,
       observation_size=spec.observation_size,
       action_size=spec.action_size,
       num_constraints=spec.num_constraints,
@@ -115,6 +145,7 @@ def settings(spec: types.EnvironmentSpec,
 
 def check_settings(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
   """Raises ValueError, naming the field, unless saved settings are our own."""
+  saved = {'replay': 'uniform', **saved}  # There was no other kind once.
   for name, value in own.items():
     if saved.get(name) != value:
       raise ValueError(f'{name}: got {saved.get(name)} in the saved replay, '

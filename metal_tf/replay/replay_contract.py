@@ -68,7 +68,7 @@ class ReplayContract:
     for num_constraints in (1, 3):
       memory = self.make_replay(spec=make_spec(num_constraints))
       self.fill(memory, 0, 20, num_constraints)
-      batch, j_c = memory.sample()
+      batch, j_c, _, _ = memory.sample()
       shapes = types.Transition((4, _O), (4, _A), (4,), (4, num_constraints),
                                 (4,), (4, _O))
       for name, value, shape in zip(types.Transition._fields, batch, shapes):
@@ -95,7 +95,7 @@ class ReplayContract:
     memory.insert_episode_penalty(j_c)
     transition.o_tm1[:] = np.nan
     j_c[:] = np.nan
-    batch, sampled = memory.sample()
+    batch, sampled, _, _ = memory.sample()
     np.testing.assert_array_equal(
         batch.o_tm1, np.tile(make_transition(5).o_tm1, (4, 1)))
     np.testing.assert_array_equal(sampled, np.ones((6, 1)))
@@ -108,7 +108,8 @@ class ReplayContract:
     self.assertEqual(memory.num_transitions, 10)
     memory.insert_episode_penalty(np.ones(1))
     seen = {float(r) - 0.25
-            for batch, _ in self.drain(memory) for r in np.asarray(batch.r_t)}
+            for sample in self.drain(memory)
+            for r in np.asarray(sample.transitions.r_t)}
     # 1280 uniform draws out of 10.
     self.assertEqual(seen, set(range(40, 50)))
 
@@ -119,13 +120,14 @@ class ReplayContract:
     self.assertEqual(memory.num_episode_penalties, 3)
     for i in range(20):
       memory.insert(make_transition(i))
-    seen = {float(x) for _, j_c in self.drain(memory) for x in np.ravel(j_c)}
+    seen = {float(x) for sample in self.drain(memory)
+            for x in np.ravel(sample.episode_penalties)}
     self.assertEqual(seen, {2., 3., 4.})
 
   def test_episode_penalties_are_drawn_with_replacement(self):
     memory = self.make_replay(num_penalty_samples=32)
     self.fill(memory, 0, 20)
-    self.assertEqual(tuple(memory.sample()[1].shape), (32, 1))
+    self.assertEqual(tuple(memory.sample().episode_penalties.shape), (32, 1))
 
   def test_can_sample_needs_min_size_and_an_episode_penalty(self):
     memory = self.make_replay()
@@ -212,12 +214,14 @@ class ReplayContract:
     for memory in (memory, restored):  # Both go on.
       for i in range(45, 65):
         memory.insert(make_transition(i))
-      batches = self.drain(memory)
-      self.assertNotEmpty(batches)
-      seen = {float(r) - 0.25 for x, _ in batches for r in np.asarray(x.r_t)}
+      samples = self.drain(memory)
+      self.assertNotEmpty(samples)
+      seen = {float(r) - 0.25 for sample in samples
+              for r in np.asarray(sample.transitions.r_t)}
       self.assertContainsSubset(seen, range(15, 65))
       self.assertNotEmpty(seen.intersection(range(35, 45)))
-      seen = {float(x) for _, j_c in batches for x in np.ravel(j_c)}
+      seen = {float(x) for sample in samples
+              for x in np.ravel(sample.episode_penalties)}
       self.assertEqual(seen, {40., 45.})
 
   def test_restore_refuses_other_settings(self):

@@ -1,10 +1,14 @@
 """Batches of transitions and episode penalties out of a Reverb server."""
 
+from typing import Iterator, Optional
+
+import numpy as np
 import reverb
 import tensorflow as tf
 
 from metal_tf import types
 from metal_tf.replay import layout
+from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import tables
 
 # Batches ready beside the one that the learner works on.
@@ -14,6 +18,33 @@ _PREFETCHED_BATCHES = 2
 # prefetched, one in each stage of the pipeline, and the sampler's own queue. At
 # most 7 were counted, for batches of 1 to 256.
 IN_FLIGHT_BATCHES = _PREFETCHED_BATCHES + 6
+
+
+def samples(server_address: str, spec: types.EnvironmentSpec, *,
+            batch_size: int, num_penalty_samples: int, timeout_seconds: float,
+            prioritization: Optional[priorities_lib.Prioritization]
+           ) -> Iterator[types.Sample]:
+  """Yields what the learner steps take, as long as samples come.
+
+  Args:
+    server_address: host and port.
+    spec: the environment's.
+    batch_size: B.
+    num_penalty_samples: M, episode penalties with each batch.
+    timeout_seconds: see `make_dataset`.
+    prioritization: as of the server's tables.
+  """
+  weights, keys = np.ones(batch_size, np.float32), np.empty(0, np.uint64)
+  for info, transitions, penalties in make_dataset(
+      server_address, spec, batch_size=batch_size,
+      num_penalty_samples=num_penalty_samples,
+      timeout_seconds=timeout_seconds):
+    if prioritization is not None:
+      keys = info.key.numpy()
+      weights = priorities_lib.importance_weights(
+          info.probability.numpy(), info.table_size.numpy(),
+          prioritization.importance_exponent)
+    yield types.Sample(transitions, penalties, weights, keys)
 
 
 def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
@@ -34,7 +65,8 @@ def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
     timeout_seconds: see above.
 
   Returns:
-    A dataset of `(Transition [B, ...], episode penalties [M, K])`, float32.
+    A dataset of `(reverb.SampleInfo [B], Transition [B, ...], episode penalties
+    [M, K])`; all but the first float32.
   """
   transitions = _batches(
       server_address, tables.TRANSITIONS, sum(layout.transition_sizes(spec)),
@@ -44,7 +76,8 @@ def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
       num_penalty_samples, timeout_seconds)
   dataset = tf.data.Dataset.zip((transitions, penalties))
   dataset = dataset.map(_as_it_is(
-      lambda packed, j_c: (layout.unpack(packed, spec), j_c)))
+      lambda sample, j_c: (
+          sample.info, layout.unpack(sample.data, spec), j_c.data)))
   return dataset.prefetch(_PREFETCHED_BATCHES)
 
 
@@ -54,7 +87,7 @@ _as_it_is = tf.autograph.experimental.do_not_convert
 
 def _batches(server_address: str, table: str, size: int, batch_size: int,
              timeout_seconds: float) -> tf.data.Dataset:
-  """A dataset of float32 `[batch_size, size]` out of one table."""
+  """Samples `[batch_size]` out of one table, data float32 `[..., size]`."""
   dataset = reverb.TimestepDataset(
       server_address=server_address,
       table=table,
@@ -65,5 +98,4 @@ def _batches(server_address: str, table: str, size: int, batch_size: int,
       # the other cores to it.
       num_workers_per_iterator=1,
       rate_limiter_timeout_ms=int(1000 * timeout_seconds))
-  dataset = dataset.batch(batch_size, drop_remainder=True)
-  return dataset.map(_as_it_is(lambda sample: sample.data))
+  return dataset.batch(batch_size, drop_remainder=True)

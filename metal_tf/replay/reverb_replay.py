@@ -13,6 +13,8 @@ from reverb import reverb_types
 from metal_tf import types
 from metal_tf.replay import counted
 from metal_tf.replay import loopback
+from metal_tf.replay import priorities as priorities_lib
+from metal_tf.replay import priority_updates
 from metal_tf.replay import replay
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
@@ -32,6 +34,7 @@ class ReverbReplay(counted.CountedReplay):
                num_penalty_samples: int, capacity: int, min_size: int,
                samples_per_insert: float, penalty_capacity: int,
                error_buffer: Optional[float] = None,
+               prioritization: Optional[priorities_lib.Prioritization] = None,
                timeout_seconds: float = 60.,
                scratch_directory: Optional[str] = None) -> None:
     """Starts the server on a free port, reachable from this machine only.
@@ -45,6 +48,7 @@ class ReverbReplay(counted.CountedReplay):
       samples_per_insert: how often a transition is sampled on average.
       penalty_capacity: episode penalties held, first in first out.
       error_buffer: see `rate_limits.rate_limiter_window`.
+      prioritization: how priorities are used; None draws uniformly.
       timeout_seconds: how long the server may withhold a sample or hold back
         an insertion before that is an error.
       scratch_directory: where a checkpoint is written before `save` moves it;
@@ -60,13 +64,15 @@ class ReverbReplay(counted.CountedReplay):
         min_size=min_size, samples_per_insert=samples_per_insert,
         penalty_capacity=penalty_capacity,
         prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        error_buffer=error_buffer)
+        error_buffer=error_buffer, prioritization=prioritization)
     self._timeout_seconds = timeout_seconds
     self._scratch = tempfile.mkdtemp(prefix='replay-', dir=scratch_directory)
     self._server: Optional[reverb.Server] = None
     self._start()
 
   def insert(self, transition: types.Transition) -> None:
+    if self._updates is not None:
+      self._writer.priority = self._updates.largest
     self._writer.insert(transition)
     self._inserts += 1
     self._flushed = False
@@ -75,7 +81,7 @@ class ReverbReplay(counted.CountedReplay):
     self._writer.insert_episode_penalty(j_c)
     self._episodes += 1
 
-  def sample(self) -> Tuple[types.Transition, Any]:
+  def sample(self) -> types.Sample:
     self._check_can_sample()
     if not self._flushed:
       self._writer.flush()
@@ -96,13 +102,20 @@ class ReverbReplay(counted.CountedReplay):
     self._samples += self._batch_size
     return batch
 
+  def update_priorities(self, keys: Any, priorities: Any) -> None:
+    self._check_prioritized()
+    self._updates.put(keys, priorities)
+
   def save(self, directory: str) -> None:
     self._writer.flush()
     self._flushed = True
+    state = dict(settings=self._settings(), inserts=self._inserts,
+                 episodes=self._episodes)
+    if self._updates is not None:
+      self._updates.flush()
+      state['largest_priority'] = self._updates.largest
     try:
-      save_tables(self._client, directory, dict(
-          settings=self._settings(), inserts=self._inserts,
-          episodes=self._episodes))
+      save_tables(self._client, directory, state)
     except OSError:
       # The server leaves what it could write, on a disk that is full.
       for name in os.listdir(self._scratch):
@@ -113,7 +126,8 @@ class ReverbReplay(counted.CountedReplay):
     state = check_saved_tables(directory, self._settings())
     self._stop()
     try:
-      self._start(saved_tables(directory))
+      self._start(saved_tables(directory),
+                  state.get('largest_priority', priorities_lib.FIRST))
     except RuntimeError as e:
       raise ValueError(f'the saved tables are damaged: {e}') from e
     info = self._client.server_info()
@@ -129,12 +143,14 @@ class ReverbReplay(counted.CountedReplay):
     self._stop()
     shutil.rmtree(self._scratch, ignore_errors=True)
 
-  def _start(self, loaded: Optional[str] = None) -> None:
+  def _start(self, loaded: Optional[str] = None,
+             largest_priority: float = priorities_lib.FIRST) -> None:
     """Starts a server, with the tables that another one saved if given."""
     self._server = reverb.Server(
         tables.make_tables(
             self._spec, capacity=self._capacity,
-            penalty_capacity=self._penalty_capacity, window=self.window),
+            penalty_capacity=self._penalty_capacity, window=self.window,
+            prioritization=self._prioritization),
         checkpointer=reverb.checkpointers.DefaultCheckpointer(
             self._scratch, fallback_checkpoint_path=loaded))
     loopback.restrict_to_loopback(self._server.port)
@@ -142,14 +158,20 @@ class ReverbReplay(counted.CountedReplay):
     self._client = reverb.Client(self._address)
     self._writer = reverb_writer.ReverbWriter(
         self._client, self._spec, timeout_seconds=self._timeout_seconds)
+    self._updates: Optional[priority_updates.PriorityUpdates] = None
+    if self._prioritization is not None:
+      self._updates = priority_updates.PriorityUpdates(
+          self._client, largest_priority)
     self._flushed = True
-    self._iterator: Optional[Iterator[Any]] = None
+    self._iterator: Optional[Iterator[types.Sample]] = None
 
   def _stop(self) -> None:
     """Ends the streams before the server they lead to."""
     if self._server is None:
       return  # A restore failed at the start of its server.
     self._iterator = None
+    if self._updates is not None:
+      self._updates.close()
     self._writer.close()
     self._client = None
     self._server.stop()
@@ -157,13 +179,14 @@ class ReverbReplay(counted.CountedReplay):
     # exit it would be too late for that.
     self._server = None
 
-  def _next(self) -> Optional[Tuple[types.Transition, Any]]:
+  def _next(self) -> Optional[types.Sample]:
     """The next batch, or None if the server withheld it for too long."""
     if self._iterator is None:
-      self._iterator = iter(reverb_dataset.make_dataset(
+      self._iterator = reverb_dataset.samples(
           self._address, self._spec, batch_size=self._batch_size,
           num_penalty_samples=self._num_penalty_samples,
-          timeout_seconds=self._timeout_seconds))
+          timeout_seconds=self._timeout_seconds,
+          prioritization=self._prioritization)
     return next(self._iterator, None)
 
 

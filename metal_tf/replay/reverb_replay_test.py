@@ -11,6 +11,7 @@ import numpy as np
 import portpicker
 import reverb
 
+from metal_tf.replay import prioritized_contract
 from metal_tf.replay import rate_limits
 from metal_tf.replay import replay_contract
 from metal_tf.replay import reverb_dataset
@@ -78,6 +79,21 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
       self.assertEmpty(os.listdir(scratch))
 
 
+class PrioritizedReverbReplayTest(
+    prioritized_contract.PrioritizedReplayContract, absltest.TestCase):
+
+  def make_replay(self, **settings):
+    memory = reverb_replay.ReverbReplay(**settings)
+    self.addCleanup(memory.close)
+    return memory
+
+  def settle(self, memory):
+    with tempfile.TemporaryDirectory() as directory:
+      memory.save(directory)  # Waits for what is being sent.
+    for _ in range(reverb_dataset.IN_FLIGHT_BATCHES):
+      memory.sample()
+
+
 class RemotePartsTest(absltest.TestCase):
   """The parts as a program of several processes uses them."""
 
@@ -120,16 +136,16 @@ class RemotePartsTest(absltest.TestCase):
     batches = list(dataset)
     self.assertBetween(4 * len(batches), 40 * 8 - window.min_diff - 32,
                        40 * 8 - window.min_diff)
-    rewards = {float(r) for batch, _ in batches for r in batch.r_t}
+    rewards = {float(r) for _, batch, _ in batches for r in batch.r_t}
     self.assertContainsSubset(
         rewards, {100 * a + i + 0.25 for a in range(2) for i in range(20)})
     self.assertNotEmpty([r for r in rewards if r < 100])
     self.assertNotEmpty([r for r in rewards if r > 100])
-    penalties = np.concatenate([j_c for _, j_c in batches])
+    penalties = np.concatenate([j_c for _, _, j_c in batches])
     self.assertEqual({tuple(x) for x in penalties.tolist()},
                      {(0., 0.), (1., 1.)})
-    self.assertEqual(dataset.element_spec[0].o_tm1.shape, (4, 3))
-    self.assertEqual(dataset.element_spec[1].shape, (6, 2))
+    self.assertEqual(dataset.element_spec[1].o_tm1.shape, (4, 3))
+    self.assertEqual(dataset.element_spec[2].shape, (6, 2))
 
   def test_a_writer_waits_for_a_server_that_is_slow_to_start(self):
     client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')

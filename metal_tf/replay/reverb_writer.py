@@ -8,6 +8,7 @@ import reverb
 
 from metal_tf import types
 from metal_tf.replay import layout
+from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import tables
 
 # Transitions compressed together. Fewer, larger chunks halve the cost of an
@@ -35,6 +36,10 @@ class ReverbWriter:
 
   Insertions become visible to samplers in groups, within half a second if more
   of them come, and at the latest with `flush`.
+
+  Attributes:
+    priority: of the transitions to come; without meaning where replay is
+      uniform.
   """
 
   def __init__(self, client: reverb.Client, spec: types.EnvironmentSpec, *,
@@ -52,6 +57,7 @@ class ReverbWriter:
     Raises:
       HeldBack: if the server did not answer in time.
     """
+    self.priority = priorities_lib.FIRST
     self._spec = spec
     self._timeout_seconds = timeout_seconds
     self._keep_waiting = keep_waiting
@@ -73,7 +79,7 @@ class ReverbWriter:
       HeldBack: if the rate limiter held insertions back for too long.
     """
     self._transitions.append(layout.pack(transition, self._spec))
-    self._transitions.create_item(tables.TRANSITIONS, 1.,
+    self._transitions.create_item(tables.TRANSITIONS, self.priority,
                                   self._transitions.history[-1])
     self._since_check += 1
     if time.monotonic() - self._flushed_at > _LONGEST_SECONDS:

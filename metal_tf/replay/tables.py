@@ -1,12 +1,13 @@
 """The two tables of a Reverb server."""
 
-from typing import List
+from typing import List, Optional
 
 import reverb
 import tensorflow as tf
 
 from metal_tf import types
 from metal_tf.replay import layout
+from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import rate_limits
 
 TRANSITIONS = 'transitions'
@@ -15,7 +16,9 @@ EPISODE_PENALTIES = 'episode_penalties'
 
 def make_tables(spec: types.EnvironmentSpec, *, capacity: int,
                 penalty_capacity: int,
-                window: rate_limits.RateLimiterWindow) -> List[reverb.Table]:
+                window: rate_limits.RateLimiterWindow,
+                prioritization: Optional[priorities_lib.Prioritization] = None
+               ) -> List[reverb.Table]:
   """Makes the tables of a replay server.
 
   A transition is stored as one vector, its fields one after another: six
@@ -27,16 +30,20 @@ def make_tables(spec: types.EnvironmentSpec, *, capacity: int,
     capacity: transitions held; the oldest are removed.
     penalty_capacity: episode penalties held; the oldest are removed.
     window: how far sampling and inserting of transitions may run apart.
+    prioritization: how priorities are used; None draws uniformly.
 
   Returns:
-    The table of transitions (float32 `[2 * O + A + K + 2]`, uniform) and that
-    of episode penalties (float32 `[K]`, uniform).
+    The table of transitions (float32 `[2 * O + A + K + 2]`) and that of episode
+    penalties (float32 `[K]`, uniform).
   """
+  sampler = reverb.selectors.Uniform()
+  if prioritization is not None:
+    sampler = reverb.selectors.Prioritized(prioritization.priority_exponent)
   size = sum(layout.transition_sizes(spec))
   return [
       reverb.Table(
           name=TRANSITIONS,
-          sampler=reverb.selectors.Uniform(),
+          sampler=sampler,
           remover=reverb.selectors.Fifo(),
           max_size=capacity,
           rate_limiter=reverb.rate_limiters.SampleToInsertRatio(

@@ -1,0 +1,168 @@
+"""Runs `evaluate` and `export` as a user does."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import flagsaver
+from absl.testing import parameterized
+import imageio.v2 as imageio
+import numpy as np
+# Before absl's main, see launchers/main.py.
+import tensorflow as tf  # pylint: disable=unused-import
+
+from launchers import evaluate
+from launchers import main
+from launchers import tool
+import metal_tf
+from metal_tf import algorithm
+from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.experiment import run
+from metal_tf.experiment import workdir as workdir_lib
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _run(launcher, *arguments, **environment):
+  """Runs a launcher; MUJOCO_GL is as a user has it, who does not set it."""
+  inherited = {name: value for name, value in os.environ.items()
+               if name != 'MUJOCO_GL'}
+  ended = subprocess.run(
+      [sys.executable, os.path.join(_HERE, f'{launcher}.py'), *arguments],
+      env={**inherited, 'PYTHONPATH': os.pathsep.join(sys.path),
+           **environment}, capture_output=True, text=True, check=False)
+  return ended.returncode, ended.stdout, ended.stderr
+
+
+def _files(folder):
+  return sorted(os.path.join(where, name)
+                for where, _, names in os.walk(folder) for name in names)
+
+
+class EvaluateTest(parameterized.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    """An untrained policy: one episode that only fills the replay."""
+    super().setUpClass()
+    folder = tempfile.mkdtemp()
+    cls.addClassCleanup(shutil.rmtree, folder)
+    cls.workdir = os.path.join(folder, 'run')
+    config = config_lib.Config(
+        workdir=cls.workdir, num_episodes=1, policy_layer_sizes=(8, 8),
+        critic_layer_sizes=(8, 8), min_replay_size=2000, deterministic=True,
+        evaluation_period=0, suite='builtin')
+    task = validation.resolve_task(config)
+    run.train(algorithm.METAL, config, lambda seed: main.make_environment(
+        config, task, 'builtin', seed))
+
+  def _json(self, path):
+    with open(path, encoding='utf-8') as stream:
+      return json.load(stream)
+
+  def test_a_run_that_is_still_training(self):
+    before = _files(self.workdir)
+    lock = workdir_lib.Workdir(self.workdir)  # As the run holds it.
+    self.addCleanup(lock.close)
+    output = os.path.join(self.create_tempdir().full_path, 'result.json')
+    status, out, err = _run(
+        'evaluate', f'--workdir={self.workdir}', '--episodes=3',
+        f'--output={output}', '--safety_coeff=0.05',
+        '--constraints=slider_pos,balance_velocity:0.5', '--threshold=0.1')
+    self.assertEqual(status, 0, err)
+    self.assertEqual(_files(self.workdir), before)
+    result = self._json(output)
+    self.assertEqual(result['training_episodes'], 1)
+    self.assertEqual(result['safety_coeff'], 0.05)
+    self.assertEqual([(c['name'], c['threshold'])
+                      for c in result['constraints']],
+                     [('slider_pos', 0.1), ('balance_velocity', 0.5)])
+    returns = result['each_episode']['return']
+    self.assertLen(returns, 3)
+    self.assertAlmostEqual(result['return']['value'], np.mean(returns))
+    self.assertIn(f'{np.mean(returns):.4f}', out)
+    self.assertIn('<= 0.5 [given]: satisfied', out)
+
+  def test_export_by_hand(self):
+    folder = self.create_tempdir().full_path
+    status, out, err = _run(
+        'export', f'--workdir={self.workdir}', '--output=mine',
+        BUILD_WORKING_DIRECTORY=folder)
+    self.assertEqual(status, 0, err)
+    exported = os.path.join(folder, 'mine')
+    self.assertIn(exported, out)
+    observation = np.linspace(-1, 1, 5)
+    np.testing.assert_array_equal(
+        metal_tf.load_policy(exported)(observation),
+        metal_tf.load_policy(f'{self.workdir}/export')(observation))
+
+  def test_a_film_or_what_to_install_for_it(self):
+    folder = self.create_tempdir().full_path
+    status, out, err = _run(
+        'evaluate', f'--workdir={self.workdir}', '--episodes=1',
+        f'--output={folder}/r.json', f'--video={folder}/film.mp4')
+    if status == 2:  # No renderer here.
+      self.assertIn('libegl1', err)
+      self.assertIn('libosmesa6', err)
+      self.assertEmpty(os.listdir(folder))
+      return
+    self.assertEqual(status, 0, err)
+    self.assertIn('film.mp4', out)
+    with imageio.get_reader(f'{folder}/film.mp4') as reader:
+      frames = [np.asarray(frame) for frame in reader]
+    self.assertLen(frames, 500)  # 1000 steps of 10 ms, 50 frames a second.
+    self.assertGreater(np.ptp(frames[0][:480]), 100)
+    self.assertTrue((frames[0] != frames[-1]).any())
+
+  @flagsaver.flagsaver
+  def _mistake(self, *arguments):
+    """Runs `evaluate` in this process; returns what it says."""
+    folder = self.create_tempdir().full_path
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+      with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY=folder):
+        with mock.patch.object(sys, 'argv', ['evaluate.py', *arguments]):
+          with self.assertRaises(SystemExit) as context:
+            tool.run(evaluate.main_program)
+    self.assertEqual(context.exception.code, 2)
+    self.assertRegex(err.getvalue(), '^evaluate: .*\n$')
+    self.assertEmpty(os.listdir(folder))
+    return err.getvalue()
+
+  @parameterized.parameters(
+      (['--workdir=nowhere'], 'no folder of a run'),
+      (['--policy=nowhere'], 'no exported policy'),
+      ([], 'or else --policy'),
+      (['--workdir={}', '--constraints=slider'], 'Did you mean slider_pos'),
+      (['--workdir={}', '--episodes=0'], '--episodes: got 0, allowed: >= 1'),
+      (['--workdir={}', '--video=film.avi'], r'a file called \*.mp4'),
+      (['--workdir={}', '--video=a.mp4', '--video_episodes=101'],
+       r'--video_episodes: got 101, allowed: in \[1, --episodes=100\]'),
+      (['--workdir={}', '--output=no/such/folder.json'], '--output: got'),
+      (['--workdir={}', 'cartpole'], "unexpected argument 'cartpole'"),
+  )
+  def test_mistakes_are_one_sentence_and_status_2(self, arguments, message):
+    self.assertRegex(self._mistake(*(
+        argument.format(self.workdir) for argument in arguments)), message)
+
+  def test_no_renderer(self):
+    with mock.patch.dict(os.environ, MUJOCO_GL='no_such_thing'):
+      text = self._mistake(f'--workdir={self.workdir}', '--video=a.mp4')
+    self.assertIn('no_such_thing: ', text)
+    self.assertIn('libosmesa6', text)
+
+  def test_no_checkpoint(self):
+    other = self.create_tempdir().full_path
+    shutil.copy(os.path.join(self.workdir, 'config.json'), other)
+    self.assertIn('has no checkpoint yet', self._mistake(f'--workdir={other}'))
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,59 @@
+"""Tests of the report's command line."""
+
+import os
+import subprocess
+import sys
+
+from absl.testing import absltest
+
+from metal_tf.report import testing
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class ReportTest(absltest.TestCase):
+
+  def _run(self, *flags, cwd=None):
+    # The directory of the user, as `bazel run` names it.
+    environment = {
+        **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
+        'BUILD_WORKING_DIRECTORY': cwd or _ROOT}
+    return subprocess.run(
+        [sys.executable, os.path.join(_ROOT, 'launchers', 'report.py'), *flags],
+        cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=120,
+        check=False)
+
+  def test_mistakes_are_one_sentence(self):
+    empty = self.create_tempdir().full_path
+    for flags, expected in (
+        ([], 'give --runs=DIR'),
+        (['--runs=x', '--output=y', 'z'], "unexpected 'z'"),
+        (['--runs=none', '--output=y'], f'{empty}/none is no folder'),
+        ([f'--runs={empty}', '--output=y'], 'holds no run')):
+      done = self._run(*flags, cwd=empty)
+      self.assertEqual(done.returncode, 2, done.stderr)
+      self.assertRegex(done.stderr, f'^report: .*{expected}')
+      self.assertLen(done.stderr.strip().splitlines(), 1)
+      self.assertEmpty(os.listdir(empty))
+
+  def test_reports_relative_to_where_the_user_stands(self):
+    here = self.create_tempdir().full_path
+    testing.copy_run(testing.SMALL_GRID, 'd4pg-0.05-0',
+                     os.path.join(here, 'runs', 'one'))
+    done = self._run('--runs=runs', '--output=out', cwd=here)
+    self.assertEqual(done.returncode, 0, done.stderr)
+    self.assertEmpty(done.stderr)
+    self.assertRegex(done.stdout, r'(?s)1 finished runs of 1.*index\.html\n$')
+    self.assertTrue(os.path.exists(os.path.join(here, 'out', 'index.html')))
+
+  def test_it_loads_no_tensorflow(self):
+    code = ('import sys; import launchers.report, metal_tf.report.write; '
+            'sys.exit("tensorflow" in sys.modules)')
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=_ROOT, timeout=60, check=False,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path])})
+    self.assertEqual(done.returncode, 0)
+
+
+if __name__ == '__main__':
+  absltest.main()

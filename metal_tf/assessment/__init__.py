@@ -1,0 +1,1 @@
+"""What a trained policy is worth: episodes without noise, intervals, a film."""

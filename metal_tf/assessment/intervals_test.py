@@ -1,0 +1,112 @@
+"""Tests for `intervals` and `report`."""
+
+import json
+
+from absl.testing import absltest
+import numpy as np
+from scipy import stats
+
+from metal_tf import config
+from metal_tf import validation
+from metal_tf.assessment import intervals
+from metal_tf.assessment import measure
+from metal_tf.assessment import report
+
+
+def _measured(returns, penalties):
+  returns = np.array(returns, float)
+  return measure.Measured(
+      returns, np.array(penalties, float).reshape(len(returns), -1),
+      np.full(len(returns), 1000), 0)
+
+
+class IntervalsTest(absltest.TestCase):
+
+  def test_hand_numbers(self):
+    got = intervals.assess(
+        _measured([1, 2, 3], [[0.1, 0.3], [0.3, 0.3], [0.2, 0.3]]),
+        np.array([0.15, 0.3]))
+    # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3).
+    np.testing.assert_allclose(
+        got.episode_return, [2, 1, 2 - 2.484138, 2 + 2.484138], rtol=1e-6)
+    self.assertAlmostEqual(got.penalty[0].value, 0.2)
+    self.assertAlmostEqual(got.penalty[0].sd, 0.1)
+    # All 27 resamples are known: one in 27 has 0.1 three times.
+    self.assertAlmostEqual(got.penalty[0].low, 0.1)
+    self.assertAlmostEqual(got.penalty[0].high, 0.3)
+    self.assertAlmostEqual(got.overshoot[0].value, 0.05)
+    self.assertEqual(got.overshoot[0].low, 0)
+    self.assertAlmostEqual(got.overshoot[0].high, 0.15)
+    self.assertAlmostEqual(got.penalized_return.value, 2 - 1000 * 0.05)
+    self.assertEqual(got.satisfied, [False, True])
+    # All episodes alike.
+    np.testing.assert_allclose(got.penalty[1], [0.3, 0, 0.3, 0.3], atol=1e-9)
+
+  def test_returns_and_penalties_of_an_episode_stay_together(self):
+    # Return 1000 * J_C: where the threshold is 0, all penalized returns are 0.
+    penalties = np.random.default_rng(0).uniform(size=20)
+    got = intervals.assess(
+        _measured(1000 * penalties, penalties), np.zeros(1)).penalized_return
+    np.testing.assert_allclose(
+        [got.value, got.low, got.high], np.zeros(3), atol=1e-9)
+
+  def test_the_bootstrap_is_scipys(self):
+    penalties = np.random.default_rng(1).beta(2, 20, size=(60, 1))
+    got = intervals.assess(
+        _measured(np.zeros(60), penalties), np.array([1.])).penalty[0]
+    want = stats.bootstrap(
+        (penalties[:, 0],), np.mean, n_resamples=9999, method='percentile',
+        random_state=np.random.default_rng(2)).confidence_interval
+    # Two bootstraps differ by chance, by some per cent of the width.
+    width = want.high - want.low
+    self.assertLess(abs(got.low - want.low), 0.05 * width)
+    self.assertLess(abs(got.high - want.high), 0.05 * width)
+
+  def test_one_episode_has_no_interval(self):
+    got = intervals.assess(_measured([5], [[0.5]]), np.array([0.1]))
+    self.assertEqual(got.penalized_return.value, 5 - 400)
+    for estimate in (got.episode_return, got.penalty[0], got.penalized_return):
+      self.assertEqual(estimate.as_json()['interval_95'], [None, None])
+      self.assertIsNone(estimate.as_json()['sd'])
+
+
+class ReportTest(absltest.TestCase):
+
+  def _report(self, penalties, threshold):
+    task = validation.resolve_task(config.Config(threshold=threshold))
+    measured = _measured(np.arange(len(penalties)), penalties)
+    assessment = intervals.assess(measured, np.array([threshold]))
+    return (report.table(assessment, measured, task),
+            report.as_json(assessment, measured, task))
+
+  def test_verdicts(self):
+    for penalties, threshold, verdict in (
+        ([0.1, 0.11, 0.12], 0.5, '<= 0.5 [given]: satisfied$'),
+        ([0.1, 0.11, 0.12], 0.05, '> 0.05 [given]: not satisfied$'),
+        ([0.1, 0.11, 0.12], 0.115,
+         '<= 0.115 [given]: satisfied (but the threshold is within'),
+        ([0.1, 0.11, 0.12], 0.105,
+         '> 0.105 [given]: not satisfied (but the threshold is within'),
+        ([0.1], 0.5, '<= 0.5 [given]: satisfied$')):
+      table, _ = self._report(penalties, threshold)
+      [line] = [line for line in table.splitlines() if 'J_C' in line]
+      self.assertIn(verdict.rstrip('$'), line)
+      if verdict.endswith('$'):
+        self.assertEndsWith(line, verdict[:-1])
+
+  def test_json_has_every_episode(self):
+    _, content = self._report([0.1, 0.3, 0.05], 0.1)
+    content = json.loads(json.dumps(content, allow_nan=False))
+    self.assertEqual(content['episodes'], 3)
+    self.assertEqual(content['return']['value'], 1)
+    [constraint] = content['constraints']
+    self.assertEqual(constraint['name'], 'balance_velocity')
+    self.assertEqual(constraint['satisfied_episodes'], 2)
+    self.assertFalse(constraint['satisfied'])
+    self.assertEqual(content['each_episode']['return'], [0, 1, 2])
+    self.assertEqual(
+        content['each_episode']['penalty']['balance_velocity'], [0.1, 0.3, 0.05])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,89 @@
+"""Tests for `measure`."""
+
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf.acting import episode as episode_lib
+from metal_tf.assessment import measure
+from metal_tf.environments import errors
+from metal_tf.experiment import seeding
+from metal_tf.experiment import testing
+
+
+def _policy(observation):
+  return np.float32([0.4]) - 0.2 * observation[:1]
+
+
+def _by_hand(seed, num_episodes):
+  """Return and J_C of the same episodes by a plain loop."""
+  results = []
+  for number in range(1, num_episodes + 1):
+    environment = testing.make_environment(
+        seeding.seed_of('evaluation', seed, number, 0))
+    step, rewards, penalties = environment.reset(), [], []
+    while not step.last():
+      step = environment.step(_policy(step.observation))
+      rewards.append(step.reward)
+      penalties.append(step.penalty)
+    results.append((np.sum(rewards), np.mean(penalties, axis=0)))
+  return results
+
+
+class MeasureTest(absltest.TestCase):
+
+  def test_equals_a_plain_loop(self):
+    config = testing.small_config('', seed=3)
+    seen = []
+    measured = measure.measure(
+        _policy, testing.make_environment, config, 4,
+        lambda episode, number, environment, step: seen.append(
+            (episode, number, environment.spec.num_constraints, step.last)))
+    returns, penalties = zip(*_by_hand(3, 4))
+    np.testing.assert_allclose(measured.episode_return, returns, rtol=1e-6)
+    np.testing.assert_allclose(measured.penalty, penalties, rtol=1e-6)
+    self.assertGreater(np.ptp(measured.penalty[:, 0]), 0)
+    self.assertEqual(measured.steps.tolist(), 4 * [testing.EPISODE_STEPS])
+    self.assertEqual(measured.cut_episodes, 0)
+    self.assertEqual(seen, [
+        (episode, number, 2, number == testing.EPISODE_STEPS)
+        for episode in range(1, 5)
+        for number in range(1, testing.EPISODE_STEPS + 1)])
+
+  def test_another_seed_starts_elsewhere(self):
+    one, two = (
+        measure.measure(_policy, testing.make_environment,
+                        testing.small_config('', seed=seed), 2).episode_return
+        for seed in (0, 1))
+    self.assertTrue((one != two).all())
+
+  def _with_cuts(self, num_cuts):
+    """Cuts that many episodes at step 5, from the second one on."""
+    left = num_cuts
+
+    def watch(episode, number, environment, step):
+      nonlocal left
+      del step
+      if episode == 2 and number == 5 and left:
+        left -= 1
+        raise errors.EpisodeCut(environment.name, number, 'diverged')
+
+    return measure.measure(
+        _policy, testing.make_environment, testing.small_config('', seed=3), 3,
+        watch)
+
+  def test_cut_episodes_run_again_and_are_counted(self):
+    measured = self._with_cuts(2)
+    self.assertEqual(measured.cut_episodes, 2)
+    self.assertEqual(measured.steps.tolist(), 3 * [testing.EPISODE_STEPS])
+    returns, _ = zip(*_by_hand(3, 3))
+    np.testing.assert_allclose(
+        measured.episode_return[[0, 2]], [returns[0], returns[2]], rtol=1e-6)
+    self.assertNotAlmostEqual(measured.episode_return[1], returns[1])
+
+  def test_too_many_cuts(self):
+    with self.assertRaises(errors.EpisodeCut):
+      self._with_cuts(episode_lib.MAX_CUTS_IN_A_ROW)
+
+
+if __name__ == '__main__':
+  absltest.main()

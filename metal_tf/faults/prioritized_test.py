@@ -1,0 +1,94 @@
+"""Runs on prioritized replay: in one process, killed, among threads."""
+
+import json
+import os
+import signal
+
+from absl.testing import absltest
+import numpy as np
+import reverb
+
+from metal_tf.experiment import testing
+from metal_tf.faults import harness
+from metal_tf.replay import priorities
+from metal_tf.replay import rate_limits
+from metal_tf.replay import reverb_replay
+from metal_tf.replay import tables
+
+_PRIORITIZED = dict(replay='prioritized')
+
+
+class PrioritizedTest(harness.FaultTestCase):
+
+  def test_f01_prioritized_deterministic_runs_go_on_exactly(self):
+    """SIGKILL, prioritized, deterministic -> 40 episodes = 20, a kill, 20"""
+    straight = os.path.join(self.scratch, 'straight')
+    self.assert_ended(
+        self.small(workdir=straight, num_episodes=40, **_PRIORITIZED), 0)
+    self.assert_ended(
+        self.small(['kill_at_step', 20 * testing.EPISODE_STEPS + 17],
+                   num_episodes=40, **_PRIORITIZED), -signal.SIGKILL)
+    self.assertEqual(self.newest().run['episode'], 20)
+    ended = self.small(num_episodes=40, **_PRIORITIZED)
+    self.assertIn('Resumed at episode 20 ', ended.out)
+    self.assert_same_run(straight, self.workdir)
+    directory = self.newest().replay_directory
+    with np.load(os.path.join(directory, 'replay.npz')) as arrays:
+      # Nearly every transition has been learned from, and has its own.
+      self.assertGreater(np.unique(arrays['masses']).size, 500)
+
+  def test_f05_a_run_keeps_its_kind_of_replay(self):
+    """prioritized run as a uniform one -> refused: field, saved, given"""
+    one_process = dict(num_episodes=4, deterministic=False)
+    self.assert_ended(self.small(**one_process, **_PRIORITIZED), 0)
+    self.assertEqual(self.summary()['skipped_updates'], 0)
+    with open(os.path.join(self.newest().replay_directory, 'replay.json'),
+              encoding='utf-8') as stream:
+      state = json.load(stream)
+    self.assertEqual(state['settings']['replay'], 'prioritized')
+    self.assertGreaterEqual(state['largest_priority'], 1.0)
+    ended = self.small(**one_process)
+    self.assert_ended(ended, 2)
+    self.assertIn("replay='prioritized', this one replay='uniform'", ended.err)
+
+  def test_f01_threads_on_prioritized_replay(self):
+    """end of a prioritized run of threads -> priorities saved, it goes on"""
+    settings = dict(launch_type='local_mt', num_actors=2, deterministic=False,
+                    **_PRIORITIZED)
+    self.assert_ended(self.small(num_episodes=8, **settings), 0)
+    found = self._saved_priorities()
+    self.assertGreater(np.unique(found).size, 10)
+    self.assertTrue((found > 0).all() and np.isfinite(found).all(), found)
+    ended = self.small(num_episodes=12, **settings)
+    self.assert_ended(ended, 0)
+    self.assertNotIn('The replay fills again', ended.out)
+    rows = self.rows()
+    np.testing.assert_array_equal(rows['episode'], np.arange(1, 13))
+    self.assertGreater(rows['learner_steps'][-1], rows['learner_steps'][7])
+
+  def _saved_priorities(self) -> np.ndarray:
+    """Priorities of some transitions in the newest checkpoint."""
+    spec = testing.make_environment(0).spec
+    window = rate_limits.rate_limiter_window(  # It takes the saved one's.
+        samples_per_insert=4.0, min_size=1, capacity=1000, batch_size=16,
+        prefetched_batches=0, first_inserts=100)
+    server = reverb.Server(
+        tables.make_tables(
+            spec, capacity=1000, penalty_capacity=100, window=window,
+            prioritization=priorities.Prioritization(0.6, 0.4)),
+        checkpointer=reverb.checkpointers.DefaultCheckpointer(
+            os.path.join(self.scratch, 'reverb'),
+            fallback_checkpoint_path=reverb_replay.saved_tables(
+                self.newest().replay_directory)))
+    self.addCleanup(server.stop)
+    client = reverb.Client(f'localhost:{server.port}')
+    size = client.server_info()[tables.TRANSITIONS].signature.shape[0]
+    for _ in range(50):  # So that the limiter lets some samples out.
+      client.insert(np.zeros(size, np.float32), {tables.TRANSITIONS: 1.0})
+    return np.array([
+        item[0].info.priority
+        for item in client.sample(tables.TRANSITIONS, num_samples=150)])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,210 @@
+"""The figures of final scores: the paper's 1, 2 and 3, and the trade-off."""
+
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from metal_tf import metrics
+from metal_tf.environments import registry
+from metal_tf.report import aggregate
+from metal_tf.report import collect
+from metal_tf.report import statistics
+from metal_tf.report import style
+from metal_tf.report import variants
+
+Outcome = Union[style.Made, style.Missing]
+# One group of bars: its name on the axis and the scores of each agent.
+_Group = Tuple[str, List[aggregate.Scores]]
+
+_HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one '
+        'standard deviation over seeds (none for n = 1); dots: seeds.')
+_SOLVABLE = max(registry.SAFETY_COEFFICIENTS)
+
+
+def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """Figure 1, left."""
+  title = "Figure 1, left: MetaL's outer losses"
+  labels = [variants.outer_label(loss) for loss in variants.OUTER_LOSSES]
+  missing = [label for label in labels if label not in grid.labels]
+  found = aggregate.common(grid, [x for x in labels if x in grid.labels])
+  if len(found) < 2:
+    return style.Missing(title, 'finished runs of ' + (
+        _listed(missing) or 'the outer losses on the same conditions'))
+  return _bars(
+      'figure1_left', title, [(row.label, [row]) for row in found], looks,
+      _over(found) + _lacking(missing))
+
+
+def by_coefficient(grid: collect.Grid, looks: Dict[str, style.Look],
+                   all_agents: bool) -> Outcome:
+  """Figure 1, right (MetaL, RC-D4PG, D4PG), or figure 2 (all of the paper)."""
+  stem, title, wanted = (
+      ('figure2', 'Figure 2: all agents by safety coefficient', variants.PAPER)
+      if all_agents else
+      ('figure1_right', 'Figure 1, right: MetaL, RC-D4PG and D4PG by safety '
+       'coefficient', variants.PAPER[:3]))
+  labels = [label for label in grid.labels if label in wanted]
+  missing = [label for label in wanted if label not in labels]
+  if len(labels) < 2 or all_agents and set(labels) <= set(variants.PAPER[:3]):
+    return style.Missing(title, f'finished runs of {_listed(missing)}')
+  groups = []
+  for coefficient in sorted({c.safety_coeff for c in grid.conditions}):
+    conditions = [c for c in grid.conditions if c.safety_coeff == coefficient]
+    groups.append((f'{coefficient:g}', [
+        row for row in aggregate.rows(grid, conditions)
+        if row.label in labels]))
+  groups = [group for group in groups if group[1]]
+  absent = [f'coefficient {c:g}' for c in registry.SAFETY_COEFFICIENTS
+            if f'{c:g}' not in dict(groups)]
+  return _bars(stem, title, groups, looks,
+               _differing(groups) + _lacking([*missing, *absent]),
+               'safety coefficient (smaller: harder)')
+
+
+def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """Figure 3."""
+  title = (f'Figure 3: by domain, coefficient {_SOLVABLE:g}, largest threshold')
+  at = [c for c in grid.conditions if c.safety_coeff == _SOLVABLE]
+  labels = [label for label in variants.PAPER if grid.of(label, *at)]
+  if not at or len(labels) < 2:
+    return style.Missing(
+        title, 'finished runs of two of the agents of the paper at coefficient '
+        f'{_SOLVABLE:g}')
+  largest: Dict[Tuple[str, ...], collect.Condition] = {}
+  for condition in at:
+    key = condition.domain, condition.task, *condition.constraints
+    if key not in largest or condition.thresholds > largest[key].thresholds:
+      largest[key] = condition
+  groups = []
+  for condition in largest.values():
+    rows = [row for row in aggregate.rows(grid, [condition])
+            if row.label in labels]
+    groups.append((condition.problem.replace(', ', '\n'), rows))
+  absent = [domain for domain in registry.TASKS
+            if domain not in {c.domain for c in at}]
+  return _bars('figure3', title, groups, looks,
+               'The largest threshold that there are runs of.' + _lacking(
+                   [*absent, *(x for x in variants.PAPER if x not in labels)]))
+
+
+def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """Return against overshoot."""
+  rows = aggregate.rows(grid)
+  full = max(len(row.conditions) for row in rows)
+  front = pareto([
+      (row.measure('overshoot').mean(), row.measure('return').mean())
+      for row in rows if len(row.conditions) == full])
+  figure = style.new(7.5, 5)
+  with style.context():
+    axes = figure.subplots()
+    for row in rows:
+      x, y = row.measure('overshoot'), row.measure('return')
+      look = looks[row.label]
+      whole = len(row.conditions) == full
+      axes.scatter(x, y, s=14, color=look.color, alpha=0.5, linewidths=0)
+      axes.scatter(
+          x.mean(), y.mean(), s=85, marker=look.marker, edgecolors=look.color,
+          facecolors=look.color if whole else 'white', linewidths=1.5,
+          label=f'{row.label} (n = {len(row.seeds)})', zorder=3)
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    axes.plot(*zip(*front), color='#222222', linestyle='--', linewidth=1,
+              label='Pareto front of the means', zorder=1,
+              drawstyle='steps-post')
+    # Lines of one penalized return, from the top edge down to the left.
+    reach = metrics.KAPPA * (right - left)
+    for level in np.linspace(bottom - reach, top, 8)[1:-1]:
+      axes.plot((left, right), (level, level + reach), color='#CCCCCC',
+                linewidth=0.7, zorder=0)
+    axes.set(xlim=(left, right), ylim=(bottom, top),
+             xlabel=r'overshoot, max(0, $J_C - \beta$)', ylabel='return R')
+    axes.grid(False)
+    axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
+  hollow = ('' if all(len(row.conditions) == full for row in rows) else
+            f' Hollow: fewer than {full} conditions; not in the front.')
+  return style.made(
+      'return_overshoot', 'Return against overshoot',
+      'Large marks: means over seeds and conditions; dots: seeds. Up and left '
+      'is better. Dashed: no other agent has both more return and less '
+      'overshoot. Grey: equal penalized return.' + hollow, figure)
+
+
+def pareto(points: Sequence[Tuple[float, float]]
+           ) -> List[Tuple[float, float]]:
+  """The points that none beats in both overshoot (x, less) and return (y)."""
+  front: List[Tuple[float, float]] = []
+  for point in sorted(points, key=lambda p: (p[0], -p[1])):
+    if not front or point[1] > front[-1][1]:
+      front.append(point)
+  return front
+
+
+def _bars(stem: str, title: str, groups: Sequence[_Group],
+          looks: Dict[str, style.Look], caption: str,
+          xlabel: Optional[str] = None) -> style.Made:
+  """Draws groups of bars."""
+  labels = [label for label in looks
+            if any(row.label == label for _, rows in groups for row in rows)]
+  single = all(len(rows) == 1 for _, rows in groups)
+  width = 0.62 if single else 0.86 / len(labels)
+  figure = style.new(max(6.5, min(11, 2 + 0.42 * sum(
+      len(rows) for _, rows in groups))), 4.4)
+  with style.context():
+    axes = figure.subplots()
+    for position, (_, rows) in enumerate(groups):
+      for row in rows:
+        shift = 0 if single else (
+            labels.index(row.label) - (len(labels) - 1) / 2) * width
+        _bar(axes, position + shift, width, row, looks[row.label].color)
+    axes.axhline(0, color='#222222', linewidth=0.8)
+    axes.set_xticks(range(len(groups)), [name for name, _ in groups])
+    axes.set(xlim=(-0.6, len(groups) - 0.4), ylabel='return')
+    axes.grid(axis='x', visible=False)
+    if xlabel:
+      axes.set_xlabel(xlabel)
+    if not single:
+      handles = [axes.bar(0, 0, color=looks[label].color, label=label)
+                 for label in labels]
+      figure.legend(handles=handles, loc='outside upper center',
+                    ncols=min(4, len(labels)))
+  return style.made(stem, title, ' '.join(f'{_HOW} {caption}'.split()), figure)
+
+
+def _bar(axes, x: float, width: float, row: aggregate.Scores,
+         color: str) -> None:
+  values = row.measure('penalized_return')
+  spread = statistics.summary(values)
+  axes.bar(x, row.measure('return').mean(), 0.92 * width, color=color,
+           alpha=0.3)
+  axes.bar(x, spread.mean, 0.5 * width, color=color)
+  if spread.n > 1:
+    axes.errorbar(x, spread.mean, spread.sd, color='black', linewidth=1,
+                  capsize=2.5)
+  # Side by side, so that equal seeds are seen as several.
+  places = x + 0.18 * width * np.linspace(-1, 1, len(values)) if len(
+      values) > 1 else [x]
+  axes.scatter(places, values, s=11, color='white', edgecolors='black',
+               linewidths=0.7, zorder=3)
+
+
+def _listed(names: Sequence[str]) -> str:
+  return ', '.join(names)
+
+
+def _lacking(names: Sequence[str]) -> str:
+  return f' Not there: {_listed(names)}.' if names else ''
+
+
+def _over(rows: Sequence[aggregate.Scores]) -> str:
+  return (f'Means over {len(rows[0].conditions)} condition(s) that all have; '
+          'n = ' + _listed([f'{len(row.seeds)}' for row in rows]) + '.')
+
+
+def _differing(groups: Sequence[_Group]) -> str:
+  """Says which agents have fewer conditions than others in their group."""
+  texts = []
+  for name, rows in groups:
+    most = max(len(row.conditions) for row in rows)
+    texts += [f'{row.label} at {name}: {len(row.conditions)} of {most} '
+              'conditions' for row in rows if len(row.conditions) < most]
+  return f'Not comparable: {"; ".join(texts)}.' if texts else ''

@@ -1,0 +1,268 @@
+"""Reads a folder of runs into scored runs; nothing is dropped silently."""
+
+import json
+import os
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from metal_tf import metrics
+from metal_tf.experiment import run_folder
+from metal_tf.report import variants
+
+SWEEP = 'sweep.json'
+FAILED = 'failed'
+
+# What is read of a log.
+_COLUMNS = ('episode_return', 'penalized_return', 'clipped_mass')
+_PER_CONSTRAINT = (
+    'penalty', 'lambda', 'alpha_lambda', 'effective_rate',
+    'meta_gradient_direct', 'meta_gradient_weights')
+
+
+class ReportError(Exception):
+  """No report can be made; the message says why in one sentence."""
+
+
+class Condition(NamedTuple):
+  """What a run was trained on.
+
+  Attributes:
+    domain: e.g. 'cartpole'.
+    task: '' for the paper's.
+    constraints: K names.
+    thresholds: beta, K numbers.
+    safety_coeff: of the suite; smaller is harder.
+  """
+  domain: str
+  task: str
+  constraints: Tuple[str, ...]
+  thresholds: Tuple[float, ...]
+  safety_coeff: float
+
+  @property
+  def problem(self) -> str:
+    """All but the coefficient, in words."""
+    limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
+        self.constraints, self.thresholds))
+    task = f'/{self.task}' if self.task else ''
+    return f'{self.domain}{task}, {limits}'
+
+  def __str__(self) -> str:
+    return f'{self.problem}, coefficient {self.safety_coeff:g}'
+
+
+class ScoredRun(NamedTuple):
+  """One run.
+
+  Attributes:
+    name: its folder, relative to the folder of the report's runs.
+    variant: which agent.
+    condition: on what.
+    seed: its seed.
+    run: what its folder holds.
+    score: the paper's metrics over its last 100 episodes; None without any.
+    status: of `run_folder`, or `FAILED` where the sweep says so.
+    left_out: why the run is in no statistics; '' for those that are.
+  """
+  name: str
+  variant: variants.Variant
+  condition: Condition
+  seed: int
+  run: run_folder.RunFolder
+  score: Optional[metrics.Score]
+  status: str
+  left_out: str
+
+  @property
+  def label(self) -> str:
+    return self.variant.label
+
+
+class Absent(NamedTuple):
+  """A run that there is nothing to read of: its name, and why."""
+  name: str
+  why: str
+
+
+class Grid(NamedTuple):
+  """All runs of a report.
+
+  Attributes:
+    runs: those with a readable folder, in order of their names.
+    absent: those without.
+  """
+  runs: Tuple[ScoredRun, ...]
+  absent: Tuple[Absent, ...]
+
+  @property
+  def used(self) -> Tuple[ScoredRun, ...]:
+    """The runs that the statistics are made of."""
+    return tuple(run for run in self.runs if not run.left_out)
+
+  @property
+  def labels(self) -> List[str]:
+    """The agents that have a finished run, in the tables' order."""
+    return variants.order([run.label for run in self.used])
+
+  @property
+  def conditions(self) -> List[Condition]:
+    """What the finished runs were trained on."""
+    return sorted({run.condition for run in self.used})
+
+  def of(self, label: str, *conditions: Condition) -> List[ScoredRun]:
+    """Finished runs of an agent, on some conditions or on all."""
+    return [run for run in self.used if run.label == label
+            and (not conditions or run.condition in conditions)]
+
+
+def collect(root: str, say: Callable[[str], None]) -> Grid:
+  """Reads all runs at or below `root`.
+
+  Args:
+    root: folder.
+    say: takes a line of progress.
+
+  Raises:
+    ReportError: if there is no run.
+  """
+  root = os.path.abspath(root)
+  if not os.path.isdir(root):
+    raise ReportError(f'{root} is no folder.')
+  folders, absent = [], []
+  paths = list(run_folder.find(root))
+  for i, path in enumerate(paths):
+    name = os.path.relpath(path, root)
+    try:
+      run = run_folder.read(path)
+      _check_columns(run)
+      folders.append((name, run))
+    except run_folder.RunFolderError as error:
+      absent.append(Absent(name, str(error).replace(path, 'the folder')))
+    if (i + 1) % 20 == 0:
+      say(f'read {i + 1} of {len(paths)} runs')
+  failures = _failures(root, paths, absent)
+  if not folders:
+    known = absent + [Absent(*item) for item in failures.items()]
+    raise ReportError(f'{root} holds no run that can be read'
+                      f'{_first(known)}; --runs is the folder of a sweep or '
+                      'of a run.')
+  agents = variants.assign([run for _, run in folders])
+  runs = [_scored(name, run, variant, failures.pop(name, ''))
+          for (name, run), variant in zip(folders, agents)]
+  unreadable = {entry.name for entry in absent}
+  absent += [Absent(name, why) for name, why in failures.items()
+             if name not in unreadable]
+  return Grid(tuple(_without_twins(runs)), tuple(absent))
+
+
+def _check_columns(run: run_folder.RunFolder) -> None:
+  """Raises RunFolderError if the log lacks what the report is made of."""
+  needed = [*_COLUMNS, *(f'{column}/{name}' for name in run.constraint_names
+                         for column in _PER_CONSTRAINT)]
+  missing = [column for column in needed if column not in run.episodes]
+  if run.num_episodes and missing:
+    raise run_folder.RunFolderError(
+        f'its log has no {", ".join(missing)}.')
+
+
+def _first(absent: List[Absent]) -> str:
+  return f' ({absent[0].name}: {absent[0].why})' if absent else ''
+
+
+def _failures(root: str, paths: List[str], absent: List[Absent]
+              ) -> Dict[str, str]:
+  """What the sweeps say of runs that are not finished, by name."""
+  found = {}
+  for folder in sorted({root, *map(os.path.dirname, paths)}):
+    record = os.path.join(folder, SWEEP)
+    if not os.path.isfile(record):
+      continue
+    name = os.path.relpath(record, root)
+    try:
+      with open(record, encoding='utf-8') as stream:
+        entries = json.load(stream)['runs']
+      for entry in entries:
+        path = os.path.join(folder, entry['name'])
+        if entry['status'] != run_folder.FINISHED or not run_folder.is_run(
+            path):
+          found[os.path.relpath(path, root)] = _described(entry)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      absent.append(Absent(
+          name, f'cannot be read ({type(error).__name__}: {error})'))
+  return found
+
+
+def _described(entry: Dict[str, Any]) -> str:
+  """What a sweep says of one run, in words."""
+  parts = [str(entry['status'])]
+  if entry.get('exit_status') is not None:
+    parts.append(f'exit status {entry["exit_status"]}')
+  if entry.get('attempts'):
+    parts.append(f'attempts: {entry["attempts"]}')
+  if entry.get('last_line'):
+    parts.append(f'its last line: {entry["last_line"]}')
+  if entry['status'] == run_folder.FINISHED:
+    parts.append('but its folder is gone')
+  return ', '.join(parts)
+
+
+def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
+            failure: str) -> ScoredRun:
+  score = None
+  if run.num_episodes:
+    score = metrics.score(run.episodes['episode_return'],
+                          run.per_constraint('penalty'), run.thresholds)
+  status, left_out = run.status, ''
+  if status == run_folder.UNFINISHED and failure.startswith(FAILED):
+    status = FAILED
+  if status != run_folder.FINISHED:
+    left_out = f'{run.num_episodes} of {run.config["num_episodes"]} episodes'
+    if status == FAILED:
+      left_out += f'; {failure}'
+  elif score is None:
+    left_out = 'its episodes are missing'
+  condition = Condition(
+      run.config['domain'], run.config.get('task', ''), run.constraint_names,
+      tuple(float(threshold) for threshold in run.thresholds),
+      float(run.config['safety_coeff']))
+  return ScoredRun(name, variant, condition, int(run.config['seed']), run,
+                   score, status, left_out)
+
+
+def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
+  """Leaves out all but the longest of finished runs with the same seed.
+
+  Two runs of one seed are no two independent seeds.
+  """
+  longest: Dict[Tuple[str, Condition, int], ScoredRun] = {}
+  for run in runs:
+    key = run.label, run.condition, run.seed
+    if not run.left_out and (key not in longest or longest[
+        key].run.num_episodes < run.run.num_episodes):
+      longest[key] = run
+  return [
+      run if run.left_out or longest[
+          run.label, run.condition, run.seed] is run
+      else run._replace(
+          left_out='the same agent, condition and seed as '
+          f'{longest[run.label, run.condition, run.seed].name}')
+      for run in runs]
+
+
+# The measures of a score, in the order of the tables: the name in scores.csv
+# and the heading. Per-constraint ones of K > 1 constraints are put together as
+# the penalized return does it, by their sum (J_C: by their mean).
+MEASURES = {
+    'penalized_return': 'R_penalized',
+    'return': 'R',
+    'penalty': 'J_C',
+    'overshoot': 'overshoot',
+}
+
+
+def measures(run: ScoredRun) -> np.ndarray:
+  """Returns a run's score in the order of `MEASURES`, `[4]`."""
+  score = run.score
+  return np.array([score.penalized_return, score.episode_return,
+                   np.mean(score.penalty), np.sum(score.overshoot)])

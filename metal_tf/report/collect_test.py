@@ -1,0 +1,132 @@
+"""Tests of reading runs: nothing is dropped silently."""
+
+import gzip
+import json
+import os
+
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf import metrics
+from metal_tf.report import collect
+from metal_tf.report import testing
+
+
+class CollectTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._root = testing.copy_grid(self.create_tempdir().full_path)
+
+  def _collect(self):
+    return collect.collect(self._root, testing.silent)
+
+  def _run(self, name):
+    return next(run for run in self._collect().runs if run.name == name)
+
+  def test_reads_the_small_grid(self):
+    grid = self._collect()
+    self.assertLen(grid.runs, 21)
+    self.assertLen(grid.used, 20)
+    self.assertEqual(
+        grid.labels, ['MetaL', 'RC-D4PG', 'D4PG', 'RS-0.1', 'RS-1.0'])
+    self.assertEqual([c.safety_coeff for c in grid.conditions], [0.05, 0.3])
+    self.assertEqual(grid.conditions[0].thresholds, (0.115,))
+    self.assertLen(grid.of('MetaL', grid.conditions[0]), 2)
+
+  def test_scores_are_those_that_the_run_wrote_itself(self):
+    run = self._run('metal-0.05-1')
+    with open(os.path.join(self._root, run.name, 'summary.json'),
+              encoding='utf-8') as stream:
+      summary = json.load(stream)
+    np.testing.assert_allclose(collect.measures(run), [
+        summary['penalized_return'], summary['return'],
+        summary['constraints'][0]['penalty'],
+        summary['constraints'][0]['overshoot']], rtol=1e-6)
+
+  def test_several_constraints(self):
+    run = testing.made_run('MetaL', 0, 900, 0.1)._replace(
+        score=metrics.score([900], [[0.2, 0.3]], [0.1, 0.1]))
+    np.testing.assert_allclose(collect.measures(run), [600, 900, 0.25, 0.3])
+
+  def test_unfinished_runs_are_there_but_not_used(self):
+    run = self._run('metal-0.3-2')
+    self.assertEqual((run.status, run.left_out),
+                     ('unfinished', '3 of 8 episodes'))
+
+  def test_failures_of_the_sweep(self):
+    with open(os.path.join(self._root, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'runs': [
+          {'name': 'metal-0.3-2', 'status': 'failed', 'exit_status': 1,
+           'attempts': 2},
+          {'name': 'mesh-0.3-0', 'status': 'failed', 'exit_status': 2,
+           'last_line': 'No such flag.'},
+          {'name': 'gone', 'status': 'finished', 'exit_status': 0},
+          {'name': 'd4pg-0.3-9', 'status': 'pending', 'exit_status': None},
+          {'name': 'metal-0.3-0', 'status': 'finished', 'exit_status': 0}]},
+                stream)
+    run = self._run('metal-0.3-2')
+    self.assertEqual(run.status, 'failed')
+    self.assertEqual(
+        run.left_out, '3 of 8 episodes; failed, exit status 1, attempts: 2')
+    self.assertEqual(self._run('metal-0.3-0').left_out, '')
+    self.assertEqual(self._collect().absent, (
+        ('mesh-0.3-0',
+         'failed, exit status 2, its last line: No such flag.'),
+        ('gone', 'finished, exit status 0, but its folder is gone'),
+        ('d4pg-0.3-9', 'pending')))
+
+  def test_what_cannot_be_read_is_named(self):
+    with open(os.path.join(self._root, 'd4pg-0.3-0', 'config.json'), 'w',
+              encoding='utf-8') as stream:
+      stream.write('{')
+    with open(os.path.join(self._root, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      stream.write('[]')
+    log = os.path.join(self._root, 'd4pg-0.3-1', 'episodes.csv')
+    with open(log, 'w', encoding='utf-8') as stream:
+      stream.write('episode,episode_return\n1,2\n')
+    names = {entry.name: entry.why for entry in self._collect().absent}
+    self.assertCountEqual(names, ['d4pg-0.3-0', 'd4pg-0.3-1', 'sweep.json'])
+    self.assertRegex(
+        names['d4pg-0.3-1'], 'no penalized_return, .*lambda/slider')
+    self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
+
+  def test_two_runs_of_one_seed_count_once(self):
+    testing.copy_run(self._root, 'metal-0.3-0', 'again')
+    left_out = [run for run in self._collect().runs
+                if run.left_out.startswith('the same agent')]
+    self.assertLen(left_out, 1)
+    self.assertLen(self._collect().used, 20)
+
+  def test_an_unfinished_run_does_not_displace_a_finished_one(self):
+    path = testing.copy_run(self._root, 'metal-0.3-0', 'again')
+    os.remove(os.path.join(path, 'summary.json'))
+    self.assertEqual(self._run('metal-0.3-0').left_out, '')
+    self.assertEqual(self._run('again').left_out, '8 of 8 episodes')
+
+  def test_archived_runs(self):
+    path = os.path.join(self._root, 'metal-0.3-0', 'episodes.csv')
+    before = collect.measures(self._run('metal-0.3-0'))
+    with open(path, 'rb') as stream, gzip.open(f'{path}.gz', 'wb') as packed:
+      packed.write(stream.read())
+    os.remove(path)
+    np.testing.assert_array_equal(
+        collect.measures(self._run('metal-0.3-0')), before)
+
+  def test_nothing_to_read(self):
+    empty = self.create_tempdir().full_path
+    with self.assertRaisesRegex(collect.ReportError, 'can be read; --runs'):
+      collect.collect(empty, testing.silent)
+    with open(os.path.join(empty, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'runs': [{'name': 'a', 'status': 'failed'}]}, stream)
+    with self.assertRaisesRegex(collect.ReportError, r'read \(a: failed\);'):
+      collect.collect(empty, testing.silent)
+    with self.assertRaisesRegex(collect.ReportError, 'is no folder'):
+      collect.collect(os.path.join(empty, 'x'), testing.silent)
+
+
+if __name__ == '__main__':
+  absltest.main()

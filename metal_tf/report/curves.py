@@ -1,0 +1,308 @@
+"""The figures over training: the paper's 4, learning curves, gradients."""
+
+import itertools
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
+
+import numpy as np
+
+from metal_tf.environments import registry
+from metal_tf.report import collect
+from metal_tf.report import statistics
+from metal_tf.report import style
+from metal_tf.report import variants
+
+Outcome = Union[style.Made, style.Missing]
+
+_ANALYSED = registry.TASKS['cartpole']
+_COEFFICIENTS = (max(registry.SAFETY_COEFFICIENTS),
+                 min(registry.SAFETY_COEFFICIENTS))
+_MOST_POINTS = 200
+# Of two seeds the interval is 12.7 standard errors to either side: a curtain.
+_BAND_SEEDS = 3
+_CONSTRAINT_DASHES = {'-': 'solid', '-.': 'dash-dotted', ':': 'dotted'}
+
+
+class Panel(NamedTuple):
+  """One row of a figure over training.
+
+  Attributes:
+    ylabel: of its axis.
+    series: from a run to `[E, columns]`; NaN where there is no number.
+    threshold: whether to draw the thresholds.
+    log: whether the axis is logarithmic, and means are of the logarithm.
+    combine: of the smoothed series, `[E, columns]` to `[E, fewer]`.
+    labels: the agents that are drawn; all if there are none.
+  """
+  ylabel: str
+  series: Callable[[collect.ScoredRun], np.ndarray]
+  threshold: bool = False
+  log: bool = False
+  combine: Callable[[np.ndarray], np.ndarray] = lambda smoothed: smoothed
+  labels: Tuple[str, ...] = ()
+
+
+def column(name: str) -> Callable[[collect.ScoredRun], np.ndarray]:
+  """A column of `episodes.csv`: `[E, 1]`, `[E, K]` if per constraint."""
+  def series(run):
+    if name in run.run.episodes:
+      return run.run.episodes[name][:, None]
+    return run.run.per_constraint(name)
+  return series
+
+
+def gradient_sizes(run: collect.ScoredRun) -> np.ndarray:
+  """|direct| and |through the weights| of the meta-gradient, `[E, 2 K]`."""
+  return np.abs(np.concatenate([
+      run.run.per_constraint('meta_gradient_direct'),
+      run.run.per_constraint('meta_gradient_weights')], axis=1))
+
+
+def weights_share(sizes: np.ndarray) -> np.ndarray:
+  """|through the weights| / (|direct| + |through the weights|).
+
+  Args:
+    sizes: `[..., 2 K]` as in `gradient_sizes`, or means of them.
+
+  Returns:
+    `[..., K]`; NaN where there is no gradient at all.
+  """
+  direct, weights = np.split(sizes, 2, axis=-1)
+  with np.errstate(invalid='ignore', divide='ignore'):
+    return weights / (direct + weights)
+
+
+_RETURN = Panel('return', column('episode_return'))
+_J_C = Panel('$J_C$', column('penalty'), threshold=True)
+
+
+def window(episodes: int) -> int:
+  """Episodes that a curve is smoothed over: a twentieth, at most 100."""
+  return int(np.clip(episodes // 20, 1, 100))
+
+
+def smooth(values: np.ndarray, width: int) -> np.ndarray:
+  """Mean of the last `width` rows up to each, of those that are no NaN.
+
+  Args:
+    values: `[E, columns]`.
+    width: fewer at the start.
+
+  Returns:
+    `[E, columns]`; NaN where there was no number.
+  """
+  known = np.isfinite(values)
+  sums = np.cumsum(np.where(known, values, 0.0), axis=0)
+  counts = np.cumsum(known, axis=0)
+  sums[width:] -= sums[:-width].copy()
+  counts[width:] -= counts[:-width].copy()
+  with np.errstate(invalid='ignore', divide='ignore'):
+    return np.where(counts > 0, sums / counts, np.nan)
+
+
+def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """Figure 4: what MetaL does on a solvable and an unsolvable task."""
+  title = ('Figure 4: multiplier, penalty, meta-parameter and return over '
+           'training on cartpole')
+  columns = [c for coefficient in _COEFFICIENTS
+             for c in _nearest(grid, coefficient)]
+  missing = [f'coefficient {c:g}' for c in _COEFFICIENTS
+             if c not in {condition.safety_coeff for condition in columns}]
+  if not columns:
+    return style.Missing(title, 'finished runs of MetaL on cartpole at '
+                         f'{" or ".join(missing)}')
+  learned = (variants.METAL, variants.RC_D4PG)
+  panels = [
+      _RETURN, _J_C,
+      Panel(r'$\lambda$', column('lambda'), labels=learned),
+      Panel(r'$\alpha_\lambda$', column('alpha_lambda'),
+            labels=(variants.METAL,)),
+      Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
+            log=True, labels=learned)]
+  return _figure('figure4', title, panels, columns, grid, looks,
+                 variants.PAPER[:3],
+                 f' Not there: {", ".join(missing)}.' if missing else '')
+
+
+def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
+                    ) -> List[Outcome]:
+  """One figure a problem: return, J_C and penalized return by coefficient."""
+  found: List[Outcome] = []
+  problems: Dict[str, List[collect.Condition]] = {}
+  for condition in grid.conditions:
+    problems.setdefault(condition.problem, []).append(condition)
+  for i, (problem, conditions) in enumerate(problems.items()):
+    panels = [
+        _RETURN, _J_C, Panel('penalized return', column('penalized_return'))]
+    found.append(_figure(
+        f'learning_curves_{i + 1}', f'Learning curves: {problem}', panels,
+        conditions, grid, looks, grid.labels))
+  return found
+
+
+def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """The two terms of the meta-gradient."""
+  title = 'The two terms of the meta-gradient'
+  direct = column('meta_gradient_direct')
+  runs = [run for run in grid.used if np.isfinite(direct(run)).any()]
+  if not runs:
+    return style.Missing(title, 'finished runs of MetaL with learner steps')
+  labels = variants.order([run.label for run in runs])
+  # One problem: that with the most of these runs.
+  problems = [run.condition.problem for run in runs]
+  problem = max(sorted(set(problems)), key=problems.count)
+  panels = [
+      Panel('direct', direct),
+      Panel('through weights', column('meta_gradient_weights')),
+      Panel('share of weights', gradient_sizes, log=True,
+            combine=weights_share)]
+  return _figure(
+      'meta_gradient', title, panels,
+      [c for c in grid.conditions if c.problem == problem and any(
+          run.condition == c for run in runs)], grid, looks, labels,
+      f' On {problem}. Through lambda in the validation target (direct) and '
+      'through the updated critic weights; their signs say where alpha_lambda '
+      'goes (against them). Share: of the sum of the absolute terms, each '
+      'smoothed.')
+
+
+def _nearest(grid: collect.Grid, coefficient: float
+             ) -> List[collect.Condition]:
+  """Figure 4's condition at a coefficient: the paper's, or near it."""
+  possible = [
+      c for c in grid.conditions
+      if c.domain == _ANALYSED.domain and c.safety_coeff == coefficient
+      and grid.of(variants.METAL, c)]
+  return [min(possible, key=lambda c: (
+      len(c.constraints), c.constraints != (_ANALYSED.default_constraint,),
+      abs(c.thresholds[0] - _ANALYSED.default_threshold)))] if possible else []
+
+
+def _figure(stem: str, title: str, panels: Sequence[Panel],
+            columns: Sequence[collect.Condition], grid: collect.Grid,
+            looks: Dict[str, style.Look], labels: Sequence[str],
+            more: str = '') -> style.Made:
+  """Draws panels (rows) by conditions (columns)."""
+  drawn = [label for label in labels if grid.of(label, *columns)]
+  wide = len(columns)
+  figure = style.new(max(6.0, 2.0 + 2.9 * wide), 1.0 + 1.75 * len(panels))
+  widths = {window(run.run.num_episodes) for run in grid.used
+            if run.condition in columns}
+  with style.context():
+    axes = figure.subplots(len(panels), wide, sharex='col', squeeze=False,
+                           sharey='row')
+    for j, condition in enumerate(columns):
+      for i, panel in enumerate(panels):
+        _panel(axes[i, j], panel, condition, grid, looks, drawn)
+        if not j:
+          axes[i, j].set_ylabel(panel.ylabel)
+      # A fixed height: beside a power of ten it would be moved up.
+      axes[0, j].set_title(_heading(condition), y=1, pad=14)
+      axes[-1, j].set_xlabel('training episode')
+    handles = [
+        axes[0, 0].plot([], [], color=looks[label].color,
+                        linestyle=looks[label].dashes, label=label)[0]
+        for label in drawn]
+    if any(panel.threshold for panel in panels):
+      handles.append(axes[0, 0].plot([], [], color='black', linestyle='--',
+                                     linewidth=1, label='threshold β')[0])
+    figure.legend(handles=handles, loc='outside lower center',
+                  ncols=min(4 if wide > 1 else 3, len(handles)))
+  smoothed = ('Not smoothed' if widths == {1} else
+              f'Smoothed over the last {_span(widths)} episodes')
+  return style.made(
+      stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
+      f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
+      'axis where it is wider than the seeds themselves; on logarithmic axes, '
+      'of the logarithm). Training episodes, exploration included.' + more + _dashes(columns),
+      figure)
+
+
+def _heading(condition: collect.Condition) -> str:
+  """The title of a column; several constraints need a line each."""
+  problem = condition.problem
+  if len(condition.constraints) > 1:
+    problem = problem.replace(', ', '\n')
+  return f'{problem}\ncoefficient {condition.safety_coeff:g}'
+
+
+def _dashes(columns: Sequence[collect.Condition]) -> str:
+  """Which of several constraints is drawn how, for the caption."""
+  names = max((c.constraints for c in columns), key=len)
+  if len(names) == 1:
+    return ''
+  return ' Constraints: ' + ', '.join(
+      f'{name} {words}' for name, words in zip(
+          names, itertools.cycle(_CONSTRAINT_DASHES.values()))) + '.'
+
+
+def _panel(axes, panel: Panel, condition: collect.Condition,
+           grid: collect.Grid, looks: Dict[str, style.Look],
+           labels: Sequence[str]) -> None:
+  """Draws one panel; the axis shows the seeds' curves, not all of the bands."""
+  seen: List[np.ndarray] = []
+  for label in labels:
+    if not panel.labels or label in panel.labels:
+      seen += _curve(axes, panel, grid.of(label, condition), looks[label])
+  if panel.threshold:
+    for threshold in condition.thresholds:
+      axes.axhline(threshold, color='black', linestyle='--', linewidth=1)
+      seen.append(np.array([threshold]))
+  values = np.concatenate([x.ravel() for x in seen] or [np.zeros(0)])
+  values = values[np.isfinite(values) & (not panel.log or values > 0)]
+  if not values.size:
+    axes.text(0.5, 0.5, 'no numbers', transform=axes.transAxes, ha='center')
+    return
+  low, high = values.min(), values.max()
+  if low < 0 < high:
+    axes.axhline(0, color='#888888', linewidth=0.8, zorder=1)
+  if panel.log:
+    axes.set_yscale('log')
+    low, high = low / 1.3, high * 1.3
+  else:
+    margin = 0.06 * (high - low) or 0.5
+    low, high = low - margin, high + margin
+  # The axis is shared by the row: it has to hold what is there already.
+  if axes.get_autoscaley_on():
+    axes.set_ylim(low, high)
+  else:
+    before = axes.get_ylim()
+    axes.set_ylim(min(low, before[0]), max(high, before[1]))
+
+
+def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
+           look: style.Look) -> List[np.ndarray]:
+  """Draws an agent's seeds, their mean and its interval; returns the seeds."""
+  if not runs:
+    return []
+  length = min(run.run.num_episodes for run in runs)
+  width = window(length)
+  seeds = np.stack([
+      panel.combine(smooth(panel.series(run)[:length], width)) for run in runs])
+  kept = np.unique(np.linspace(0, length - 1, min(length, _MOST_POINTS)).round(
+      ).astype(int))
+  seeds, episodes = seeds[:, kept], kept + 1
+  for k in range(seeds.shape[2]):
+    dashes = look.dashes if seeds.shape[2] == 1 else list(
+        _CONSTRAINT_DASHES)[k % len(_CONSTRAINT_DASHES)]
+    for seed in seeds[..., k]:
+      axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6,
+                rasterized=True)
+    mean, low, high = _interval(seeds[..., k], panel.log)
+    axes.plot(episodes, mean, color=look.color, linewidth=1.8, linestyle=dashes,
+              zorder=3)
+    if len(runs) >= _BAND_SEEDS:
+      axes.fill_between(episodes, low, high, color=look.color, alpha=0.12,
+                        linewidth=0, zorder=1, rasterized=True)
+  return [seeds]
+
+
+def _interval(values: np.ndarray, log: bool) -> Sequence[np.ndarray]:
+  """Mean and interval over seeds `[n, points]`, of the logarithm if `log`."""
+  if not log:
+    return statistics.mean_intervals(values)
+  positive = np.where(values > 0, values, np.nan)
+  return [np.exp(x) for x in statistics.mean_intervals(np.log(positive))]
+
+
+def _span(widths: Sequence[int]) -> str:
+  return '–'.join(f'{w}' for w in sorted({min(widths), max(widths)}))

@@ -1,0 +1,131 @@
+"""What lambda and alpha_lambda do over training, in numbers per run."""
+
+from typing import List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from metal_tf.report import collect
+from metal_tf.report import curves
+from metal_tf.report import variants
+
+RISES = ('alpha_lambda rises until the constraint is satisfied, then the '
+         'effective rate falls')
+FALLS = 'alpha_lambda falls and lambda settles'
+
+# Lambda has settled if it moves by less than this share of itself in the last
+# quarter of the training.
+SETTLED = 0.1
+_INF = float('inf')
+
+
+class Measured(NamedTuple):
+  """What a claim over training comes to.
+
+  Attributes:
+    effects: name, values `[runs]`, and the bounds between which the claim says
+      that their mean is.
+    notes: more, in words.
+  """
+  effects: Tuple[Tuple[str, np.ndarray, float, float], ...]
+  notes: Tuple[str, ...]
+
+
+def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
+               ) -> Tuple[str, List[collect.ScoredRun]]:
+  """The runs of MetaL with that optimizer at a coefficient, K = 1.
+
+  Of several such agents the one with the most runs; of several conditions the
+  one with the most.
+  """
+  possible = {}
+  for run in grid.used:
+    if (run.label.split(' [')[0] == variants.METAL
+        and run.run.config['meta_optimizer'] == optimizer
+        and run.condition.safety_coeff == coefficient
+        and len(run.condition.constraints) == 1):
+      possible.setdefault((run.label, run.condition), []).append(run)
+  if not possible:
+    return '', []
+  # Python's max takes the first of equals, and the plain label sorts first.
+  key = max(sorted(possible), key=lambda k: len(possible[k]))
+  return f'{key[0]} on {key[1]}', possible[key]
+
+
+def satisfied_at(run: collect.ScoredRun) -> int:
+  """Index of the first episode within beta after the peak of J_C, smoothed.
+
+  0 if J_C never was above beta, -1 if it stayed there after its peak. (The
+  peak, since an untrained agent may satisfy a constraint by doing nothing.)
+  """
+  j_c = curves.smooth(run.run.per_constraint('penalty'),
+                      curves.window(run.run.num_episodes))[:, 0]
+  peak = int(np.argmax(j_c))
+  if j_c[peak] <= run.run.thresholds[0]:
+    return 0
+  within = np.flatnonzero(j_c[peak:] <= run.run.thresholds[0])
+  return peak + int(within[0]) if within.size else -1
+
+
+def rises(runs: Sequence[collect.ScoredRun]) -> Measured:
+  """Claim (e): the rise until satisfied, and the fall from there to the end.
+
+  The fall of the logarithm of the effective rate is that of alpha_lambda. In a
+  run that never satisfies its constraint, the rise is that over all of it, and
+  there is no fall.
+  """
+  up, down, never = [], [], 0
+  for run in runs:
+    alpha = run.run.per_constraint('alpha_lambda')[:, 0]
+    at = satisfied_at(run)
+    up.append(alpha[at] - alpha[0])
+    if at < 0:
+      never += 1
+    else:
+      down.append(alpha[at] - alpha[-1])
+  notes = (f'{never} of {len(runs)} runs never satisfied the constraint',
+           ) if never else ()
+  return Measured((
+      ('rise of alpha_lambda', np.array(up), 0.0, _INF),
+      ('fall of the log of the rate after that', np.array(down), 0.0, _INF)),
+                  notes)
+
+
+def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
+  """Claim (f): the fall of alpha_lambda, and lambda's last movement."""
+  down, moved, last = [], [], []
+  for run in runs:
+    alpha = run.run.per_constraint('alpha_lambda')[:, 0]
+    multiplier = run.run.per_constraint('lambda')[:, 0]
+    down.append(alpha[0] - alpha[-1])
+    quarter = multiplier[len(multiplier) * 3 // 4]
+    last.append(multiplier[-1])
+    # A lambda that is 0 and stays there has settled.
+    largest = max(multiplier[-1], quarter)
+    moved.append(abs(multiplier[-1] - quarter) / largest if largest else 0.0)
+  ends = ', '.join(f'{x:.3g}' for x in last)
+  return Measured((
+      ('fall of alpha_lambda', np.array(down), 0.0, _INF),
+      ('share of lambda moved in the last quarter', np.array(moved), -_INF,
+       SETTLED)), (f'lambda at the end: {ends}',))
+
+
+def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
+  """What the logged parts of the meta-gradient say, in words; '' without."""
+  runs = [run for run in runs if np.isfinite(
+      run.run.per_constraint('meta_gradient_direct')).any()]
+  if not runs:
+    return ''
+  means = {}
+  for name in ('meta_gradient_direct', 'meta_gradient_weights', 'clipped_mass'):
+    means[name] = np.mean([np.nanmean(curves.column(name)(run))
+                           for run in runs])
+  sizes = [np.nanmean(curves.gradient_sizes(run), axis=0) for run in runs]
+  share = np.mean(curves.weights_share(np.mean(sizes, axis=0)))
+  ends = [np.mean([curves.column(name)(run)[-1].mean() for run in runs])
+          for name in ('lambda', 'alpha_lambda')]
+  return (
+      f'MetaL\'s meta-gradient over training: direct term '
+      f'{means["meta_gradient_direct"]:.2g}, through the weights '
+      f'{means["meta_gradient_weights"]:.2g} (share {share:.2g}); at the end '
+      f'lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; target mass clipped '
+      f'{means["clipped_mass"]:.2g}')

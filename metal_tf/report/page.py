@@ -1,0 +1,214 @@
+"""The content of a report, in the order in which it is read."""
+
+import time
+from typing import Callable, List, NamedTuple, Sequence
+
+from metal_tf import metrics
+from metal_tf.report import aggregate
+from metal_tf.report import claims
+from metal_tf.report import collect
+from metal_tf.report import document
+from metal_tf.report import figures
+from metal_tf.report import reductions
+from metal_tf.report import statistics
+from metal_tf.report import style
+from metal_tf.report import tables
+from metal_tf.report import variants
+
+
+class Report(NamedTuple):
+  """All that is written.
+
+  Attributes:
+    blocks: the page.
+    rows: of Table 1.
+    figures: those that the grid supports.
+    verdicts: of the claims.
+  """
+  blocks: List[document.Block]
+  rows: List[aggregate.Scores]
+  figures: List[style.Made]
+  verdicts: List[claims.Verdict]
+
+
+TITLE = 'metal_tf: report of runs'
+
+_MEASURES = (
+    "A run's score is fixed in advance: its last "
+    f'{metrics.WINDOW} training episodes, exploration included. R is their '
+    'mean return, J_C their mean penalty per step, overshoot max(0, J_C − β) '
+    f'of that mean, and R_penalized = R − {metrics.KAPPA:g} × overshoot. A '
+    'condition is a domain with a constraint, a threshold β and a safety '
+    'coefficient. Over several conditions, the scores of a seed are averaged '
+    'first, then mean and standard deviation (n − 1) are taken over seeds.')
+_BLOCKS = (
+    'Each agent is averaged over the largest complete block of its own runs: '
+    'all seeds that have all of the block\'s conditions. Rows over different '
+    'conditions (‡) are not comparable with each other; the tests below '
+    'compare MetaL with each agent over conditions that both have.')
+
+
+def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
+         ) -> Report:
+  """Computes a report.
+
+  Args:
+    grid: the runs.
+    resamples: of the bootstrap.
+    say: takes a line of progress.
+
+  Raises:
+    ReportError: if no run is finished.
+  """
+  if not grid.used:
+    raise collect.ReportError(
+        f'none of the {len(grid.runs)} runs is finished, so there are no '
+        'scores yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
+                            for run in grid.runs[:3]) + '.')
+  rows = aggregate.rows(grid)
+  verdicts = claims.all_claims(grid)
+  across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
+  made, missing = figures.draw(grid, say)
+  blocks = [
+      *_opening(grid), *_table1(grid, rows), *_claims(verdicts),
+      *_statistics(grid, rows, across), *_by_domain(grid),
+      *_figures(made, missing), *_runs(grid)]
+  return Report(blocks, rows, made, verdicts)
+
+
+def _countdown(resamples: int, say: Callable[[str], None]
+               ) -> Callable[[int], None]:
+  """Says how far the bootstrap is, and how long it still takes."""
+  started = time.monotonic()
+
+  def progress(done: int) -> None:
+    left = (time.monotonic() - started) * (resamples / done - 1)
+    say(f'bootstrap: {done} of {resamples} resamples, {left:.0f} s to go')
+
+  return progress
+
+
+def _opening(grid: collect.Grid) -> List[document.Block]:
+  left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
+  others = (f'; the other runs ({left_out}) are listed at the end and in no '
+            'statistics'
+            if left_out else '')
+  return [document.Text(
+      f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
+      f'{len(grid.conditions)} conditions{others}.')]
+
+
+def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
+            ) -> List[document.Block]:
+  notes = [f'{row.label}: seeds {", ".join(map(str, row.left_out))} lack some '
+           f'of its {len(row.conditions)} conditions and are left out.'
+           for row in rows if row.left_out]
+  sizes = sorted({len(row.seeds) for row in rows})
+  multiple = any(len(c.constraints) > 1 for c in grid.conditions)
+  return [
+      document.Heading('Table 1: ours beside the paper\'s'),
+      tables.table1(rows, len(grid.conditions)),
+      document.Text('Against the paper:'),
+      document.Items(reductions.of(grid)),
+      document.Text(_MEASURES), document.Text(_BLOCKS),
+      document.Items([reductions.power(n) for n in sizes] + notes),
+      *([document.Text('With several constraints: J_C is their mean, overshoot '
+                       'their sum.')] if multiple else []),
+      document.Heading('All points', 3),
+      document.Text('Scores by seed, in the order of the seeds.'),
+      tables.points(rows)]
+
+
+def _claims(verdicts: Sequence[claims.Verdict]) -> List[document.Block]:
+  return [
+      document.Heading('The paper\'s claims'),
+      document.Text(
+          'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated '
+          'in docs/report.md): seen if every 95 % interval (widened where a '
+          'claim has several) lies where the claim says, not seen if one lies '
+          'entirely elsewhere, undecided otherwise.'),
+      tables.verdicts(verdicts),
+      document.Text('What stands behind each:'),
+      document.Items([f'**{verdict.id}**: {verdict.diagnosis}'
+                      for verdict in verdicts])]
+
+
+def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
+                across: aggregate.AcrossTasks) -> List[document.Block]:
+  found = aggregate.comparisons(grid)
+  blocks: List[document.Block] = [document.Heading('Statistics')]
+  if found:
+    blocks += [
+        document.Heading('MetaL against each agent', 3),
+        document.Text(
+            "Welch's t-test, two-sided, of the seeds' scores; Holm's family: "
+            "all tests of one measure in this table. Hedges' g with the "
+            'interval of the noncentral t distribution. Smallest d found: the '
+            'difference in standard deviations that these n find with '
+            f'{100 * statistics.POWER:.0f} % power at p < {statistics.LEVEL}. '
+            'For J_C and overshoot less is better. A dash: fewer than two '
+            'seeds, or no spread, so no test.'),
+        tables.comparisons(found)]
+  else:
+    blocks.append(document.Text(
+        f'No tests: they need finished runs of {variants.METAL} and of another '
+        'agent on the same conditions.'))
+  return blocks + [
+      document.Heading('Across conditions', 3),
+      document.Text(
+          'Interquartile mean over all runs of a block, and the probability '
+          'that a run of MetaL has more R_penalized than one of the other '
+          'agent on the same condition; stratified bootstrap over seeds '
+          f'({statistics.RESAMPLES} resamples, seed '
+          f'{statistics.BOOTSTRAP_SEED}, rliable), percentile intervals.' + (
+              '' if min(len(row.seeds) for row in rows) >=
+              statistics.ENOUGH_SEEDS else
+              ' Underpowered: with few seeds a bootstrap interval is too '
+              'narrow.')),
+      tables.interquartile(across),
+      *([tables.improvement(across)] if across.improvement else [])]
+
+
+def _by_domain(grid: collect.Grid) -> List[document.Block]:
+  blocks: List[document.Block] = [
+      document.Heading('Per domain (the paper\'s figure 7)')]
+  for domain in sorted({c.domain for c in grid.conditions}):
+    conditions = [c for c in grid.conditions if c.domain == domain]
+    rows = aggregate.rows(grid, conditions)
+    blocks += [document.Heading(domain, 3), tables.scores(rows)]
+  return blocks
+
+
+def _figures(made: Sequence[style.Made], missing: Sequence[style.Missing]
+             ) -> List[document.Block]:
+  blocks: List[document.Block] = [document.Heading('Figures')]
+  blocks += [document.Picture(x.stem, x.title, x.caption) for x in made]
+  if missing:
+    blocks += [
+        document.Heading('Figures that the runs do not support', 3),
+        document.Items([f'**{x.title}**: needs {x.why}.' for x in missing])]
+  return blocks
+
+
+def _runs(grid: collect.Grid) -> List[document.Block]:
+  return [
+      document.Heading('Agents'),
+      document.Text(
+          'Runs are of one agent if they agree in every setting that their '
+          'algorithm uses, but for seed, length and folder. Where there are '
+          'several of one name, that with the most finished runs has the plain '
+          'name, the others have their differences from it.'),
+      tables.settings(grid),
+      document.Text(f'Commits of metal_tf: {_commits(grid)}.'),
+      document.Heading('Runs'),
+      document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '
+                    'Only finished runs are in the statistics.'),
+      tables.runs(grid)]
+
+
+def _commits(grid: collect.Grid) -> str:
+  """Which versions of the code trained how many of the finished runs."""
+  found = [session['commit'] for run in grid.used
+           for session in run.run.sessions[-1:]]
+  return ', '.join(f'`{commit}` ({found.count(commit)} runs)'
+                   for commit in sorted(set(found))) or 'not recorded'

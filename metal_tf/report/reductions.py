@@ -1,0 +1,108 @@
+"""What is smaller than, or other than, in the paper: computed from the runs."""
+
+from typing import List, Sequence, Set
+
+from metal_tf import metrics
+from metal_tf.environments import registry
+from metal_tf.report import collect
+from metal_tf.report import statistics
+from metal_tf.report import variants
+
+# Section 5 of the paper.
+EPISODES = 20_000
+SEEDS = 8
+
+
+def of(grid: collect.Grid) -> List[str]:
+  """Returns one sentence per difference to the paper's experiments."""
+  used = grid.used
+  episodes = sorted({run.run.num_episodes for run in used})
+  seeds = sorted({len({run.seed for run in grid.of(label, condition)})
+                  for label in grid.labels for condition in grid.conditions
+                  if grid.of(label, condition)})
+  found = []
+  if episodes != [EPISODES]:
+    found.append(f'Episodes: {_range(episodes)} a run instead of {EPISODES}.')
+  if len(episodes) > 1:
+    lengths = {label: sorted({run.run.num_episodes for run in grid.of(label)})
+               for label in grid.labels}
+    found.append('Runs of different lengths are put together: ' + '; '.join(
+        f'{label} {_range(own)}' for label, own in lengths.items()) + '.')
+  short = [run.name for run in used if run.score.episodes < metrics.WINDOW]
+  if short:
+    found.append(
+        f'Window: {len(short)} of {len(used)} finished runs have fewer than '
+        f'{metrics.WINDOW} episodes and are scored over all they have, from '
+        'the first on (marked † in the list of runs).')
+  if seeds != [SEEDS]:
+    found.append(f'Seeds: {_range(seeds)} per agent and condition instead of '
+                 f'{SEEDS}.')
+  found += _differences(
+      'Safety coefficients', [c.safety_coeff for c in grid.conditions],
+      registry.SAFETY_COEFFICIENTS)
+  found += _differences('Domains', [c.domain for c in grid.conditions],
+                        registry.TASKS)
+  for domain in sorted({c.domain for c in grid.conditions}):
+    found += _of_domain(domain, [
+        c for c in grid.conditions if c.domain == domain])
+  missing = [label for label in variants.PAPER if label not in grid.labels]
+  if missing:
+    found.append(f'Agents of Table 1 without finished runs: '
+                 f'{", ".join(missing)}.')
+  suites = sorted({run.run.suite for run in used})
+  if any(not suite.startswith('realworldrl') for suite in suites):
+    found.append('Simulated by ' + '; '.join(suites) + ' (the paper: the '
+                 'Real-World RL suite).')
+  found.append("Where the paper's settings are unknown (its appendix), ours "
+               'are used: docs/settings.md labels each.')
+  return found
+
+
+def _of_domain(domain: str, conditions: Sequence[collect.Condition]
+               ) -> List[str]:
+  if domain not in registry.TASKS:
+    return []
+  info = registry.TASKS[domain]
+  found = []
+  others = sorted({c.constraints for c in conditions
+                   if c.constraints != (info.default_constraint,)})
+  if others:
+    names = '; '.join(' and '.join(constraints) for constraints in others)
+    found.append(f'Constraints of {domain}: {names}, where the paper has '
+                 f'{info.default_constraint} '
+                 f'({info.default_constraint_label}).')
+  known: Set[float] = {threshold for threshold, _ in info.thresholds}
+  texts = {threshold: f'{threshold:g} ({label})'
+           for threshold, label in info.thresholds}
+  ours = {threshold for c in conditions for threshold in c.thresholds}
+  if ours != known:
+    found.append(
+        f'Thresholds of {domain}: {", ".join(f"{x:g}" for x in sorted(ours))} '
+        f'instead of {", ".join(texts[x] for x in sorted(known))}.')
+  return found
+
+
+def _differences(what: str, ours, papers) -> List[str]:
+  own, other = set(ours), set(papers)
+  if own == other:
+    return []
+  return [f'{what}: {_listed(own)} instead of {_listed(other)}.']
+
+
+def _listed(values) -> str:
+  return ', '.join(str(value) for value in sorted(values))
+
+
+def _range(values: Sequence[int]) -> str:
+  return f'{values[0]}' if len(values) == 1 else f'{values[0]} to {values[-1]}'
+
+
+def power(n: int) -> str:
+  """What n seeds an agent can show, in a sentence."""
+  if n < 2:
+    return 'n = 1: no standard deviation and no test.'
+  effect = statistics.smallest_effect(n)
+  weak = ' Underpowered.' if n < statistics.ENOUGH_SEEDS else ''
+  return (f'With n = {n} seeds against {n}, a difference has to be of '
+          f'{effect:.2f} standard deviations to be found with '
+          f'{100 * statistics.POWER:.0f} % power.{weak}')

@@ -1,0 +1,277 @@
+"""Statistics of scores by seed: intervals, tests, effect sizes, aggregates.
+
+Pure functions. A score belongs to one seed; `[n]` are the scores of n seeds of
+one algorithm. What cannot be computed (a test of one seed, say) is NaN.
+"""
+
+import itertools
+from typing import Callable, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+from rliable import library
+import scipy.optimize
+import scipy.stats
+
+# Of every interval and test, two-sided.
+LEVEL = 0.05
+POWER = 0.8
+# Below so many seeds, only very large effects can be told from chance.
+ENOUGH_SEEDS = 5
+RESAMPLES = 50_000
+BOOTSTRAP_SEED = 20210503
+
+_NAN = float('nan')
+
+
+class Interval(NamedTuple):
+  """An estimate with its confidence interval; NaN where there is none."""
+  estimate: float
+  low: float
+  high: float
+
+
+class Summary(NamedTuple):
+  """Number, mean and standard deviation (n - 1; NaN for n = 1) of scores."""
+  n: int
+  mean: float
+  sd: float
+
+
+class Welch(NamedTuple):
+  """Welch's t-test, two-sided."""
+  t: float
+  df: float
+  p: float
+
+
+def summary(values: Sequence[float]) -> Summary:
+  """Summarizes scores `[n]`; all NaN for none."""
+  n = len(values)
+  return Summary(n, float(np.mean(values)) if n else _NAN,
+                 float(np.std(values, ddof=1)) if n > 1 else _NAN)
+
+
+def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
+             level: float = LEVEL) -> Interval:
+  """Interval of a weighted sum of the means of independent groups.
+
+  Student's t with Satterthwaite's degrees of freedom, so that groups may differ
+  in size and spread. One group with weight 1 gives the t interval of its mean,
+  weights 1 and -1 the interval that belongs to Welch's test.
+
+  Args:
+    terms: weight and scores `[n]` of each group.
+    level: 1 - coverage.
+
+  Returns:
+    Without an interval if a group has fewer than two scores; with one of no
+    width if no group has any spread.
+  """
+  estimate = float(sum(weight * np.mean(values) for weight, values in terms))
+  if any(len(values) < 2 for _, values in terms):
+    return Interval(estimate, _NAN, _NAN)
+  parts = np.array([weight**2 * np.var(values, ddof=1) / len(values)
+                    for weight, values in terms])
+  if not parts.sum() > 0:
+    return Interval(estimate, estimate, estimate)
+  sizes = np.array([len(values) for _, values in terms])
+  df = parts.sum()**2 / np.sum(parts**2 / (sizes - 1))
+  half = scipy.stats.t.ppf(1 - level / 2, df) * np.sqrt(parts.sum())
+  return Interval(estimate, estimate - half, estimate + half)
+
+
+def mean_intervals(values: np.ndarray, level: float = LEVEL
+                   ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Means over seeds with their t intervals, for all points of a curve at once.
+
+  Args:
+    values: `[n, points]`; NaN where a seed has no number.
+    level: 1 - coverage.
+
+  Returns:
+    mean, low and high, `[points]` each; NaN where there is none.
+  """
+  known = np.isfinite(values)
+  n = known.sum(axis=0)
+  with np.errstate(invalid='ignore', divide='ignore'):
+    mean = np.where(known, values, 0).sum(axis=0) / n
+    squares = np.where(known, (values - mean)**2, 0).sum(axis=0)
+    half = scipy.stats.t.ppf(1 - level / 2, n - 1) * np.sqrt(
+        squares / (n - 1) / n)
+  return mean, mean - half, mean + half
+
+
+def welch(x: Sequence[float], y: Sequence[float]) -> Welch:
+  """Welch's t-test of the means of x `[n]` and y `[m]`."""
+  if min(len(x), len(y)) < 2 or not np.ptp(x) + np.ptp(y) > 0:
+    return Welch(_NAN, _NAN, _NAN)
+  found = scipy.stats.ttest_ind(x, y, equal_var=False)
+  return Welch(float(found.statistic), float(found.df), float(found.pvalue))
+
+
+def hedges_g(x: Sequence[float], y: Sequence[float],
+             level: float = LEVEL) -> Interval:
+  """Standardized difference of means, (mean x - mean y) / pooled sd, unbiased.
+
+  The interval is that of the noncentral t distribution (exact for normal scores
+  of equal spread), scaled with the same correction as the estimate.
+
+  Args:
+    x: scores `[n]`.
+    y: scores `[m]`.
+    level: 1 - coverage.
+  """
+  n, m = len(x), len(y)
+  if min(n, m) < 2 or not np.ptp(x) + np.ptp(y) > 0:
+    return Interval(_NAN, _NAN, _NAN)
+  df = n + m - 2
+  pooled = np.sqrt(((n - 1) * np.var(x, ddof=1) +
+                    (m - 1) * np.var(y, ddof=1)) / df)
+  scale = np.sqrt(1 / n + 1 / m)
+  t = (np.mean(x) - np.mean(y)) / (pooled * scale)
+  correction = np.exp(scipy.special.gammaln(df / 2) -
+                      scipy.special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+  low, high = (_noncentrality(t, df, probability)
+               for probability in (1 - level / 2, level / 2))
+  return Interval(*(float(correction * scale * value)
+                    for value in (t, low, high)))
+
+
+def _noncentrality(t: float, df: float, probability: float) -> float:
+  """The noncentrality under which `t` is that quantile."""
+  def excess(noncentrality):
+    return scipy.stats.nct.cdf(t, df, noncentrality) - probability
+  # The cdf falls with the noncentrality. scipy's turns NaN far out, so the
+  # bracket is widened step by step.
+  low, high, step = t, t, 1.0 + 0.1 * abs(t)
+  for _ in range(60):
+    if excess(low) >= 0:
+      break
+    low -= step
+  for _ in range(60):
+    if excess(high) <= 0:
+      break
+    high += step
+  try:
+    return scipy.optimize.brentq(excess, low, high, xtol=1e-6)
+  except ValueError:  # A NaN: too far out for scipy.
+    return _NAN
+
+
+def holm(p_values: Sequence[float]) -> List[float]:
+  """Holm's adjusted p-values of one family, in the given order; NaN stays."""
+  adjusted = [_NAN] * len(p_values)
+  order = sorted((i for i, p in enumerate(p_values) if not np.isnan(p)),
+                 key=lambda i: p_values[i])
+  largest = 0.0
+  for rank, i in enumerate(order):
+    largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
+    adjusted[i] = largest
+  return adjusted
+
+
+def smallest_effect(n: int, m: int = 0, power: float = POWER,
+                    level: float = LEVEL) -> float:
+  """The smallest d that a two-sided t-test finds with that power.
+
+  Args:
+    n: seeds of one algorithm.
+    m: seeds of the other; n where it is 0.
+    power: chance to find it.
+    level: of the test.
+
+  Returns:
+    Difference of means in standard deviations; NaN below two seeds.
+  """
+  m = m or n
+  if min(n, m) < 2:
+    return _NAN
+  df = n + m - 2
+  critical = scipy.stats.t.ppf(1 - level / 2, df)
+  scale = np.sqrt(1 / n + 1 / m)
+
+  def missing(d):
+    # The other tail adds less than 1e-4 at this power.
+    return power - scipy.stats.nct.sf(critical, df, d / scale)
+
+  return float(scipy.optimize.brentq(missing, 0.01, 20 * scale))
+
+
+def interquartile_mean(scores: np.ndarray) -> np.ndarray:
+  """Mean of the middle half of all runs on all tasks.
+
+  Same as `rliable.metrics.aggregate_iqm`, for several metrics at once and fast
+  enough for 50,000 resamples.
+
+  Args:
+    scores: `[n, tasks, metrics]`.
+
+  Returns:
+    `[metrics]`.
+  """
+  ordered = np.sort(scores.reshape(-1, scores.shape[-1]), axis=0)
+  cut = len(ordered) // 4
+  return ordered[cut:len(ordered) - cut].mean(axis=0)
+
+
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
+  """P(a run of x beats a run of y), mean over tasks; a tie counts one half.
+
+  Same as `rliable.metrics.probability_of_improvement`, but fast.
+
+  Args:
+    x: scores `[n, tasks]`, the more the better.
+    y: scores `[m, tasks]`.
+  """
+  difference = x[:, None] - y[None]
+  return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def across_tasks(
+    scores: Sequence[np.ndarray], pairs: Sequence[Tuple[int, int]],
+    resamples: int = RESAMPLES,
+    progress: Callable[[int], None] = lambda done: None
+) -> Tuple[List[List[Interval]], List[Interval]]:
+  """Interquartile means and probabilities of improvement with intervals.
+
+  rliable's stratified bootstrap: runs are drawn again within each task, for
+  each algorithm by itself; percentile intervals; a fixed seed.
+
+  Args:
+    scores: `[n_i, tasks_i, metrics]` of each algorithm; metric 0 is the one
+      that the probabilities are of.
+    pairs: which algorithms to hold against each other, first over second, on
+      the same tasks.
+    resamples: of the bootstrap.
+    progress: told after every tenth of the resamples how many are done.
+
+  Returns:
+    per algorithm and metric the interquartile mean; per pair the probability.
+    Without intervals where an algorithm has a single run a task.
+  """
+  calls = itertools.count()  # The first is for the estimate itself.
+
+  def aggregates(*drawn):
+    done = next(calls)
+    if done and done % max(1, resamples // 10) == 0:
+      progress(done)
+    return np.concatenate(
+        [interquartile_mean(x) for x in drawn] +
+        [[probability_of_improvement(drawn[i][..., 0], drawn[j][..., 0])]
+         for i, j in pairs])
+
+  # rliable draws from numpy's global generator, whatever it is given.
+  state = np.random.get_state()
+  np.random.seed(BOOTSTRAP_SEED)
+  try:
+    points, bounds = library.get_interval_estimates(
+        {'': list(scores)}, aggregates, reps=resamples)
+  finally:
+    np.random.set_state(state)
+  sure = np.concatenate(
+      [np.full(x.shape[-1], len(x) > 1) for x in scores] +
+      [[len(scores[i]) > 1 and len(scores[j]) > 1] for i, j in pairs])
+  low, high = np.where(sure, bounds[''], _NAN)
+  flat = [Interval(*map(float, row)) for row in zip(points[''], low, high)]
+  means = [[flat.pop(0) for _ in range(x.shape[-1])] for x in scores]
+  return means, flat

@@ -1,0 +1,115 @@
+"""How the figures look: one colour an agent everywhere, safe for colour-blind.
+
+Colours of Okabe and Ito for the paper's agents, of Tol's muted scheme for what
+else there is. Agents are also told apart by position, marker or dashes.
+"""
+
+import io
+from typing import Dict, NamedTuple, Sequence
+
+import matplotlib
+from matplotlib import figure as mpl_figure
+
+from metal_tf.report import variants
+
+_KNOWN: Dict[str, str] = {
+    variants.METAL: '#0072B2',
+    variants.RC_D4PG: '#D55E00',
+    variants.D4PG: '#4D4D4D',
+    'RS-0.1': '#E69F00',
+    'RS-1.0': '#009E73',
+    'RS-10.0': '#CC79A7',
+    'RS-100.0': '#8C564B',
+    variants.MESH: '#56B4E9',
+    variants.outer_label('actor_critic'): '#332288',
+    variants.outer_label('actor'): '#882255',
+}
+_OTHERS = ('#44AA99', '#999933', '#AA4499', '#117733', '#DDCC77', '#88CCEE')
+_MARKERS = 'osD^vP*X<>hpd8'
+_DASHES = ('-', (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+
+# Text sizes are for a width of 9 inches shown on a phone as well.
+_RC = {
+    'font.size': 10, 'axes.titlesize': 10.5, 'axes.labelsize': 10,
+    'legend.fontsize': 9, 'axes.spines.top': False, 'axes.spines.right': False,
+    'axes.grid': True, 'grid.color': '#E5E5E5', 'grid.linewidth': 0.6,
+    'axes.axisbelow': True, 'figure.facecolor': 'white',
+    'savefig.facecolor': 'white', 'svg.hashsalt': 'metal_tf',
+    'legend.frameon': False,
+}
+_DPI = 130
+
+
+class Look(NamedTuple):
+  """Of one agent."""
+  color: str
+  marker: str
+  dashes: object
+
+
+class Made(NamedTuple):
+  """A figure.
+
+  Attributes:
+    stem: of its files.
+    title: what it is of the paper, or is.
+    caption: what is drawn, and over what.
+    png: its pixels.
+    svg: the same as vectors.
+  """
+  stem: str
+  title: str
+  caption: str
+  png: bytes
+  svg: bytes
+
+
+class Missing(NamedTuple):
+  """A figure that the grid does not support, and what is missing for it."""
+  title: str
+  why: str
+
+
+def looks(labels: Sequence[str]) -> Dict[str, Look]:
+  """Returns the look of each of all the agents of a report.
+
+  The paper's agents look the same in every report.
+  """
+  others = [label for label in labels if label not in _KNOWN]
+  found = {}
+  for label in labels:
+    known = label in _KNOWN
+    i = list(_KNOWN).index(label) if known else (
+        len(_KNOWN) + others.index(label))
+    color = _KNOWN[label] if known else (
+        _OTHERS[others.index(label) % len(_OTHERS)])
+    found[label] = Look(color, _MARKERS[i % len(_MARKERS)],
+                        _DASHES[i % len(_DASHES)])
+  return found
+
+
+def new(width: float, height: float) -> mpl_figure.Figure:
+  """An empty figure of that size in inches; its layout is made for it."""
+  with matplotlib.rc_context(_RC):
+    return mpl_figure.Figure(figsize=(width, height), layout='constrained')
+
+
+def context():
+  """The settings in which axes have to be made."""
+  return matplotlib.rc_context(_RC)
+
+
+def made(stem: str, title: str, caption: str,
+         figure: mpl_figure.Figure) -> Made:
+  """Renders a figure in both forms."""
+  files = {}
+  # Without the date, equal runs give equal files.
+  with matplotlib.rc_context(_RC):
+    for kind, metadata in (('png', {'Software': None}),
+                           ('svg', {'Date': None})):
+      stream = io.BytesIO()
+      figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
+      files[kind] = stream.getvalue()
+      # Once is enough: finding the layout takes as long as drawing.
+      figure.set_layout_engine('none')
+  return Made(stem, title, caption, **files)

@@ -1,0 +1,95 @@
+"""Tests of the tables and of what is said beside them."""
+
+from absl.testing import absltest
+
+from metal_tf import metrics
+from metal_tf.report import aggregate
+from metal_tf.report import collect
+from metal_tf.report import document
+from metal_tf.report import reductions
+from metal_tf.report import tables
+from metal_tf.report import testing
+from metal_tf.report import variants
+
+
+class PaperTest(absltest.TestCase):
+
+  def test_the_papers_overshoot_follows_from_its_returns(self):
+    published = tables.paper()
+    self.assertCountEqual(published, variants.PAPER)
+    for label, row in published.items():
+      # The mean penalized return is the mean return less kappa times the mean
+      # overshoot, which is printed to 0.01.
+      self.assertAlmostEqual(
+          (row.episode_return - row.penalized_return) / metrics.KAPPA,
+          row.overshoot, delta=0.0055, msg=label)
+
+
+class TablesTest(absltest.TestCase):
+
+  def test_table_1(self):
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.215), testing.made_run(
+            'MetaL', 1, 700, 0.215), testing.made_run('D4PG', 0, 800, 0.0),
+        testing.made_run('D4PG', 0, 800, 0.0, safety_coeff=0.1))
+    table = tables.table1(aggregate.rows(grid), len(grid.conditions))
+    self.assertEqual(table.rows, [
+        ['MetaL', '700.0 ± 141.4', '800.0 ± 141.4', '0.215 ± 0.000',
+         '0.100 ± 0.000', '2', '1 of 2 ‡', '677.93 ± 25.78', '921.16', '0.24'],
+        ['D4PG', '800.0', '800.0', '0.000', '0.000', '1', '2 of 2',
+         '432.70 ± 11.99', '927.66', '0.49']])
+
+  def test_runs_of_every_kind_are_listed(self):
+    run = testing.made_run('MetaL', 0, 900, 0.215)
+    table = tables.runs(collect.Grid(
+        (run, run._replace(name='going', status='running', score=None,
+                           left_out='0 of 8 episodes')),
+        (collect.Absent('gone', 'failed'),)))
+    self.assertEqual([(row[0], row[-2], row[-1]) for row in table.rows], [
+        (run.name, 'finished', 'used'),
+        ('going', '**running**', '0 of 8 episodes'),
+        ('gone', '**nothing to read**', 'failed')])
+    self.assertEqual(table.rows[0][4], '1†')
+
+  def test_what_is_as_in_the_paper_is_not_named(self):
+    grid = testing.grid_of(*(
+        testing.made_run('MetaL', seed, 900, 0.215, coefficient)
+        for seed in range(8) for coefficient in (0.05, 0.1, 0.2, 0.3)))
+    texts = ' '.join(reductions.of(grid))
+    for same in ('Constraints of', 'Safety coefficients', 'Seeds'):
+      self.assertNotIn(same, texts)
+    self.assertIn('Domains: cartpole instead', texts)
+
+  def test_different_lengths_are_told(self):
+    columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.2), testing.made_run(
+            'D4PG', 0, 900, 0.2, columns=columns))
+    self.assertIn('Runs of different lengths are put together: MetaL 1; '
+                  'D4PG 2.', reductions.of(grid))
+
+  def test_power(self):
+    self.assertEqual(reductions.power(1),
+                     'n = 1: no standard deviation and no test.')
+    self.assertRegex(reductions.power(3), r'3\.07 .*Underpowered')
+    self.assertRegex(reductions.power(5), r'2\.02 .*80 % power\.$')
+
+
+class DocumentTest(absltest.TestCase):
+
+  def test_text_is_escaped(self):
+    table = document.Table(['a'], [['x | <b> & `c`']])
+    blocks = [document.Heading('h'), document.Text('**t**'),
+              document.Items(['i']), table]
+    page = document.to_html('T', blocks, {})
+    self.assertIn('x | &lt;b&gt; &amp; <code>c</code>', page)
+    self.assertIn('<strong>t</strong>', page)
+    text = document.to_markdown('T', blocks)
+    self.assertIn(r'| x \| <b> & `c` |', text)
+    self.assertIn('## h\n', text)
+    latex = document.to_latex(document.Table(['x'], [['1 % & β a_b']]), '')
+    self.assertIn(r'1 \% \& $\beta$ a\_b \\', latex)
+
+
+if __name__ == '__main__':
+  absltest.main()

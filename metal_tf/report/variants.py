@@ -1,0 +1,144 @@
+"""Which runs are runs of the same agent: names, and what must not be pooled.
+
+Two runs are of one agent if they agree in every setting but those of
+`MACHINERY` and `CONDITION` and those that their algorithm does not use.
+"""
+
+import dataclasses
+import json
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+from metal_tf import algorithm as algorithm_lib
+from metal_tf import config as config_lib
+from metal_tf.experiment import run_folder
+
+# Where and how long a run goes, not what it learns. The suite's two versions
+# give the same numbers; lengths are pooled, and the report says which.
+MACHINERY = frozenset((
+    'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
+    'evaluation_period', 'suite', 'xla'))
+# What the report has axes for.
+CONDITION = frozenset((
+    'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))
+
+METAL = algorithm_lib.METAL.title
+RC_D4PG = 'RC-D4PG'
+D4PG = 'D4PG'
+MESH = 'MeSh'
+RS = 'RS-'
+_TITLES = {algorithm_lib.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
+           'mesh': MESH}
+# The agents of the paper's Table 1, MetaL first.
+PAPER = (METAL, RC_D4PG, D4PG, 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')
+OUTER_LOSSES = ('critic', 'actor_critic', 'actor')
+
+# Starts of the names of settings that an algorithm does not use, or that its
+# label says. An algorithm that is not listed uses all.
+_META = ('meta_', 'outer_', 'validation_fraction')
+_MESH = ('mesh_',)
+_LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
+_UNUSED: Dict[str, Tuple[str, ...]] = {
+    algorithm_lib.METAL.name: _MESH + ('outer_loss',),
+    'rc_d4pg': _META + _MESH,
+    'rs_d4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
+    'd4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
+}
+
+Settings = Tuple[Tuple[str, str], ...]
+
+
+class Variant(NamedTuple):
+  """One agent as the report names it.
+
+  Attributes:
+    label: its name in tables and legends.
+    settings: what it was trained with where that is not the default, as JSON.
+  """
+  label: str
+  settings: Settings
+
+
+def outer_label(outer_loss: str) -> str:
+  """The name of MetaL with that outer loss."""
+  return METAL if outer_loss == 'critic' else (
+      f'{METAL} ({outer_loss.replace("_", "+")})')
+
+
+def base_label(run: run_folder.RunFolder) -> str:
+  """The paper's name of a run's agent."""
+  if run.algorithm == 'rs_d4pg':
+    return f'{RS}{float(run.config["lagrange_multiplier"])}'
+  if run.algorithm == algorithm_lib.METAL.name:
+    return outer_label(run.config.get('outer_loss', 'critic'))
+  return _TITLES.get(run.algorithm, run.algorithm)
+
+
+def settings_of(run: run_folder.RunFolder) -> Settings:
+  """The settings that make the agent, where they are not the default.
+
+  A setting that the run's version did not have yet is at its default.
+  """
+  defaults = {field.name: field.default
+              for field in dataclasses.fields(config_lib.Config)}
+  config = {**defaults, **run.config}
+  # 1e-3 given and 1e-3 by default are the same.
+  if config['meta_lr'] is not None and config['meta_lr'] == config_lib.Config(
+      meta_optimizer=config['meta_optimizer']).meta_learning_rate:
+    config['meta_lr'] = None
+  unused = _UNUSED.get(run.algorithm, ())
+  return tuple(
+      (name, _json(value)) for name, value in sorted(config.items())
+      if name not in MACHINERY | CONDITION
+      and not name.startswith(unused)
+      and not (name in defaults and _json(value) == _json(defaults[name])))
+
+
+def _json(value: Any) -> str:
+  return json.dumps(value)
+
+
+def assign(runs: Sequence[run_folder.RunFolder]) -> List[Variant]:
+  """Names the agent of each run.
+
+  Among agents of one name with different settings, the one with the most
+  finished runs keeps the plain name (the one nearest the defaults if there are
+  several); the others get the settings in which they differ from it.
+
+  Args:
+    runs: of a report.
+
+  Returns:
+    one variant per run, in the given order; equal ones may be pooled.
+  """
+  described = [(base_label(run), settings_of(run)) for run in runs]
+  counts: Dict[str, Dict[Settings, int]] = {}
+  for run, (label, settings) in zip(runs, described):
+    group = counts.setdefault(label, {})
+    group[settings] = group.get(settings, 0) + (
+        run.status == run_folder.FINISHED)
+  plain = {label: min(group, key=lambda s: (-group[s], len(s), s))
+           for label, group in counts.items()}
+  return [
+      Variant(_suffixed(label, settings, plain[label]), settings)
+      for label, settings in described]
+
+
+def _suffixed(label: str, settings: Settings, plain: Settings) -> str:
+  if settings == plain:
+    return label
+  own, other = dict(settings), dict(plain)
+  parts = [f'{name}={own.get(name, "default")}'
+           for name in sorted({**own, **other})
+           if own.get(name) != other.get(name)]
+  return f'{label} [{", ".join(parts)}]'.replace('"', '')
+
+
+def order(labels: Sequence[str]) -> List[str]:
+  """Sorts labels without repeats: the paper's table, then the other agents."""
+  known = (*PAPER, *map(outer_label, OUTER_LOSSES[1:]), MESH)
+
+  def key(label):
+    base = label.split(' [')[0]
+    return known.index(base) if base in known else len(known), base, label
+
+  return sorted(set(labels), key=key)

@@ -1,0 +1,78 @@
+"""Tests of which runs may be pooled, and of their names."""
+
+from absl.testing import absltest
+
+from metal_tf.experiment import run_folder
+from metal_tf.report import variants
+
+
+def _run(algorithm, status=run_folder.FINISHED, **settings):
+  config = {'safety_coeff': 0.3, 'seed': 0, **settings}
+  return run_folder.RunFolder(
+      '', algorithm, config, (), (), (), '', {}, {}, None, status)
+
+
+def _labels(*runs):
+  return [variant.label for variant in variants.assign(runs)]
+
+
+class VariantsTest(absltest.TestCase):
+
+  def test_names_are_the_papers(self):
+    self.assertEqual(
+        _labels(_run('metal'), _run('rc_d4pg'), _run('d4pg'), _run('mesh'),
+                _run('rs_d4pg', lagrange_multiplier=0.1),
+                _run('rs_d4pg', lagrange_multiplier=10),
+                _run('metal', outer_loss='actor_critic'),
+                _run('metal', outer_loss='critic')),
+        ['MetaL', 'RC-D4PG', 'D4PG', 'MeSh', 'RS-0.1', 'RS-10.0',
+         'MetaL (actor+critic)', 'MetaL'])
+
+  def test_runs_with_another_setting_are_not_pooled(self):
+    runs = [_run('metal', meta_optimizer='sgd'), _run('metal'),
+            _run('metal', lagrange_lr=0.01, meta_optimizer='sgd')]
+    self.assertEqual(
+        _labels(*runs),
+        ['MetaL [meta_optimizer=sgd]', 'MetaL',
+         'MetaL [lagrange_lr=0.01, meta_optimizer=sgd]'])
+
+  def test_the_setting_with_most_finished_runs_has_the_plain_name(self):
+    plain = [_run('metal', lagrange_lr=0.01, seed=seed) for seed in range(2)]
+    others = [_run('metal', seed=0)] + [
+        _run('metal', run_folder.UNFINISHED, seed=seed) for seed in (1, 2)]
+    self.assertEqual(
+        _labels(*plain, *others),
+        ['MetaL'] * 2 + ['MetaL [lagrange_lr=default]'] * 3)
+
+  def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
+    same = _run('d4pg'), _run(
+        'd4pg', meta_optimizer='sgd', lagrange_lr=1.0, lagrange_multiplier=3.0,
+        outer_loss='actor', mesh_lr=1.0, validation_fraction=0.3, seed=5, num_episodes=7,
+        workdir='elsewhere', xla=False, suite='builtin')
+    self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
+    self.assertLen(set(variants.assign(same)), 1)
+    self.assertLen(set(_labels(
+        _run('rc_d4pg'), _run('rc_d4pg', lagrange_lr=1.0),
+        _run('rc_d4pg', meta_lr=1.0))), 2)
+
+  def test_conditions_are_no_settings(self):
+    self.assertLen(set(_labels(
+        _run('metal'), _run('metal', safety_coeff=0.1, domain='walker',
+                            threshold=0.2, constraints=['a']))), 1)
+
+  def test_given_and_default_settings_are_the_same(self):
+    self.assertLen(set(_labels(
+        _run('metal', meta_lr=1e-3, policy_layer_sizes=[256, 256, 256]),
+        _run('metal', meta_lr=None))), 1)
+
+  def test_order(self):
+    labels = ['X', 'MeSh', 'RS-10.0', 'D4PG', 'MetaL [a=1]', 'RS-2.0', 'MetaL',
+              'MetaL (actor)', 'D4PG']
+    self.assertEqual(
+        variants.order(labels),
+        ['MetaL', 'MetaL [a=1]', 'D4PG', 'RS-10.0', 'MetaL (actor)', 'MeSh',
+         'RS-2.0', 'X'])
+
+
+if __name__ == '__main__':
+  absltest.main()

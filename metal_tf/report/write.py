@@ -1,0 +1,101 @@
+"""Writes a report into a folder, and removes what an older one left there."""
+
+import csv
+import os
+import re
+from typing import Any, Callable, Dict, Sequence
+
+from metal_tf.experiment import run_folder
+from metal_tf.report import collect
+from metal_tf.report import document
+from metal_tf.report import page
+from metal_tf.report import statistics
+from metal_tf.report import tables
+
+# Names that a figure of ours may have, of this report or an older one.
+_FIGURE = re.compile(
+    r'(figure\d_?\w*|learning_curves_\d+|meta_gradient|return_overshoot)'
+    r'\.(png|svg)')
+
+
+def report(runs: str, output: str, say: Callable[[str], None],
+           resamples: int = statistics.RESAMPLES) -> None:
+  """Reads runs and writes the report.
+
+  Args:
+    runs: folder at or below which the runs are.
+    output: folder; made if it is not there. Files of an older report in it are
+      replaced, others left alone.
+    say: takes a line of progress.
+    resamples: of the bootstrap.
+
+  Raises:
+    ReportError: if there is no finished run, or `output` cannot be written.
+  """
+  runs, output = os.path.abspath(runs), os.path.abspath(output)
+  inside = _run_around(output)
+  if inside:
+    raise collect.ReportError(
+        f'--output={output} is in the folder of the run {inside}; choose one '
+        'outside of it.')
+  grid = collect.collect(runs, say)
+  say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
+  made = page.make(grid, resamples, say)
+  try:
+    _write(made, grid, output)
+  except OSError as error:
+    raise collect.ReportError(
+        f'--output={output} cannot be written ({error}).') from error
+  say(f'{os.path.join(output, "index.html")}')
+
+
+def _run_around(path: str) -> str:
+  """The run that `path` is in, or ''."""
+  while not run_folder.is_run(path):
+    path, before = os.path.dirname(path), path
+    if path == before:
+      return ''
+  return path
+
+
+def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
+  folder = os.path.join(output, 'figures')
+  os.makedirs(folder, exist_ok=True)
+  for name in os.listdir(folder):
+    if _FIGURE.fullmatch(name):
+      os.remove(os.path.join(folder, name))
+  for figure in made.figures:
+    _bytes(folder, f'{figure.stem}.png', figure.png)
+    _bytes(folder, f'{figure.stem}.svg', figure.svg)
+  images = {figure.stem: figure.png for figure in made.figures}
+  texts = {
+      'report.md': document.to_markdown(page.TITLE, made.blocks),
+      'index.html': document.to_html(page.TITLE, made.blocks, images),
+      'table1.tex': document.to_latex(
+          tables.table1(made.rows, len(grid.conditions)),
+          'Ours beside the paper\'s Table 1.')}
+  for name, text in texts.items():
+    _bytes(output, name, text.encode('utf-8'))
+  _table(output, 'table1.csv', tables.table1_csv(made.rows))
+  _table(output, 'scores.csv', tables.scores_csv(grid))
+  _table(output, 'claims.csv', [
+      {'id': verdict.id, 'claim': verdict.claim, 'verdict': verdict.verdict,
+       'effect': verdict.effect.estimate, 'low': verdict.effect.low,
+       'high': verdict.effect.high, 'n': verdict.n,
+       'diagnosis': verdict.diagnosis} for verdict in made.verdicts])
+
+
+def _bytes(folder: str, name: str, content: bytes) -> None:
+  with open(os.path.join(folder, name), 'wb') as stream:
+    stream.write(content)
+
+
+def _table(folder: str, name: str, rows: Sequence[Dict[str, Any]]) -> None:
+  with open(os.path.join(folder, name), 'w', encoding='utf-8',
+            newline='') as stream:
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
+    writer.writeheader()
+    for row in rows:
+      writer.writerow({
+          key: f'{value:.10g}' if isinstance(value, float) else value
+          for key, value in row.items()})
