@@ -12,13 +12,10 @@ from absl.testing import parameterized
 # Before absl's main, see launchers/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
-from baselines import d4pg
-from baselines import rc_d4pg
-from baselines import rs_d4pg
+from baselines import registry as agents
 from launchers import flags
 from launchers import metrics_table
 from launchers import settings_table
-from metal_tf import algorithm
 from metal_tf import config as config_lib
 from metal_tf import validation
 from metal_tf.environments import registry
@@ -71,12 +68,8 @@ def _own_flags():
   """Flags that a launcher defines in its own file, of all launchers."""
   folder = os.path.join(_ROOT, 'launchers')
   return {flag for name in os.listdir(folder) if name.endswith('.py')
-          for flag in re.findall(r"DEFINE_\w+\(\s*'(\w+)'",
+          for flag in re.findall(r"(?:DEFINE_\w+|_list)\(\s*'(\w+)'",
                                  _text(f'launchers/{name}'))}
-
-
-_AGENTS = {'metal': algorithm.METAL, 'd4pg': d4pg.D4PG,
-           'rc_d4pg': rc_d4pg.RC_D4PG, 'rs_d4pg': rs_d4pg.RS_D4PG}
 
 
 class DocsTest(parameterized.TestCase):
@@ -99,7 +92,7 @@ class DocsTest(parameterized.TestCase):
   def test_every_line_that_trains_would_start(self):
     started = set()
     for page, launcher, arguments in _launched():
-      if launcher not in _AGENTS:
+      if launcher not in agents.ALGORITHMS:
         continue
       started.add(launcher)
       with self.subTest(page=page, launcher=launcher, arguments=arguments):
@@ -111,7 +104,7 @@ class DocsTest(parameterized.TestCase):
                      if not argument.startswith('--rwrl_spec=')]
         self.assertEmpty(values([launcher, *arguments])[1:])
         config = flags.read(values)
-        validation.check_settings(config, _AGENTS[launcher])
+        validation.check_settings(config, agents.ALGORITHMS[launcher])
         validation.resolve_task(config)
     self.assertContainsSubset({'metal', 'rs_d4pg', 'rc_d4pg'}, started)
 

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import typing
-from typing import Any, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from absl import flags
 import launchpad.flags  # Defines --lp_launch_type. pylint: disable=unused-import
@@ -25,7 +25,8 @@ def _help(setting: config_lib.Setting) -> str:
   return f'{setting.help} ({"; ".join(d for d in details if d)})'
 
 
-def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+def define(flag_values: flags.FlagValues = flags.FLAGS,
+           without: Collection[str] = ()) -> None:
   """Defines one flag per field of `Config`.
 
   Ranges and choices are not given to absl: `metal_tf.validation` checks them
@@ -33,9 +34,12 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 
   Args:
     flag_values: where to define them.
+    without: fields that get none.
   """
   hints = typing.get_type_hints(config_lib.Config)
   for field, setting in config_lib.Config.settings():
+    if field.name in without:
+      continue
     kind = hints[field.name]
     define_flag = {
         int: flags.DEFINE_integer,
@@ -56,7 +60,7 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
   """Returns the config that the command line asks for.
 
   Args:
-    flag_values: parsed flags.
+    flag_values: parsed flags; a field without one keeps its default.
 
   Raises:
     ValueError: for a list of numbers with something else in it, or a file
@@ -67,8 +71,10 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
       field.name: _value(flag_values[field.name].value, hints[field.name],
                          field.name)
       for field in dataclasses.fields(config_lib.Config)
+      if field.name in flag_values
   }
-  values['rwrl_spec'] = _spec(values['rwrl_spec'])
+  if 'rwrl_spec' in values:
+    values['rwrl_spec'] = _spec(values['rwrl_spec'])
   return config_lib.Config(**values)
 
 
@@ -79,6 +85,44 @@ def _spec(value: str) -> str:
     return rwrl_spec.read(user_path(value) if is_path else value)
   except ValueError as error:
     raise ValueError(f'--rwrl_spec: {error}.') from error
+
+
+def read_settings(texts: Mapping[str, str]) -> Dict[str, Any]:
+  """Reads single settings as their flags would.
+
+  Args:
+    texts: what stands behind `--name=`, by name.
+
+  Returns:
+    The settings' values by name.
+
+  Raises:
+    ValueError, absl.flags.Error: for a text that its flag does not take.
+  """
+  values = flags.FlagValues()
+  define(values)
+  values(['settings', *(f'--{name}={text}' for name, text in texts.items())])
+  config = read(values)
+  return {name: getattr(config, name) for name in texts}
+
+
+def as_arguments(config: config_lib.Config,
+                 always: Collection[str] = ()) -> List[str]:
+  """Returns the arguments from which `read` makes these settings again.
+
+  Args:
+    config: the settings.
+    always: fields that are written down even at their defaults.
+  """
+  arguments = []
+  for field in dataclasses.fields(config_lib.Config):
+    value = getattr(config, field.name)
+    if value is None or value == field.default and field.name not in always:
+      continue
+    if isinstance(value, tuple):
+      value = ','.join(str(item) for item in value)
+    arguments.append(f'--{field.name}={value}')
+  return arguments
 
 
 def _value(value: Any, kind: Any, name: str) -> Any:

@@ -62,6 +62,32 @@ class FlagsTest(absltest.TestCase):
       with self.assertRaisesRegex(ValueError, '--rwrl_spec: /.*: No such file'):
         self._read('--rwrl_spec=no.json')
 
+  def test_arguments_make_the_same_settings_again(self):
+    config = config_lib.Config(
+        domain='walker', threshold=0.2, constraints=('a:0.1', 'b'), xla=False,
+        deterministic=True, policy_layer_sizes=(64, 32), critic_lr=1e-7)
+    arguments = flags.as_arguments(config, always=('seed',))
+    self.assertEqual(self._read(*arguments), config)
+    self.assertIn('--seed=0', arguments)
+    self.assertLen(arguments, 8)
+    self.assertEmpty(flags.as_arguments(config_lib.Config()))
+
+  def test_single_settings_are_read_as_their_flags_would(self):
+    self.assertEqual(
+        flags.read_settings({'batch_size': '512', 'xla': 'false',
+                             'constraints': 'a:0.1,b', 'threshold': '0.2'}),
+        {'batch_size': 512, 'xla': False, 'constraints': ('a:0.1', 'b'),
+         'threshold': 0.2})
+    with self.assertRaises(absl_flags.Error):
+      flags.read_settings({'batch_size': 'many'})
+
+  def test_fields_can_be_left_out(self):
+    values = absl_flags.FlagValues()
+    flags.define(values, without=('domain', 'seed'))
+    self.assertNotIn('seed', values)
+    values(['program', '--n_step=3'])
+    self.assertEqual(flags.read(values), config_lib.Config(n_step=3))
+
   def test_a_relative_path_belongs_to_where_the_user_stands(self):
     with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY='/somewhere'):
       self.assertEqual(flags.user_path('runs/a'), '/somewhere/runs/a')

@@ -180,7 +180,7 @@ def _resolve_constraint(text: str, info: registry.TaskInfo,
         'constraints', text,
         f'name[:threshold] with a name of {info.domain}: '
         + ', '.join(info.constraint_names),
-        _nearest(name, info.constraint_names))
+        nearest(name, info.constraint_names))
   if colon:
     try:
       threshold = float(own)
@@ -257,10 +257,11 @@ def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
   if value not in choices:
     raise ConfigError(name, value, 'one of ' + ', '.join(choices),
-                      _nearest(value, choices))
+                      nearest(value, choices))
 
 
-def _nearest(value: str, choices: Sequence[str]) -> str:
+def nearest(value: str, choices: Sequence[str]) -> str:
+  """Returns 'Did you mean ...?', or '' where nothing is near."""
   close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
   return f'Did you mean {close[0]}?' if close else ''
 

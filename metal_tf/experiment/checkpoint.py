@@ -104,6 +104,11 @@ class Checkpointer:
     self._remove_superseded(final)
     return final
 
+  def newest(self) -> Optional[str]:
+    """Returns the newest checkpoint's folder, unverified, or None."""
+    paths = self._all(_PREFIX)
+    return paths[-1] if paths else None
+
   def load_newest(self, with_replay: bool = True) -> Optional[Checkpoint]:
     """Reads the newest checkpoint that is intact.
 

@@ -43,12 +43,16 @@ _PER_CONSTRAINT = (
     Quantity('penalty', 'constraint',
              'J_C, mean penalty per step of the episode'),
     Quantity('threshold', 'constraint', 'beta, in mean penalty per step'),
-    Quantity('overshoot', 'constraint', 'max(0, J_C - beta)'),
-    Quantity('lambda', 'multiplier', 'Lagrange multiplier, reward per penalty'),
-    Quantity('alpha_lambda', 'multiplier',
+    Quantity('overshoot', 'constraint',
+             'max(0, J_C - beta), in mean penalty per step'),
+    # TensorBoard opens its first groups by name only, so the multiplier stands
+    # with J_C and the threshold.
+    Quantity('lambda', 'constraint', 'Lagrange multiplier, reward per penalty'),
+    Quantity('alpha_lambda', 'constraint',
              'meta-parameter, log of a factor on the multiplier\'s rate'),
-    Quantity('effective_rate', 'multiplier',
-             'alpha_1 exp(alpha_lambda); 0 where lambda is fixed'),
+    Quantity('effective_rate', 'constraint',
+             'alpha_1 exp(alpha_lambda), change of lambda per learner step and '
+             'unit of J_C - beta; 0 where lambda is fixed'),
     Quantity('meta_gradient_direct', 'meta_gradient',
              'term of the meta-gradient through lambda in the validation '
              'target, mean over the episode\'s learner steps'),

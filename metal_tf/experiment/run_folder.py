@@ -131,14 +131,14 @@ def _read_log(path: str, table: log_tables.Table) -> Dict[str, np.ndarray]:
 
 def _status(path: str, summary: Optional[Dict[str, Any]],
             config: Dict[str, Any]) -> str:
-  if _is_locked(os.path.join(path, 'lock')):
+  if is_locked(os.path.join(path, 'lock')):
     return RUNNING
   if summary is not None and summary['episodes'] >= config['num_episodes']:
     return FINISHED
   return UNFINISHED
 
 
-def _is_locked(path: str) -> bool:
+def is_locked(path: str) -> bool:
   """Whether a process holds the run's lock.
 
   Read off the kernel's list: to try the lock would be to hold it for a moment,

@@ -1,0 +1,1 @@
+"""A look at runs from outside: reads files only, and no TensorFlow."""

@@ -1,0 +1,174 @@
+"""A sweep as a picture in text: the runs that matter now, as many as fit."""
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+from rich import console as console_lib
+from rich import table as table_lib
+from rich import text as text_lib
+
+from metal_tf import metrics
+from metal_tf.experiment import progress
+from metal_tf.sweep import display
+from metal_tf.sweep import overview
+from metal_tf.sweep import record
+from metal_tf.watch import run_view
+from metal_tf.watch import spark
+
+# In the order of the table.
+_STYLES = {
+    record.RUNNING: 'bold green', record.FAILED: 'bold red',
+    record.INTERRUPTED: 'bold yellow', record.FINISHED: 'bold',
+    record.WAITING: 'dim'}
+_WIDE = 112  # Columns from which on speed, curve and ETA have columns.
+_CURVE = 12
+_AROUND = 8  # Lines above and below the rows.
+
+
+def make(states: Sequence[overview.State], jobs: int, width: int,
+         height: int) -> console_lib.Group:
+  """Draws a sweep.
+
+  Args:
+    states: of its runs.
+    jobs: runs at once.
+    width: columns of the terminal.
+    height: lines of the terminal.
+  """
+  wide = width >= _WIDE
+  table = table_lib.Table(box=None, padding=(0, 1, 0, 0), header_style='bold',
+                          pad_edge=False)
+  table.add_column('run', overflow='fold')
+  for name in ('episode', 'return', 'J_C', 'lambda', 'alpha_\nlambda', 'rate',
+               *(('learner/env\nsteps/s', 'return so far', 'ETA') if wide
+                 else ())):
+    table.add_column(name, no_wrap=True)
+  labels = _labels([state.name for state in states])
+  room = height - _AROUND
+  shown = 0
+  for status, style in _STYLES.items():
+    group = [state for state in states if state.status == status]
+    for number, state in enumerate(group):
+      cells = _cells(state, labels[state.name], wide)
+      room -= max(cell.plain.count('\n') + 1 for cell in cells) + (not number)
+      if room < 0:
+        break
+      if not number:
+        table.add_row(text_lib.Text(f'{status} ({len(group)})', style=style))
+      shown += 1
+      table.add_row(*cells)
+  parts: List[Any] = [
+      text_lib.Text(display.progress_line(states, jobs), style='bold'),
+      text_lib.Text(), table]
+  if shown < len(states):
+    parts.append(text_lib.Text(f'... and {len(states) - shown} more runs',
+                               style='dim'))
+  parts.append(text_lib.Text(
+      f'\nReturn and J_C: means of the last {run_view.WINDOW} episodes, of '
+      f'finished runs of the last {metrics.WINDOW}.' + _constraints(states),
+      style='dim'))
+  return console_lib.Group(*parts)
+
+
+def _constraints(states: Sequence[overview.State]) -> str:
+  """Says what the lines of a run are, if all runs have the same."""
+  names = set()
+  for state in states:
+    if state.summary is not None:
+      names.add(tuple(c['name'] for c in state.summary['constraints']))
+    elif state.run is not None:
+      names.add(state.run.constraint_names)
+  if len(names) != 1:
+    return ''
+  return f' Constraint{"s from above" * (len(min(names)) > 1)}: ' + ', '.join(
+      names.pop()) + '.'
+
+
+def _labels(names: Sequence[str]) -> Dict[str, str]:
+  """Names without what all have in common, where that tells them apart."""
+  parts = [name.split('-') for name in names]
+  common = set.intersection(*map(set, parts)) if len(parts) > 1 else set()
+  short = ['-'.join(part for part in each if part not in common)
+           for each in parts]
+  if len(set(short)) < len(names):
+    short = list(names)
+  return dict(zip(names, short))
+
+
+def _cells(state: overview.State, label: str, wide: bool
+           ) -> List[text_lib.Text]:
+  """A row of the table."""
+  name = text_lib.Text(f'  {label}')
+  left = _left(state)
+  if state.status == record.FAILED and state.last_line:
+    name.append(f'\n  {state.last_line}', style='red')
+  if left and not wide:
+    name.append(f'\n    ETA {left}', style='dim')
+  numbers = _numbers(state)
+  return [
+      name, _text(f'{state.episodes}/{state.num_episodes}'),
+      _text(numbers.episode_return), numbers.penalty,
+      _text('\n'.join(numbers.multiplier)),
+      _text('\n'.join(numbers.meta_parameter)),
+      _text('\n'.join(numbers.rate)),
+      *((_text(numbers.speed), _text(numbers.curve), _text(left)) if wide
+        else ())]
+
+
+class _Numbers:
+  """What the table says of a run; the lists have one text per constraint."""
+
+  def __init__(self) -> None:
+    self.episode_return = ''
+    self.penalty = text_lib.Text()
+    self.multiplier: List[str] = []
+    self.meta_parameter: List[str] = []
+    self.rate: List[str] = []
+    self.speed = ''
+    self.curve = ''
+
+
+def _numbers(state: overview.State) -> _Numbers:
+  """From the summary of a finished run, else from the log."""
+  numbers = _Numbers()
+  if state.rates is not None:
+    numbers.speed = (f'{state.rates.learner_steps:.0f}/'
+                     f'{state.rates.actor_steps:.0f}')
+  lines = []
+  if state.summary is not None:
+    numbers.episode_return = f'{state.summary["return"]:.1f}'
+    for constraint in state.summary['constraints']:
+      lines.append(run_view.compared(
+          constraint['penalty'], constraint['threshold']))
+      numbers.multiplier.append(f'{constraint["lambda"]:.3g}')
+      numbers.meta_parameter.append(f'{constraint["alpha_lambda"]:.2g}')
+  elif state.run is not None and state.run.num_episodes:
+    run = state.run
+    returns = run.episodes['episode_return']
+    numbers.episode_return = f'{run_view.recent(returns):.1f}'
+    if len(returns) > 1:
+      numbers.curve = spark.line(spark.bins(returns, _CURVE))
+    for k, threshold in enumerate(run.thresholds):
+      lines.append(run_view.compared(
+          run_view.recent(run.per_constraint('penalty')[:, k]),
+          float(threshold)))
+    numbers.multiplier = _last(run.per_constraint('lambda'), '.3g')
+    numbers.meta_parameter = _last(run.per_constraint('alpha_lambda'), '.2g')
+    numbers.rate = _last(run.per_constraint('effective_rate'), '.2g')
+  numbers.penalty = text_lib.Text('\n').join(lines)
+  return numbers
+
+
+def _last(values: np.ndarray, form: str) -> List[str]:
+  return [format(value, form) for value in values[-1]]
+
+
+def _left(state: overview.State) -> str:
+  if state.status != record.RUNNING or state.rates is None:
+    return ''
+  return progress.duration(state.rates.seconds_per_episode * (
+      state.num_episodes - state.episodes))
+
+
+def _text(text: str) -> text_lib.Text:
+  return text_lib.Text(text)

@@ -1,0 +1,170 @@
+"""Tests of what is drawn of runs and sweeps."""
+
+import io
+import os
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+from rich import console as console_lib
+
+from metal_tf.experiment import run_folder
+from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.sweep import testing
+from metal_tf.watch import sweep_view
+from metal_tf.watch import watch
+
+
+class WatchTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._path = os.path.join(self.create_tempdir().full_path, 'x')
+    os.makedirs(self._path)
+
+  def _frame(self, width=80, height=None):
+    """Returns the lines of one frame; a height makes it a terminal's."""
+    out = io.StringIO()
+    console = console_lib.Console(
+        file=out, width=width, height=height, force_terminal=height is not None,
+        color_system=None, highlight=False)
+    watch.watch(self._path, 1.0, True, console)
+    lines = out.getvalue().splitlines()
+    for line in lines:
+      self.assertLessEqual(len(line.rstrip()), width, line)
+    return lines
+
+  def _assert_row(self, lines, *cells):
+    self.assertTrue(
+        any(line.split() == ' '.join(cells).split() for line in lines),
+        '\n'.join(lines))
+
+  def _lock(self, path=None):
+    lock = workdir_lib.Workdir(path or self._path)
+    self.addCleanup(lock.close)
+    return lock
+
+  @parameterized.parameters(80, 120)
+  def test_a_run_of_two_constraints(self, width):
+    testing.write_run(self._path, 40, range(20), ('slider_pos', 'velocity'))
+    os.makedirs(os.path.join(self._path, 'checkpoints', 'episode-00000018'))
+    self._lock()
+    lines = self._frame(width)
+    self.assertIn('learning  episode 20 of 40  ETA 40s', [
+        line.rstrip() for line in lines])
+    self.assertRegex('\n'.join(lines), r'5.0 learner steps/s  50 env steps/s  '
+                     r'checkpoint \d+s ago \(episode-00000018\)')
+    # Of 10 to 19; curves of 20 numbers fit.
+    self._assert_row(lines, 'return 14.5', '▁▁▂▂▂▃▃▄▄▄▅▅▅▆▆▇▇▇██',
+                     '0 to 19')
+    first, second = [lines.index(line) for name in ('slider_pos', 'velocity')
+                     for line in lines if line.strip() == name]
+    self._assert_row(lines[first:second], 'J_C 0.100 <= 0.15 constant')
+    self._assert_row(lines[second:], 'J_C 0.200 > 0.15 constant')
+    for block in (lines[first:second], lines[second:]):
+      self.assertRegex('\n'.join(block), r'  lambda +20 +▁.*█ +1 to 20')
+      self._assert_row(block, 'alpha_lambda 0 constant')
+      self._assert_row(block, 'effective rate 0.0001 constant')
+
+  def test_what_a_run_is_doing(self):
+    testing.write_run(self._path, 3, [])
+    lock = self._lock()
+    self.assertIn('starting  episode 0 of 3', '\n'.join(self._frame()))
+    testing.write_run(self._path, 3, [1])
+    self.assertIn('filling replay  episode 1 of 3', '\n'.join(self._frame()))
+    self.assertIn('no checkpoint yet', '\n'.join(self._frame()))
+    testing.write_run(self._path, 3, [1, 2])
+    self.assertIn('learning  episode 2 of 3', '\n'.join(self._frame()))
+    lock.close()
+    self.assertIn('stopped  episode 2 of 3  (the', '\n'.join(self._frame()))
+    testing.write_run(self._path, 3, [1, 2, 3], finished=True)
+    self.assertIn('finished  episode 3 of 3\n', '\n'.join(
+        line.rstrip() for line in self._frame()))
+
+  def _make_sweep(self):
+    for name, returns, finished in (
+        ('metal-cartpole-0.3-seed0', [1, 2, 3, 4], True),
+        ('metal-cartpole-0.3-seed1', [1, 3], False),
+        ('d4pg-cartpole-0.3-seed0', [5], False)):
+      testing.write_run(os.path.join(self._path, name), 4, returns, 'ab',
+                        finished)
+    self._lock(os.path.join(self._path, 'metal-cartpole-0.3-seed1'))
+
+  def test_a_sweep(self):
+    self._make_sweep()
+    lines = self._frame(120)
+    self.assertStartsWith(
+        lines[0], '1 of 3 runs finished, 1 interrupted, 1 running, episode '
+        '7/12 in all, ETA 10s')
+    self._assert_row(lines, 'metal-seed1 2/4 2.0 0.100 <= 0.15 2 0 0.0001',
+                     '5/50 ▁█ 4s')
+    self._assert_row(lines, '0.200 > 0.15 2 0 0.0001')
+    self._assert_row(lines, 'metal-seed0 4/4 2.5 0.100 <= 0.15 0.5 -1 5/50')
+    self._assert_row(lines, 'd4pg-seed0 1/4 5.0 0.100 <= 0.15 1 0 0.0001')
+    self.assertIn('Constraints from above: a, b.', '\n'.join(lines))
+    lines = self._frame(80)
+    self._assert_row(lines, 'metal-seed1 2/4 2.0 0.100 <= 0.15 2 0 0.0001')
+    self._assert_row(lines, 'ETA 4s 0.200 > 0.15 2 0 0.0001')
+
+  def test_a_large_sweep_fits_onto_the_terminal(self):
+    self._make_sweep()
+    for number in range(60):
+      testing.write_run(
+          os.path.join(self._path, f'd4pg-cartpole-0.3-seed{number}'), 4, [1])
+    for height in (15, 24, 80):
+      lines = self._frame(100, height)
+      self.assertLessEqual(len(lines), height)
+      self.assertIn('metal-seed1', '\n'.join(lines))
+    self.assertRegex('\n'.join(self._frame(100, 24)), r'and \d\d more runs')
+    self.assertNotIn('more runs', '\n'.join(self._frame(100)))
+
+  def test_short_names_stay_apart(self):
+    self.assertEqual(sweep_view._labels(['a-1-x', 'b-1-x']),
+                     {'a-1-x': 'a', 'b-1-x': 'b'})
+    self.assertEqual(sweep_view._labels(['a-1-2', 'a-2-1']),
+                     {'a-1-2': 'a-1-2', 'a-2-1': 'a-2-1'})
+    self.assertEqual(sweep_view._labels(['a-1']), {'a-1': 'a-1'})
+
+  def test_a_folder_without_anything_yet_is_waited_for(self):
+    self._lock()
+    [line] = ''.join(self._frame(300)).split('\n')
+    self.assertIn('Nothing has been written to', line)
+
+  def test_a_folder_of_something_else_is_refused(self):
+    with open(os.path.join(self._path, 'thesis.tex'), 'w', encoding='utf-8'):
+      pass
+    with self.assertRaisesRegex(run_folder.RunFolderError,
+                                'neither a run nor a sweep.*thesis.tex'):
+      self._frame()
+    self._path += '/nowhere'
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'is no folder'):
+      self._frame()
+
+  def test_frames_follow_each_other_until_control_c(self):
+    out = io.StringIO()
+    pauses = []
+
+    def sleep(seconds):
+      pauses.append(seconds)
+      if len(pauses) == 4:
+        raise KeyboardInterrupt
+      testing.write_run(self._path, 4, [1] * len(pauses))
+      if len(pauses) == 3:  # It is just being written.
+        with open(os.path.join(self._path, 'episodes.csv'), 'w',
+                  encoding='utf-8'):
+          pass
+
+    with mock.patch.object(watch.time, 'sleep', sleep):
+      with self.assertRaises(KeyboardInterrupt):
+        watch.watch(self._path, 7.0, False,
+                    console_lib.Console(file=out, width=80))
+    self.assertGreaterEqual(min(pauses), 7.0)
+    text = out.getvalue()
+    self.assertIn('Nothing has been written', text)
+    self.assertEqual([text.count(f'episode {n} of 4') for n in (1, 2)], [1, 1])
+    # Long lines are wrapped, at a blank or within a word.
+    self.assertIn('cannotbereadasarun', ''.join(text.split()))
+
+
+if __name__ == '__main__':
+  absltest.main()
