@@ -99,7 +99,7 @@ class ConstraintsRunTest(parameterized.TestCase):
           list(zip(names, thresholds)))
     tags = testing.read_tensorboard(os.path.join(path, 'tensorboard'))
     for name in names:
-      self.assertLen(tags[f'multiplier/lambda/{name}'], 2)
+      self.assertLen(tags[f'constraint/lambda/{name}'], 2)
       self.assertLen(tags[f'constraint/penalty/{name}'], 2)
 
   # Agents are tuples, which absl would unpack.

@@ -24,7 +24,7 @@ class LearningTest(harness.FaultTestCase):
     self.assertEqual(ended.out.count('were skipped'), 1)
     self.assertEqual(self.summary()['skipped_updates'], 3)
     for name, values in self.rows().items():
-      if name.startswith(('lambda', 'alpha_lambda')):
+      if name.partition('/')[0] in ('lambda', 'alpha_lambda'):
         self.assertTrue(np.isfinite(values).all(), name)
     for name, array in self.newest().learner.items():
       self.assertTrue(np.isfinite(array).all(), name)
