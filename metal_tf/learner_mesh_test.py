@@ -10,73 +10,20 @@ import tensorflow as tf
 from baselines import mesh
 from baselines import rc_d4pg
 from metal_tf import learner as learner_lib
+from metal_tf import learner_gradient_check as gradient_check
 from metal_tf import learner_testing
 from metal_tf.maths import losses
 
-_SPEC = learner_testing.make_spec(2)
+_SPEC = gradient_check.MESH_SPEC
 _NUM_TRAINING = 8
 _TOLERANCE = 1e-6
-
-
-def _make(**settings: Any) -> learner_lib.Learner:
-  """Returns a learner in float64 with rates that move everything visibly."""
-  defaults = dict(critic_lr=0.01, lagrange_multiplier=0.5, lagrange_lr=0.01,
-                  mesh_layer_sizes=(6,), mesh_lr=0.01)
-  config = learner_testing.make_config(**{**defaults, **settings})
-  return learner_lib.Learner(_SPEC, mesh.MESH, config, tf.float64)
-
-
-def _data(seed: int = 1) -> tuple:
-  rng = np.random.RandomState(seed)
-  return (learner_testing.random_batch(rng, _SPEC, 16, np.float64),
-          learner_testing.random_penalties(rng, _SPEC, dtype=np.float64))
-
-
-def _randomize(learner: learner_lib.Learner) -> learner_testing.State:
-  """Draws all weights, those of the shaping's last layer too.
-
-  Adam on the critic is warm: cold, its step bends sharply where gradients are
-  small, and no finite difference is short enough.
-  """
-  rng = np.random.RandomState(0)
-  learner_testing.randomize(rng, learner)
-  state = learner.get_state()
-  learner_testing.replace_group(state, 'shaping', [
-      0.3 * rng.randn(*x.shape)
-      for x in learner_testing.group(state, 'shaping')])
-  learner_testing.warm_adam(rng, state, 'critic_adam', 0.05)
-  learner.set_state(state)
-  return state
 
 
 class MeshTest(tf.test.TestCase, parameterized.TestCase):
 
   def _check_gradient(self, **settings: Any) -> None:
     """Holds the meta-gradient against differences of the learner's own step."""
-    learner = _make(**settings)
-    state = _randomize(learner)
-    weights = learner_testing.group(state, 'shaping')
-    learner_testing.step(learner, *_data())
-    # Adam's first moment after one step is a tenth of the gradient.
-    gradient = learner.get_state()['shaping_adam/1'] / (1 - 0.9)
-    gradient = learner_testing.split(gradient, [w.shape for w in weights])
-
-    def outer_loss(direction, step):
-      moved = dict(state)
-      learner_testing.replace_group(moved, 'shaping', [
-          w + step * d for w, d in zip(weights, direction)])
-      learner.set_state(moved)
-      return learner_testing.step(learner, *_data())['outer_loss']
-
-    rng = np.random.RandomState(2)
-    # Each array by itself, and all at once.
-    for touched in (*range(len(weights)), 'all'):
-      direction = [rng.randn(*w.shape) * (touched in (i, 'all'))
-                   for i, w in enumerate(weights)]
-      got = sum(np.sum(g * d) for g, d in zip(gradient, direction))
-      # Short: the categorical projection has kinks.
-      difference = (outer_loss(direction, 1e-5) -
-                    outer_loss(direction, -1e-5)) / 2e-5
+    for got, difference in gradient_check.check_mesh(**settings):
       self.assertGreater(abs(difference), 1e-5)
       np.testing.assert_allclose(
           got, difference, rtol=_TOLERANCE, atol=1e-9, err_msg='meta-gradient')
@@ -124,10 +71,10 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
     return 2.0, 3.0
 
   def test_inner_loss_is_shaped_and_outer_loss_is_not(self):
-    learner = _make(critic='scalar', critic_lr=0.0)
-    state = _randomize(learner)
+    learner = gradient_check.make_mesh(critic='scalar', critic_lr=0.0)
+    state = gradient_check.randomize_mesh(learner)
     scale, offset = self._constant_shaping(learner)
-    batch, penalties = _data()
+    batch, penalties = gradient_check.mesh_data()
     q = learner.networks.critic(batch.o_tm1, batch.a_tm1)[:, 0].numpy()
     o_t = tf.constant(batch.o_t)
     q_t = learner.networks.target_critic(
@@ -151,27 +98,27 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
     self.assertTrue(np.isnan(metrics['meta_gradient_direct']).all())
 
   def test_starts_exactly_neutral_and_moves(self):
-    learner = _make()
-    metrics = learner_testing.step(learner, *_data())
+    learner = gradient_check.make_mesh()
+    metrics = learner_testing.step(learner, *gradient_check.mesh_data())
     self.assertEqual(metrics['shaping_scale'], 1.0)
     self.assertEqual(metrics['shaping_offset'], 0.0)
-    metrics = learner_testing.step(learner, *_data())
+    metrics = learner_testing.step(learner, *gradient_check.mesh_data())
     self.assertNotEqual(metrics['shaping_scale'], 1.0)
     self.assertNotEqual(metrics['shaping_offset'], 0.0)
     self.assertAllEqual(learner.meta_parameter, np.zeros(2))
 
   def test_state_goes_round(self):
-    learner = _make()
-    _randomize(learner)
-    learner.step(*_data(1))
+    learner = gradient_check.make_mesh()
+    gradient_check.randomize_mesh(learner)
+    learner.step(*gradient_check.mesh_data(1))
     saved = learner.get_state()
-    learner.step(*_data(2))
+    learner.step(*gradient_check.mesh_data(2))
     expected = learner.get_state()
     for name in ('shaping/0', 'shaping_adam/1', 'sums/shaping_scale'):
       self.assertNotAllEqual(saved[name], expected[name])
-    other = _make()
+    other = gradient_check.make_mesh()
     other.set_state(saved)
-    other.step(*_data(2))
+    other.step(*gradient_check.mesh_data(2))
     learner_testing.assert_states_equal(other.get_state(), expected)
     rc = learner_lib.Learner(
         _SPEC, rc_d4pg.RC_D4PG, learner_testing.make_config(), tf.float64)
@@ -179,9 +126,9 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
       rc.set_state(saved)
 
   def test_a_meta_gradient_that_is_not_finite_changes_nothing(self):
-    learner = _make()
-    state = _randomize(learner)
-    batch, penalties = _data()
+    learner = gradient_check.make_mesh()
+    state = gradient_check.randomize_mesh(learner)
+    batch, penalties = gradient_check.mesh_data()
     batch.o_tm1[0, 0] = np.nan
     learner.step(batch, penalties)
     learner_testing.assert_states_equal(

@@ -1,14 +1,14 @@
 """The learner's meta-gradient against finite differences, path by path."""
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 from unittest import mock
 
 from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
-from metal_tf import algorithm
 from metal_tf import learner as learner_lib
+from metal_tf import learner_gradient_check as gradient_check
 from metal_tf import learner_oracle
 from metal_tf import learner_testing
 from metal_tf.maths import lagrange
@@ -19,57 +19,6 @@ from metal_tf.maths import projection
 
 _TOLERANCE = 1e-4
 _LEAST_SHARE = 0.1
-_NUM_VALIDATION = 8
-
-
-class _Regime(NamedTuple):
-  """State of Adam and of the clipping, with rates under which both paths count.
-
-  Attributes:
-    warm: whether Adam's slots are random ones of step 50, or zero.
-    clipped: whether clipping by global norm is active.
-    critic_lr: the inner rate.
-    clip_norm: its bound. Cold, Adam's step is little more than the gradient's
-      sign unless gradients are as small as its epsilon: the cold clipped regime
-      clips to that size.
-    lagrange_lr: alpha_1. The cold unclipped regime bends sharply where
-      gradients are small, so a finite difference has to stay short.
-    validation_penalties: factor on the validation part's penalties, which
-      weighs the direct path.
-    slots: size of the gradients that the warm slots stem from.
-    seeds: by the number of constraints; finite differences there meet no kink
-      and each path is well above its least share.
-  """
-  warm: bool
-  clipped: bool
-  critic_lr: float
-  clip_norm: float
-  lagrange_lr: float
-  validation_penalties: float
-  slots: float
-  seeds: dict
-
-
-_REGIMES = dict(
-    warm=_Regime(True, False, 0.1, 100.0, 0.05, 0.3, 0.05, {1: 6, 3: 6}),
-    warm_clipped=_Regime(True, True, 0.1, 0.05, 0.05, 0.1, 1e-3, {1: 3, 3: 0}),
-    cold=_Regime(False, False, 0.05, 100.0, 0.005, 1e-3, 0, {1: 3, 3: 3}),
-    cold_clipped=_Regime(False, True, 0.05, 1e-7, 0.05, 0.3, 0, {1: 0, 3: 0}),
-    # For the sum of two outer losses, of which one has no direct path.
-    warm_sum=_Regime(True, False, 0.02, 100.0, 0.05, 1.0, 0.05, {1: 6, 3: 6}),
-    # For a scalar critic, whose gradients are larger.
-    scalar=_Regime(True, False, 0.05, 1e3, 0.05, 0.1, 0.5, {1: 0, 3: 0}),
-    scalar_sgd=_Regime(False, False, 0.005, 1e3, 0.05, 0.3, 0, {1: 0, 3: 0}),
-)
-_PATHS = ('direct', 'through_weights', 'total')
-
-
-def _settings(regime: str) -> dict:
-  """The critic that a regime is for."""
-  if not regime.startswith('scalar'):
-    return {}
-  return dict(critic='scalar', inner_optimizer=(
-      'sgd' if regime.endswith('sgd') else 'adam'))
 
 
 class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
@@ -79,77 +28,43 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
              projected: bool = False, **settings: Any) -> None:
     """Asserts that a learner step agrees with the oracle in what it reports.
 
-    Args:
-      regime: key of `_REGIMES`.
-      num_constraints: K.
-      divergence: of the outer critic loss.
-      xla: whether the step is compiled.
-      projected: whether lambda' is 0 for being projected, all constraints
-        satisfied.
-      **settings: further ones of the config.
+    The arguments are those of `check_metal`.
     """
-    r = _REGIMES[regime]
-    rng = np.random.RandomState(r.seeds[num_constraints])
-    spec = learner_testing.make_spec(
-        num_constraints,
-        thresholds=[0.95] * num_constraints if projected else None)
-    config = learner_testing.make_config(
-        outer_divergence=divergence, xla=xla, critic_lr=r.critic_lr,
-        clip_norm=r.clip_norm, lagrange_lr=r.lagrange_lr, **settings)
-    learner = learner_lib.Learner(spec, algorithm.METAL, config, tf.float64)
-    learner_testing.randomize(rng, learner)
-    state = learner.get_state()
-    state['meta_parameter/0'] = rng.uniform(-0.7, 0.7, num_constraints)
-    state['multiplier/0'] = (0 if projected else 1) * rng.uniform(
-        0.2, 0.8, num_constraints)
-    if r.warm:
-      learner_testing.warm_adam(rng, state, 'critic_adam', r.slots)
-    learner.set_state(state)
-    batch = learner_testing.random_batch(
-        rng, spec, config.batch_size, np.float64)
-    batch.c_t[-_NUM_VALIDATION:] *= r.validation_penalties
-    penalties = learner_testing.random_penalties(rng, spec, dtype=np.float64)
-
-    metrics = learner_testing.step(learner, batch, penalties)
-    oracle = learner_oracle.Oracle(
-        spec, config, state, batch, penalties,
-        learner_testing.group(learner.get_state(), 'policy'))
-    self.assertEqual(config.num_validation, _NUM_VALIDATION)
+    checked = gradient_check.check_metal(
+        regime, num_constraints, divergence, xla, projected, **settings)
+    learner, config = checked.learner, learner_testing.make_config(**settings)
+    state, got, expected = checked.state, checked.got, checked.expected
+    self.assertEqual(
+        config.num_validation, gradient_check.NUM_VALIDATION)
     self.assertAllEqual(
-        oracle.multiplier(state['meta_parameter/0']) == 0,
+        checked.oracle.multiplier(state['meta_parameter/0']) == 0,
         [projected] * num_constraints)
     self._check_forward(
-        learner, oracle, metrics, state, r, config.outer_loss)
-
-    expected = oracle.differences()
-    got = dict(
-        direct=metrics['meta_gradient_direct'],
-        through_weights=metrics['meta_gradient_weights'],
-        total=(metrics['meta_gradient_direct'] +
-               metrics['meta_gradient_weights']))
-    for name in _PATHS[config.outer_loss == 'actor':]:
-      fd = getattr(expected, name)
+        learner, checked.oracle, checked.metrics, state,
+        gradient_check.REGIMES[regime], config.outer_loss)
+    for name in gradient_check.PATHS[config.outer_loss == 'actor':]:
+      difference = getattr(expected, name)
       self.assertTrue(
-          np.all(np.abs(fd) >= _LEAST_SHARE * np.abs(expected.total)),
+          np.all(np.abs(difference) >= _LEAST_SHARE * np.abs(expected.total)),
           f'too small a share, {name}: {expected}')
-      error = np.abs(got[name] - fd) / np.maximum(
-          np.abs(fd), 1e-3 * np.abs(fd).max())
       self.assertLessEqual(
-          error.max(), _TOLERANCE,
-          f'meta-gradient {name}: {got[name]}, finite difference {fd}')
+          checked.error(name), _TOLERANCE,
+          f'meta-gradient {name}: {got[name]}, finite difference {difference}')
     if config.outer_loss == 'actor':  # Lambda is no input of the networks.
       self.assertAllEqual(got['direct'], np.zeros(num_constraints))
       self.assertAllEqual(expected.direct, np.zeros(num_constraints))
     if config.meta_optimizer == 'sgd':
       np.testing.assert_allclose(
           learner.meta_parameter.numpy(),
-          state['meta_parameter/0'] - config.meta_learning_rate * expected.total,
+          state['meta_parameter/0'] -
+          config.meta_learning_rate * expected.total,
           rtol=0, atol=1e-3 * config.meta_learning_rate *
           np.abs(expected.total).max())
 
   def _check_forward(self, learner: learner_lib.Learner,
                      oracle: learner_oracle.Oracle, metrics: dict,
-                     state: learner_testing.State, regime: _Regime,
+                     state: learner_testing.State,
+                     regime: gradient_check.Regime,
                      outer_loss: str) -> None:
     """Asserts lambda', theta_c' and losses, and that the case is as meant."""
     multiplier = oracle.multiplier(state['meta_parameter/0'])
@@ -197,20 +112,23 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
       ('actor_critic', 'scalar', 3), ('actor', 'scalar_sgd', 1))
   def test_actors_outer_loss(self, outer_loss, regime, num_constraints):
     self._check(regime, num_constraints, outer_loss=outer_loss,
-                meta_optimizer='sgd', meta_lr=1e-5, **_settings(regime))
+                meta_optimizer='sgd', meta_lr=1e-5,
+                **gradient_check.critic_settings(regime))
 
   @parameterized.parameters(('scalar', 1), ('scalar_sgd', 3))
   def test_scalar_critic(self, regime, num_constraints):
-    self._check(regime, num_constraints, **_settings(regime))
+    self._check(regime, num_constraints,
+                **gradient_check.critic_settings(regime))
 
   @parameterized.parameters(('warm', 1), ('scalar_sgd', 3))
   def test_straight_through_the_projection(self, regime, num_constraints):
     self._check(regime, num_constraints, projected=True,
-                multiplier_projection='straight_through', **_settings(regime))
+                multiplier_projection='straight_through',
+                **gradient_check.critic_settings(regime))
 
   def test_variants_compiled(self):
     self._check('scalar_sgd', 3, xla=True, outer_loss='actor_critic',
-                **_settings('scalar_sgd'))
+                **gradient_check.critic_settings('scalar_sgd'))
     self._check('warm_sum', 1, xla=True, projected=True,
                 outer_loss='actor_critic',
                 multiplier_projection='straight_through')
