@@ -1,6 +1,10 @@
 """Runs the fault tests and prints a table of what happened.
 
     ./bazelw run //metal_tf/faults:table
+    ./bazelw run //metal_tf/faults:table -- --last
+
+The second line runs nothing: it tells what the last `bazel test` of this
+checkout found.
 
 Every `*_test.py` beside this file is run; a method `test_f07_...` belongs to
 F7, and the first line of its docstring is `<inject> -> <must happen>`. The exit
@@ -12,8 +16,16 @@ import os
 import re
 import sys
 import time
-from typing import Iterator, List, NamedTuple
+from typing import Any, Iterator, List, NamedTuple, Optional
 import unittest
+from xml.etree import ElementTree
+
+from absl import app
+from absl import flags
+
+_LAST = flags.DEFINE_bool(
+    'last', False, 'Show the results of the last `bazel test` instead of '
+    'running the tests.')
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -24,6 +36,19 @@ class _Row(NamedTuple):
   must_happen: str
   result: str
   seconds: float
+
+
+def _row(test: unittest.TestCase, result: str,
+         seconds: float) -> Optional[_Row]:
+  """The row of a test, or None for one of no fault."""
+  method = getattr(test, '_testMethodName', '')
+  match = re.match(r'test_f(\d+)_', method)
+  if match is None:
+    return None
+  text = (getattr(test, method).__doc__ or method).strip().splitlines()[0]
+  inject, _, must_happen = text.partition(' -> ')
+  return _Row(int(match.group(1)), inject.strip(), must_happen.strip(), result,
+              seconds)
 
 
 class _Result(unittest.TextTestResult):
@@ -58,16 +83,9 @@ class _Result(unittest.TextTestResult):
 
   def stopTest(self, test: unittest.TestCase) -> None:
     super().stopTest(test)
-    name = test.id().rpartition('.')[2]
-    match = re.match(r'test_f(\d+)_', name)
-    if match is None:
-      return
-    method = getattr(test, getattr(test, '_testMethodName', name))
-    first_line = (method.__doc__ or name).strip().splitlines()[0]
-    inject, _, must_happen = first_line.partition(' -> ')
-    self.rows.append(_Row(
-        int(match.group(1)), inject.strip(), must_happen.strip(),
-        self._problem or 'ok', time.monotonic() - self._started))
+    row = _row(test, self._problem or 'ok', time.monotonic() - self._started)
+    if row is not None:
+      self.rows.append(row)
 
 
 def _modules() -> Iterator[str]:
@@ -76,19 +94,62 @@ def _modules() -> Iterator[str]:
       yield f'metal_tf.faults.{name[:-len(".py")]}'
 
 
-def _main() -> int:
+def _cases(suite: Any) -> Iterator[unittest.TestCase]:
+  for test in suite:
+    if isinstance(test, unittest.TestSuite):
+      yield from _cases(test)
+    else:
+      yield test
+
+
+def _last_cases(path: str) -> List[ElementTree.Element]:
+  """The cases of a test.xml; none of a program that was killed."""
+  try:
+    return list(ElementTree.parse(path).iter('testcase'))
+  except (OSError, ElementTree.ParseError):
+    return []
+
+
+def _last_rows(suite: unittest.TestSuite) -> List[_Row]:
+  """What the newest test.xml files say; 'not run' where there is no word."""
+  logs = os.path.join(
+      os.environ.get('BUILD_WORKSPACE_DIRECTORY', '.'),
+      'bazel-testlogs', 'metal_tf', 'faults')
+  rows = []
+  for test in _cases(suite):
+    module = type(test).__module__.rpartition('.')[2]
+    result, seconds = 'not run', 0.0
+    for case in _last_cases(os.path.join(logs, module, 'test.xml')):
+      if case.get('name') == getattr(test, '_testMethodName', None):
+        failed = any(case.find(kind) is not None
+                     for kind in ('failure', 'error'))
+        result = 'FAILED' if failed else 'ok'
+        seconds = float(case.get('time', '0'))
+    row = _row(test, result, seconds)
+    if row is not None:
+      rows.append(row)
+  return rows
+
+
+def main(_: List[str]) -> None:
   suite = unittest.TestSuite(
       unittest.defaultTestLoader.loadTestsFromModule(
           importlib.import_module(module)) for module in _modules())
-  result = unittest.TextTestRunner(
-      stream=sys.stderr, verbosity=2, resultclass=_Result).run(suite)
+  if _LAST.value:
+    rows = _last_rows(suite)
+  else:
+    result = unittest.TextTestRunner(
+        stream=sys.stderr, verbosity=2, resultclass=_Result).run(suite)
+    rows = result.rows  # pytype: disable=attribute-error
   print('| # | inject | must happen | result | s |')
   print('| --- | --- | --- | --- | --- |')
-  for row in sorted(result.rows, key=lambda row: row.number):
+  for row in sorted(rows, key=lambda row: row.number):
     print(f'| F{row.number} | {row.inject} | {row.must_happen} | '
           f'{row.result} | {row.seconds:.0f} |')
-  return 0 if result.wasSuccessful() else 1
+  good = all(row.result == 'ok' for row in rows) and (
+      _LAST.value or result.wasSuccessful())
+  sys.exit(0 if good else 1)
 
 
 if __name__ == '__main__':
-  sys.exit(_main())
+  app.run(main)
