@@ -60,6 +60,7 @@ def main_program() -> None:
       source, safety_coeff=_SAFETY_COEFF.value, threshold=_THRESHOLD.value,
       constraints=_CONSTRAINTS.value, seed=_SEED.value, suite=_SUITE.value)
   suite = main.resolve_suite(config)
+  validation.check_rwrl_spec(config, suite)
   video = _check_video()
   main.quiet_start_up()
   if video:
@@ -69,13 +70,16 @@ def main_program() -> None:
   print(f'{source.algorithm} after {trained} training episodes, from '
         f'{source.path}\non {task.info.domain}/{task.info.task}, safety '
         f'coefficient {config.safety_coeff:g}, seed {config.seed}, simulated '
-        f'by {suite}', flush=True)
+        f'by {suite}' + (
+            f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
+        flush=True)
   result = _run(policy, config, task, suite, video)
   content = {
       'source': source.path, 'algorithm': source.algorithm,
       'training_episodes': trained, 'domain': task.info.domain,
       'task': task.info.task, 'safety_coeff': config.safety_coeff,
-      'seed': config.seed, 'suite': suite, **result}
+      'seed': config.seed, 'suite': suite, 'rwrl_spec': config.rwrl_spec,
+      **result}
   workdir_lib.write_atomically(
       output, (json.dumps(content, indent=2) + '\n').encode())
   print(f'Every episode is in {output}'

@@ -163,6 +163,18 @@ class EvaluateTest(parameterized.TestCase):
     shutil.copy(os.path.join(self.workdir, 'config.json'), other)
     self.assertIn('has no checkpoint yet', self._mistake(f'--workdir={other}'))
 
+  def test_noise_of_a_suite_that_is_not_here(self):
+    other = self.create_tempdir().full_path
+    content = self._json(os.path.join(self.workdir, 'config.json'))
+    content['config']['rwrl_spec'] = '{"combined_challenge": "easy"}'
+    with open(os.path.join(other, 'config.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump(content, stream)
+    # Before anything is loaded; the spec is the run's, not evaluate's.
+    self.assertIn('rwrl_spec: got \'{"combined_challenge": "easy"}\', allowed: '
+                  'nothing with the builtin suite',
+                  self._mistake(f'--workdir={other}'))
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -1,6 +1,6 @@
 """Committing a step's results: all of them, or none if a number went wrong."""
 
-from typing import Optional, Sequence, Tuple
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -9,6 +9,23 @@ from metal_tf.maths import optimizers
 Tensors = Sequence[tf.Tensor]
 # Variables, their new values, and the old ones, or None to read them.
 Update = Tuple[Sequence[tf.Variable], Tensors, Optional[Tensors]]
+
+
+class Part(NamedTuple):
+  """What a part of the step leads to; assigned to nothing yet.
+
+  Attributes:
+    weights: new weights of the critic or policy.
+    variables: what else the part changes.
+    values: their new values.
+    metrics: numbers to log, by name.
+    checked: further numbers that have to be finite.
+  """
+  weights: Tensors
+  variables: Sequence[tf.Variable]
+  values: Tensors
+  metrics: Dict[str, tf.Tensor]
+  checked: Tensors = ()
 
 
 def assign(variables: Sequence[tf.Variable], values: Tensors) -> None:

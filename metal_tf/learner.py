@@ -6,7 +6,7 @@ sampled episode penalties, `N` outputs of the critic, `O` and `A` observation
 and action size.
 """
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,25 +30,6 @@ from metal_tf.maths import lagrange
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
-
-Tensors = Sequence[tf.Tensor]
-
-
-class _Update(NamedTuple):
-  """What a part of the step leads to; assigned to nothing yet.
-
-  Attributes:
-    weights: new weights of the critic or policy.
-    variables: what else the part changes.
-    values: their new values.
-    metrics: numbers to log, by name.
-    checked: further numbers that have to be finite.
-  """
-  weights: Tensors
-  variables: Sequence[tf.Variable]
-  values: Tensors
-  metrics: Dict[str, tf.Tensor]
-  checked: Tensors = ()
 
 
 class Learner:
@@ -202,7 +183,7 @@ class Learner:
   def _update_critic(
       self, training: types.Transition, output_t: tf.Tensor,
       multiplier_t: tf.Tensor,
-      importance_weights: Optional[tf.Tensor]) -> _Update:
+      importance_weights: Optional[tf.Tensor]) -> commit.Part:
     """Lines 9-12 and 14: one differentiable step on the critic."""
     config, variables = self._config, self._critic_variables
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -218,19 +199,19 @@ class Learner:
     else:
       weights, slots, norm = self._critic_adam.descend(
           gradients, config.critic_lr, config.clip_norm)
-    return _Update(
+    return commit.Part(
         weights, self._critic_adam.variables, adam_lib.values(slots),
         dict(critic_loss=loss, critic_gradient_norm=norm,
              clipped_mass=target.clipped_mass))
 
-  def _update_policy(self, training: types.Transition) -> _Update:
+  def _update_policy(self, training: types.Transition) -> commit.Part:
     """Lines 13-14: deterministic policy gradient and a step of Adam."""
     loss, gradients = losses.policy_gradient(
         self.networks.policy, self._value, self._policy_variables,
         training.o_t, self._config.dqda_clip_norm)
     weights, slots, norm = self._policy_adam.descend(
         gradients, self._config.policy_lr, self._config.clip_norm)
-    return _Update(
+    return commit.Part(
         weights, self._policy_adam.variables, adam_lib.values(slots),
         dict(policy_loss=loss, policy_gradient_norm=norm))
 
@@ -247,9 +228,9 @@ class Learner:
 
   def _update_meta_parameter(
       self, inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
-      multiplier_t: tf.Tensor, critic_t: Tensors,
+      multiplier_t: tf.Tensor, critic_t: commit.Tensors,
       outer: outer_loss.OuterLoss
-  ) -> Tuple[Optional[_Update], Optional[meta_gradient.MetaGradient]]:
+  ) -> Tuple[Optional[commit.Part], Optional[meta_gradient.MetaGradient]]:
     """Line 17: alpha_lambda along both paths of the outer loss."""
     if not self._algorithm.learns_meta_parameter:
       return None, None
@@ -266,7 +247,7 @@ class Learner:
       [updated] = optimizers.sgd_update(
           [meta_parameter], [gradient.total], rate)
     updated = tf.clip_by_value(updated, -limit, limit)
-    return _Update(
+    return commit.Part(
         (), [self.meta_parameter, *self._meta_adam.variables],
         [updated, *adam_lib.values(slots)],
         dict(meta_gradient_direct=gradient.direct,
@@ -275,15 +256,16 @@ class Learner:
              alpha_lambda_at_limit=tf.cast(
                  tf.abs(updated) >= limit, updated.dtype))), gradient
 
-  def _update_shaping(self, inner_tape: tf.GradientTape, critic_t: Tensors,
-                      outer: outer_loss.OuterLoss) -> Optional[_Update]:
+  def _update_shaping(
+      self, inner_tape: tf.GradientTape, critic_t: commit.Tensors,
+      outer: outer_loss.OuterLoss) -> Optional[commit.Part]:
     """MeSh: scale and offset, along the path through the critic."""
     if self._shaping is None:
       return None
     weights, slots, norm = self._shaping.descend(inner_tape.gradient(
         critic_t, self._shaping.variables, output_gradients=outer.d_critic))
-    return _Update((), [*self._shaping.variables, *self._shaping.slots],
-                   [*weights, *slots], {}, [norm])
+    return commit.Part((), [*self._shaping.variables, *self._shaping.slots],
+                       [*weights, *slots], {}, [norm])
 
   # --- Its machinery -------------------------------------------------------
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from baselines import d4pg
+from baselines import mesh
 from metal_tf import algorithm
 from metal_tf import learner as learner_lib
 from metal_tf import learner_oracle
@@ -60,17 +61,22 @@ class ImportanceWeightsTest(tf.test.TestCase, parameterized.TestCase):
     return state, self._learner.read_metrics()
 
   @parameterized.parameters(
-      (algorithm.METAL, False), (d4pg.D4PG, True))
-  def test_ones_are_uniform_replay(self, kind, xla):
-    settings = dict(lagrange_multiplier=0.0, xla=xla)
+      (algorithm.METAL, False), (d4pg.D4PG, True), (mesh.MESH, False),
+      (algorithm.METAL, False, dict(
+          critic='scalar', outer_loss='actor_critic')))
+  def test_ones_are_uniform_replay(self, kind, xla, variant=()):
+    settings = dict(dict(variant), lagrange_multiplier=0.0, xla=xla)
     prioritized = _make(kind, **settings)
     uniform = _make(kind, replay='uniform', **settings)
+    uniform.set_state(prioritized.get_state())  # MeSh's network, too.
     for i in range(5):
       self.assertIsNotNone(prioritized.step(*_data(i), _ONES))
       self.assertIsNone(uniform.step(*_data(i), _ONES))
-    # Bit for bit uncompiled; compiled, the two programs may round otherwise.
+    # Bit for bit uncompiled with the default losses; else the two programs may
+    # round otherwise.
     learner_testing.assert_states_equal(
-        prioritized.get_state(), uniform.get_state(), 1e-6 if xla else 0.0)
+        prioritized.get_state(), uniform.get_state(),
+        1e-6 if xla or variant else 0.0)
     self.assertEqual(prioritized.num_traces, 1)
     self.assertEqual(prioritized.num_skipped, 0)
 
@@ -157,6 +163,27 @@ class PrioritiesTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(
         priorities, np.array(expected) + losses.MINIMUM_PRIORITY, rtol=1e-9)
     self.assertGreater(np.std(priorities), 0.1)
+
+  def test_a_scalar_critics_are_its_td_errors(self):
+    learner = _make(
+        dtype=tf.float64, critic='scalar', inner_optimizer='sgd')
+    batch, penalties = _data(dtype=np.float64)
+
+    def td_errors(rows):
+      q = learner.networks.critic(batch.o_tm1[rows], batch.a_tm1[rows])[:, 0]
+      return np.abs(target[rows] - q.numpy())
+
+    o_t = tf.constant(batch.o_t)
+    q_t = learner.networks.target_critic(
+        o_t, learner.networks.target_policy(o_t))[:, 0].numpy()
+    state = learner.get_state()
+    priorities = learner.step(batch, penalties, np.ones(_SIZE)).numpy()
+    target = (batch.r_t - batch.c_t @ learner.multiplier.numpy() +
+              batch.discount_t * q_t)
+    rest = td_errors(slice(_NUM_TRAINING, None))  # After the update.
+    learner.set_state(state)
+    self.assertAllClose(priorities, losses.MINIMUM_PRIORITY + np.concatenate(
+        [td_errors(slice(_NUM_TRAINING)), rest]), rtol=1e-9)
 
   @parameterized.parameters(
       ('r_t', 0, np.nan), ('r_t', _SIZE - 1, np.nan), ('o_t', 2, np.nan))

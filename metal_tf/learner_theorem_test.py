@@ -44,7 +44,8 @@ def _run(learner: learner_lib.Learner, dtype: tf.DType = tf.float64,
     learner.step(
         learner_testing.random_batch(rng, spec, 16, dtype.as_numpy_dtype),
         learner_testing.random_penalties(
-            rng, spec, dtype=dtype.as_numpy_dtype))
+            rng, spec, dtype=dtype.as_numpy_dtype),
+        np.ones(16))  # Taken where replay is prioritized.
   return learner.read_metrics()['theorem_error']
 
 
@@ -94,7 +95,8 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
   def test_is_for_what_the_theorem_speaks_of(self):
     for settings in (
         dict(inner_optimizer='adam'), dict(outer_loss='actor_critic'),
-        dict(kind=rc_d4pg.RC_D4PG), dict(critic='distributional')):
+        dict(kind=rc_d4pg.RC_D4PG), dict(critic='distributional'),
+        dict(replay='prioritized')):
       with self.subTest(**settings):
         self.assertTrue(np.isnan(_run(_make(**settings), steps=1)))
 

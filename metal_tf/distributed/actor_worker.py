@@ -65,9 +65,9 @@ class ActorWorker:
     leash = leash_lib.Leash(
         self._coordinator, name, coordinator_lib.Phase.STOP_ACTING)
 
-    def seed(role: str) -> int:
+    def seed(role: str, *numbers: int) -> int:
       return seeding.seed_of(role, self._config.seed, self._start_episode,
-                             self._index, before)
+                             self._index, before, *numbers)
 
     environment = self._make_environment(seed('environment'))
     with contextlib.ExitStack() as stack:
@@ -79,8 +79,13 @@ class ActorWorker:
             keep_waiting=lambda: not leash.stopping)
         stack.callback(writer.close)
         actor = self._make_actor(leash, seed('exploration'))
+        episode = 0
         while not leash.stopping:
+          # As in a single process: an environment whose noise would go on into
+          # the next episode (`seeded_noise`) keeps episodes apart.
+          environment.reseed(seed('environment', episode))
           self._run_episode(leash, environment, actor, writer)
+          episode += 1
       except leash_lib.Stopped:
         pass  # The learner or the counter is gone, so the run is ending.
       except reverb_writer.HeldBack:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from typing import List
 
 from absl import flags
 from absl.testing import absltest
@@ -19,9 +20,29 @@ from metal_tf.experiment import testing
 _NAMES = ('never', 'always', 'left')
 
 
+class _Seeded(testing.Slope):
+  """Keeps a record of its seeds, and whether each episode had one."""
+  seeds: List[int] = []
+  episodes: List[bool] = []
+
+  def __init__(self, seed):
+    super().__init__(seed)
+    self._reseeded = False
+
+  def reseed(self, seed):
+    super().reseed(seed)
+    self.seeds.append(seed)
+    self._reseeded = True
+
+  def reset(self):
+    self.episodes.append(self._reseeded)
+    self._reseeded = False
+    return super().reset()
+
+
 def _make_environment(seed):
   never, always, left = _NAMES
-  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+  return wrapper.ConstrainedEnvironment(_Seeded(seed), [
       constraint.Constraint.of_time_step(never, lambda step: False, 0.1),
       constraint.Constraint.of_time_step(always, lambda step: True, 0.5),
       constraint.Constraint.of_time_step(
@@ -38,6 +59,8 @@ class TrainTest(absltest.TestCase):
       self.addCleanup(signal.signal, number, signal.getsignal(number))
 
   def test_three_constraints_stay_apart(self):
+    _Seeded.seeds.clear()
+    _Seeded.episodes.clear()
     path = os.path.join(self.create_tempdir().full_path, 'run')
     train_lib.train(
         algorithm.METAL, testing.small_config(
@@ -61,6 +84,11 @@ class TrainTest(absltest.TestCase):
     for policy in measured['policies']:
       self.assertEqual([c['penalty'] for c in policy['constraints']][:2],
                        [0.0, 1.0])
+    # Before training, when training and when evaluating.
+    self.assertGreaterEqual(len(_Seeded.episodes), 2 + 8 + 2)
+    self.assertTrue(all(_Seeded.episodes), _Seeded.episodes)
+    # Two policies before training begin alike.
+    self.assertLen(set(_Seeded.seeds), len(_Seeded.seeds) - 1)
 
   def test_a_signal_before_training_ends_the_run(self):
     path = os.path.join(self.create_tempdir().full_path, 'run')

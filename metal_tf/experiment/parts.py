@@ -19,6 +19,7 @@ from metal_tf.replay import priorities
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
 
+
 def make_learner(spec: types.EnvironmentSpec,
                  algorithm: algorithm_lib.Algorithm,
                  config: config_lib.Config) -> learner_lib.Learner:

@@ -14,6 +14,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from baselines import d4pg
+from baselines import mesh
 from baselines import rc_d4pg
 from baselines import rs_d4pg
 from metal_tf import algorithm
@@ -128,6 +129,22 @@ class RunTest(parameterized.TestCase):
     one, two = self._path('one'), self._path('two')
     for path in (one, two):
       _train(path, xla=xla)
+    self._assert_same(one, two)
+
+  # Agents are tuples, which absl would unpack.
+  @parameterized.parameters(
+      dict(agent=mesh.MESH),
+      dict(agent=algorithm.METAL, critic='scalar', inner_optimizer='sgd',
+           outer_loss='actor_critic', meta_optimizer='sgd'))
+  def test_variants_go_on_exactly_on_prioritized_replay(self, agent, **variant):
+    straight, resumed = self._path('straight'), self._path('resumed')
+    for path, num_episodes in ((straight, 6), (resumed, 3), (resumed, 6)):
+      _train(path, agent, _always_violated, num_episodes=num_episodes,
+             replay='prioritized', **variant)
+    self._assert_same(straight, resumed)
+    self.assertGreater(log_tables.read(straight)['lambda/always'][-1], 0.1)
+
+  def _assert_same(self, one, two):
     rows_one, rows_two = log_tables.read(one), log_tables.read(two)
     for name in rows_one:
       if name not in _TIMES:

@@ -211,11 +211,8 @@ def stuck(make: _Factory, step: int) -> _Factory:
   return at_step(make, step, lambda time_step: time.sleep(10_000))
 
 
-class _BrokenInLearner:
+class _BrokenInLearner(algorithm.Algorithm):
   """An algorithm that the learner trips over, and nobody else."""
-  name = algorithm.METAL.name
-  title = algorithm.METAL.title
-  learns_meta_parameter = True
 
   @property
   def learns_multiplier(self) -> bool:
@@ -240,7 +237,8 @@ def _main(request: Mapping[str, Any]) -> None:
     make = (faulty if request.get('launch_type') else
             _first_only(faulty, make))
   main.train(
-      _BrokenInLearner() if request.get('broken') else algorithm.METAL,
+      _BrokenInLearner(*algorithm.METAL) if request.get('broken') else
+      algorithm.METAL,
       testing.small_config(**request['config']), make,
       request.get('launch_type') or None)
 

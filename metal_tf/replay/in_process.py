@@ -125,6 +125,7 @@ class InProcessReplay(counted.CountedReplay):
         self._transitions[:self.num_transitions] = arrays['transitions']
         self._penalties[:self.num_episode_penalties] = arrays['penalties']
         if self._prioritization is not None:
+          self._masses = sum_tree.SumTree(self._capacity)
           self._masses.set(np.arange(self.num_transitions), arrays['masses'])
           self._largest_priority = state['largest_priority']
     except (KeyError, EOFError, zipfile.BadZipFile) as e:

@@ -170,6 +170,18 @@ class PrioritizedReplayContract:
       self.assertEqual(self._relative_weights(memory_, 3), {
           **dict.fromkeys(range(3, 8), 1.0), 8: 0.5, 9: 0.125, 10: 0.125})
 
+  def test_nothing_of_before_is_left_behind_a_restore(self):
+    changes = self.prioritized_settings(min_size=4)
+    small, full = self.make_replay(**changes), self._filled(min_size=4)
+    small.insert_episode_penalty(np.ones(1))
+    self._insert(small, 20, 24)
+    self._update(full, self._keys(full), dict.fromkeys(range(2, 10), 9.0))
+    with tempfile.TemporaryDirectory() as directory:
+      small.save(directory)
+      full.restore(directory)
+    drawn = {i for i, _, _ in self._draw(full, 10)}
+    self.assertEqual(drawn, set(range(20, 24)))
+
   def test_restore_refuses_another_kind_or_exponent(self):
     memory = self._filled()
     uniform = self._filled(prioritization=None)
