@@ -94,7 +94,8 @@ def quiet_start_up() -> None:
 def _with_workdir(config: config_lib.Config,
                   algorithm: algorithm_lib.Algorithm) -> config_lib.Config:
   """Fills in the folder and makes it absolute."""
-  # Whatever tells the runs of a sweep apart, so that none resumes another.
+  # What is varied most. A run that differs in anything else is refused by name
+  # in the other's folder, and needs a --workdir.
   parts = [algorithm.name, config.domain, f'{config.safety_coeff:g}']
   if config.lagrange_multiplier:
     parts.append(f'lambda{config.lagrange_multiplier:g}')

@@ -122,7 +122,11 @@ def _check_multiplier(config: config_lib.Config,
 
 def _check_losses(config: config_lib.Config,
                   algorithm: algorithm_lib.Algorithm) -> None:
-  """Losses that a critic or an agent does not have are asked for in vain."""
+  """Refuses losses that the critic or the agent does not have.
+
+  Settings that an agent has no use for (`--meta_lr` with d4pg) are accepted: a
+  sweep gives the same ones to all of its agents.
+  """
   if config.critic == 'scalar' and config.outer_divergence != 'cross_entropy':
     raise ConfigError(
         'outer_divergence', config.outer_divergence,

@@ -1,5 +1,6 @@
 """Brings new priorities to a Reverb server, beside the learner."""
 
+import contextlib
 import queue
 import threading
 from typing import Any, Optional, Tuple
@@ -61,8 +62,9 @@ class PriorityUpdates:
     self._check()
 
   def close(self) -> None:
-    """Ends the thread, after what it still has to do."""
-    self._queue.put(None)
+    """Ends the thread, after what it still has to do, if that is soon."""
+    with contextlib.suppress(queue.Full):  # The server does not answer.
+      self._queue.put(None, timeout=_CLOSE_SECONDS)
     self._thread.join(_CLOSE_SECONDS)
 
   def _check(self) -> None:
