@@ -103,7 +103,16 @@ class ClaimsTest(absltest.TestCase):
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 500),
                       _agent('RC-D4PG', 500))['a']
     self.assertEqual(found.verdict, claims.UNDECIDED)
-    self.assertIn('Not there: RS-0.1', found.diagnosis)
+    self.assertIn('Not there on conditions of MetaL: RS-0.1', found.diagnosis)
+
+  def test_an_agent_on_other_conditions_alone_is_not_beaten(self):
+    found = _verdicts(
+        _agent('MetaL', 900), _agent('D4PG', 500), _agent('RC-D4PG', 500),
+        _shaping(500, 500, 500), _agent('RS-100.0', 100, coefficients=(0.1,))
+        )['a']
+    self.assertEqual(found.verdict, claims.UNDECIDED)
+    self.assertIn('Not there on conditions of MetaL: RS-100.0',
+                  found.diagnosis)
 
   def test_agents_that_learned_nothing_prove_nothing(self):
     found = _verdicts(_agent('MetaL', 100), _agent('D4PG', 101),
