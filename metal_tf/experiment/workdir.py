@@ -98,16 +98,20 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
   """Returns the content of a run's JSON file, or None if there is none.
 
   Raises:
-    WorkdirError: for a file that is no JSON.
+    WorkdirError: for a file that is no JSON, or no table of names.
   """
   try:
     with open(path, encoding='utf-8') as stream:
-      return json.load(stream)
-  except FileNotFoundError:
+      content = json.load(stream)
+  except (FileNotFoundError, NotADirectoryError):
     return None
-  except json.JSONDecodeError as error:
+  except ValueError as error:  # No JSON, or not even text.
     raise WorkdirError(
         f'--workdir: {path} is not valid JSON ({error}).') from error
+  if not isinstance(content, dict):
+    raise WorkdirError(
+        f'--workdir: {path} holds no JSON object, which it should.')
+  return content
 
 
 def write_atomically(path: str, content: bytes) -> None:
