@@ -60,6 +60,7 @@ def main_program() -> None:
       source, safety_coeff=_SAFETY_COEFF.value, threshold=_THRESHOLD.value,
       constraints=_CONSTRAINTS.value, seed=_SEED.value, suite=_SUITE.value)
   suite = main.resolve_suite(config)
+  validation.check_rwrl_spec(config, suite)
   video = _check_video()
   main.quiet_start_up()
   if video:
