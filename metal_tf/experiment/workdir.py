@@ -138,9 +138,14 @@ def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     given: the same of this run.
 
   Raises:
-    WorkdirError: naming the first field that differs, with both values.
+    WorkdirError: naming the first field that differs, with both values; if
+      `saved` describes no run.
   """
-  before, now = _identity(saved), _identity(given)
+  try:
+    before, now = _identity(saved), _identity(given)
+  except KeyError as error:
+    raise WorkdirError('--workdir: the config.json there is of no run: it has '
+                       f'no {error}.') from error
   for name in now:
     if before.get(name) != now[name]:
       raise WorkdirError(
