@@ -110,7 +110,7 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
         f'--workdir: {path} is not valid JSON ({error}).') from error
   if not isinstance(content, dict):
     raise WorkdirError(
-        f'--workdir: {path} holds no JSON object, which it should.')
+        f'--workdir: {path} is no JSON object.')
   return content
 
 
