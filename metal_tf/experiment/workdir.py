@@ -109,8 +109,7 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
     raise WorkdirError(
         f'--workdir: {path} is not valid JSON ({error}).') from error
   if not isinstance(content, dict):
-    raise WorkdirError(
-        f'--workdir: {path} is no JSON object.')
+    raise WorkdirError(f'--workdir: {path} is no JSON object.')
   return content
 
 
