@@ -121,8 +121,8 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
     axes.grid(False)
     axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
   hollow = ('' if all(row.conditions == full for row in rows) else
-            f' Hollow: not over the same {len(full)} condition(s) as the filled '
-            'ones; not in the front.')
+            f' Hollow: not over the same {len(full)} condition(s) as the '
+            'filled ones; not in the front.')
   return style.made(
       'return_overshoot', 'Return against overshoot',
       'Large marks: means over seeds and conditions; dots: seeds. Up and left '

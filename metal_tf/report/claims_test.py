@@ -50,7 +50,8 @@ class EffectTest(parameterized.TestCase):
 
   @parameterized.parameters(
       (-5, 5, claims.SEEN), (5, 15, claims.UNDECIDED),
-      (11, 12, claims.NOT_SEEN), (-12, -11, claims.NOT_SEEN), (-20, 20, claims.UNDECIDED))
+      (11, 12, claims.NOT_SEEN), (-12, -11, claims.NOT_SEEN),
+      (-20, 20, claims.UNDECIDED))
   def test_between(self, low, high, expected):
     effect = claims.Effect('', statistics.Interval(0, low, high), -10, 10)
     self.assertEqual(effect.verdict(), expected)
