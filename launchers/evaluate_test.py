@@ -158,6 +158,18 @@ class EvaluateTest(parameterized.TestCase):
     self.assertIn('no_such_thing: ', text)
     self.assertIn('libosmesa6', text)
 
+  def test_what_only_the_real_suite_simulates(self):
+    other = self.create_tempdir().full_path
+    with open(os.path.join(self.workdir, 'config.json'),
+              encoding='utf-8') as stream:
+      description = json.load(stream)
+    description['config']['rwrl_spec'] = '{"combined_challenge": "easy"}'
+    with open(os.path.join(other, 'config.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump(description, stream)
+    self.assertIn('nothing with the builtin suite', self._mistake(
+        f'--workdir={other}', '--suite=builtin'))
+
   def test_no_checkpoint(self):
     other = self.create_tempdir().full_path
     shutil.copy(os.path.join(self.workdir, 'config.json'), other)

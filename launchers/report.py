@@ -6,7 +6,7 @@ docs/report.md. Imports no TensorFlow.
 
 import sys
 import time
-from typing import Sequence
+from typing import NoReturn
 
 from absl import app
 from absl import flags as absl_flags
@@ -22,14 +22,18 @@ _OUTPUT = absl_flags.DEFINE_string(
     'are replaced.')
 
 
-def main(argv: Sequence[str]) -> int:
-  if len(argv) > 1:
-    print(f'report: unexpected {argv[1]!r}; see --help.', file=sys.stderr)
-    return 2
+def main() -> NoReturn:
+  """Writes a report; what a user can mend is one sentence, status 2."""
+  app.define_help_flags()
+  try:
+    _, *unexpected = absl_flags.FLAGS(sys.argv)
+  except absl_flags.Error as error:
+    _refuse(str(error))
+  if unexpected:
+    _refuse(f'unexpected {unexpected[0]!r}; see --help.')
   if not _RUNS.value or not _OUTPUT.value:
-    print('report: give --runs=DIR (with the runs) and --output=DIR (for the '
-          'report).', file=sys.stderr)
-    return 2
+    _refuse('give --runs=DIR (with the runs) and --output=DIR (for the '
+            'report).')
   # rliable says every step of it at this level.
   logging.set_verbosity(logging.WARNING)
   # After the flags, so that a wrong one is told at once.
@@ -46,10 +50,16 @@ def main(argv: Sequence[str]) -> int:
     write.report(flags.user_path(_RUNS.value),
                  flags.user_path(_OUTPUT.value), say)
   except collect.ReportError as error:
-    print(f'report: {error}', file=sys.stderr)
-    return 2
-  return 0
+    _refuse(str(error))
+  except KeyboardInterrupt:
+    sys.exit(130)
+  sys.exit(0)
+
+
+def _refuse(message: str) -> NoReturn:
+  print(f'report: {message}', file=sys.stderr, flush=True)
+  sys.exit(2)
 
 
 if __name__ == '__main__':
-  app.run(main)
+  main()

@@ -28,6 +28,7 @@ class ReportTest(absltest.TestCase):
     for flags, expected in (
         ([], 'give --runs=DIR'),
         (['--runs=x', '--output=y', 'z'], "unexpected 'z'"),
+        (['--run=x'], "Unknown command line flag 'run'"),
         (['--runs=none', '--output=y'], f'{empty}/none is no folder'),
         ([f'--runs={empty}', '--output=y'], 'holds no run')):
       done = self._run(*flags, cwd=empty)

@@ -96,9 +96,10 @@ def _read_grid(argv: Sequence[str]) -> Sequence[grid.Run]:
       grid.Axes(_ALGORITHMS.value, _DOMAINS.value, _COEFFICIENTS.value,
                 _THRESHOLDS.value, _SEEDS.value),
       flags.read(), flags.user_path(_WORKDIR.value), flags.read_settings)
-  for config in {run.config.suite: run.config for run in runs}.values():
-    launchers_main.resolve_suite(config)
+  suites = {suite: launchers_main.resolve_suite(config) for suite, config in {
+      run.config.suite: run.config for run in runs}.items()}
   for run in runs:
+    validation.check_rwrl_spec(run.config, suites[run.config.suite])
     _check_launch_type(run)
   grid.check_folders(runs)
   return runs

@@ -44,6 +44,8 @@ class WrongFlagsTest(parameterized.TestCase):
       (['--jobs=0'], '--jobs: got 0, allowed: >= 1'),
       (['--domain=walker'], "'domain'. Did you mean: domains"),
       (['--algorithms=metal,metla'], 'Did you mean metal?'),
+      (['--suite=builtin', '--rwrl_spec={"combined_challenge": "easy"}'],
+       'nothing with the builtin suite'),
       (['--critic_lr=-1'], '--critic_lr: got -1.0, allowed: >= 0'),
       (['--lp_launch_type=vertex_ai'], 'the lines of --dry_run'),
       (['--deterministic', '--num_actors=2'], '--deterministic: got True'),

@@ -4,9 +4,11 @@ For whoever looks at runs from outside, while they go or afterwards. Imports no
 TensorFlow.
 """
 
+import csv
 import json
 import os
 from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
+import zlib
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from metal_tf.experiment import log_tables
 FINISHED = 'finished'
 RUNNING = 'running'
 UNFINISHED = 'unfinished'
+
+# Settings that every version has written, and that whoever reads a run needs.
+_NEEDED = ('domain', 'safety_coeff', 'seed', 'num_episodes')
 
 
 class RunFolderError(Exception):
@@ -96,6 +101,8 @@ def read(path: str) -> RunFolder:
     assert description is not None  # It was there a moment ago.
     summary = _read_json(path, 'summary.json')
     constraints = description['constraints']
+    for name in _NEEDED:
+      _ = description['config'][name]
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
@@ -108,7 +115,8 @@ def read(path: str) -> RunFolder:
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
         status=_status(path, summary, description['config']))
-  except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+  except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
+          zlib.error) as error:
     raise RunFolderError(
         f'{path} cannot be read as a run ({type(error).__name__}: {error}).'
     ) from error

@@ -22,7 +22,8 @@ def _make(path, episodes=2, num_episodes=2):
   os.makedirs(path, exist_ok=True)
   _write(path, 'config.json', {
       'algorithm': 'metal', 'suite': 'builtin',
-      'config': {'num_episodes': num_episodes, 'seed': 3},
+      'config': {'num_episodes': num_episodes, 'seed': 3, 'domain': 'cartpole',
+                 'safety_coeff': 0.3},
       'constraints': [{'name': 'a', 'threshold': 0.1},
                       {'name': 'b', 'threshold': 0.2}],
       'sessions': [{'resumed_at_episode': 0}]})
@@ -105,6 +106,18 @@ class RunFolderTest(absltest.TestCase):
       run_folder.read(self._path)
     _write(self._path, 'config.json', {'algorithm': 'metal'})
     with self.assertRaisesRegex(run_folder.RunFolderError, 'constraints'):
+      run_folder.read(self._path)
+    _make(self._path)
+    _write(self._path, 'episodes.csv', 'episode\n\0\0\0\n')
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'cannot be read'):
+      run_folder.read(self._path)
+    _make(self._path)
+    name = os.path.join(self._path, 'config.json')
+    with open(name, encoding='utf-8') as stream:
+      content = json.load(stream)
+    del content['config']['domain']
+    _write(self._path, 'config.json', content)
+    with self.assertRaisesRegex(run_folder.RunFolderError, "'domain'"):
       run_folder.read(self._path)
 
 

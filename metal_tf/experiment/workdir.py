@@ -98,16 +98,19 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
   """Returns the content of a run's JSON file, or None if there is none.
 
   Raises:
-    WorkdirError: for a file that is no JSON.
+    WorkdirError: for a file that is no JSON, or no table of names.
   """
   try:
     with open(path, encoding='utf-8') as stream:
-      return json.load(stream)
-  except FileNotFoundError:
+      content = json.load(stream)
+  except (FileNotFoundError, NotADirectoryError):
     return None
-  except json.JSONDecodeError as error:
+  except ValueError as error:  # No JSON, or not even text.
     raise WorkdirError(
         f'--workdir: {path} is not valid JSON ({error}).') from error
+  if not isinstance(content, dict):
+    raise WorkdirError(f'--workdir: {path} is no JSON object.')
+  return content
 
 
 def write_atomically(path: str, content: bytes) -> None:
@@ -134,9 +137,14 @@ def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     given: the same of this run.
 
   Raises:
-    WorkdirError: naming the first field that differs, with both values.
+    WorkdirError: naming the first field that differs, with both values; if
+      `saved` describes no run.
   """
-  before, now = _identity(saved), _identity(given)
+  try:
+    before, now = _identity(saved), _identity(given)
+  except KeyError as error:
+    raise WorkdirError('--workdir: the config.json there is of no run: it has '
+                       f'no {error}.') from error
   for name in now:
     if before.get(name) != now[name]:
       raise WorkdirError(

@@ -54,6 +54,15 @@ class WorkdirTest(absltest.TestCase):
     self.assertEqual(sorted(os.listdir(self._path)), ['lock', 'x.json'])
     folder.close()
 
+  def test_what_is_no_json_is_said(self):
+    path = self.create_tempfile().full_path
+    self.assertIsNone(workdir.read_json(os.path.join(path, 'x.json')))
+    for content in (b'{', b'\xff\xfe', b'[]'):
+      with open(path, 'wb') as stream:
+        stream.write(content)
+      with self.assertRaisesRegex(workdir.WorkdirError, 'JSON'):
+        workdir.read_json(path)
+
   def test_what_a_killed_run_left_is_removed(self):
     folder = workdir.Workdir(self._path)
     os.makedirs(folder.file('replay-abc/tables'))

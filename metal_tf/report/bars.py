@@ -90,17 +90,17 @@ def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
 def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Return against overshoot."""
   rows = aggregate.rows(grid)
-  full = max(len(row.conditions) for row in rows)
+  full = _widest(rows)
   front = pareto([
       (row.measure('overshoot').mean(), row.measure('return').mean())
-      for row in rows if len(row.conditions) == full])
+      for row in rows if row.conditions == full])
   figure = style.new(7.5, 5)
   with style.context():
     axes = figure.subplots()
     for row in rows:
       x, y = row.measure('overshoot'), row.measure('return')
       look = looks[row.label]
-      whole = len(row.conditions) == full
+      whole = row.conditions == full
       axes.scatter(x, y, s=14, color=look.color, alpha=0.5, linewidths=0)
       axes.scatter(
           x.mean(), y.mean(), s=85, marker=look.marker, edgecolors=look.color,
@@ -120,8 +120,9 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
              xlabel=r'overshoot, max(0, $J_C - \beta$)', ylabel='return R')
     axes.grid(False)
     axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
-  hollow = ('' if all(len(row.conditions) == full for row in rows) else
-            f' Hollow: fewer than {full} conditions; not in the front.')
+  hollow = ('' if all(row.conditions == full for row in rows) else
+            f' Hollow: not over the same {len(full)} condition(s) as the '
+            'filled ones; not in the front.')
   return style.made(
       'return_overshoot', 'Return against overshoot',
       'Large marks: means over seeds and conditions; dots: seeds. Up and left '
@@ -200,11 +201,21 @@ def _over(rows: Sequence[aggregate.Scores]) -> str:
           'n = ' + _listed([f'{len(row.seeds)}' for row in rows]) + '.')
 
 
+def _widest(rows: Sequence[aggregate.Scores]) -> Tuple[collect.Condition, ...]:
+  """The most conditions that an agent has; of several, those of most agents."""
+  found = [row.conditions for row in rows]
+  return max(found, key=lambda conditions: (
+      len(conditions), found.count(conditions)))
+
+
 def _differing(groups: Sequence[_Group]) -> str:
-  """Says which agents have fewer conditions than others in their group."""
+  """Says which agents have other conditions than most in their group."""
   texts = []
   for name, rows in groups:
-    most = max(len(row.conditions) for row in rows)
-    texts += [f'{row.label} at {name}: {len(row.conditions)} of {most} '
-              'conditions' for row in rows if len(row.conditions) < most]
+    full = _widest(rows)
+    texts += [
+        f'{row.label} at {name}: ' + (
+            f'{len(row.conditions)} of {len(full)} conditions'
+            if set(row.conditions) < set(full) else 'other conditions')
+        for row in rows if row.conditions != full]
   return f'Not comparable: {"; ".join(texts)}.' if texts else ''

@@ -107,11 +107,11 @@ def all_claims(grid: collect.Grid) -> List[Verdict]:
 
 def _best(grid: collect.Grid) -> Verdict:
   """(a)"""
-  others = [label for label in variants.PAPER[1:] if label in grid.labels]
-  missing = [label for label in variants.PAPER[1:] if label not in others]
   pairs = [(other, aggregate.common(grid, [variants.METAL, other]))
-           for other in others if variants.METAL in grid.labels]
+           for other in variants.PAPER[1:]]
   pairs = [(other, pair) for other, pair in pairs if pair]
+  missing = [label for label in variants.PAPER[1:]
+             if label not in [other for other, _ in pairs]]
   effects = [
       Effect(f'MetaL - {other}', _difference(*pair, 'penalized_return',
                                              len(pairs)))
@@ -119,7 +119,7 @@ def _best(grid: collect.Grid) -> Verdict:
   verdict = judge(effects) if effects else UNDECIDED
   notes = []
   if missing:
-    notes.append(f'Not there: {", ".join(missing)}')
+    notes.append('Not there on conditions of MetaL: ' + ', '.join(missing))
     if verdict == SEEN:  # Best of some is not best of all.
       verdict = UNDECIDED
   coefficients = {c.safety_coeff for _, pair in pairs

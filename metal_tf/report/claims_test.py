@@ -50,7 +50,8 @@ class EffectTest(parameterized.TestCase):
 
   @parameterized.parameters(
       (-5, 5, claims.SEEN), (5, 15, claims.UNDECIDED),
-      (11, 12, claims.NOT_SEEN), (-12, -11, claims.NOT_SEEN), (-20, 20, claims.UNDECIDED))
+      (11, 12, claims.NOT_SEEN), (-12, -11, claims.NOT_SEEN),
+      (-20, 20, claims.UNDECIDED))
   def test_between(self, low, high, expected):
     effect = claims.Effect('', statistics.Interval(0, low, high), -10, 10)
     self.assertEqual(effect.verdict(), expected)
@@ -103,7 +104,16 @@ class ClaimsTest(absltest.TestCase):
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 500),
                       _agent('RC-D4PG', 500))['a']
     self.assertEqual(found.verdict, claims.UNDECIDED)
-    self.assertIn('Not there: RS-0.1', found.diagnosis)
+    self.assertIn('Not there on conditions of MetaL: RS-0.1', found.diagnosis)
+
+  def test_an_agent_on_other_conditions_alone_is_not_beaten(self):
+    found = _verdicts(
+        _agent('MetaL', 900), _agent('D4PG', 500), _agent('RC-D4PG', 500),
+        _shaping(500, 500, 500), _agent('RS-100.0', 100, coefficients=(0.1,))
+        )['a']
+    self.assertEqual(found.verdict, claims.UNDECIDED)
+    self.assertIn('Not there on conditions of MetaL: RS-100.0',
+                  found.diagnosis)
 
   def test_agents_that_learned_nothing_prove_nothing(self):
     found = _verdicts(_agent('MetaL', 100), _agent('D4PG', 101),

@@ -150,9 +150,10 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   agents = variants.assign([run for _, run in folders])
   runs = [_scored(name, run, variant, failures.pop(name, ''))
           for (name, run), variant in zip(folders, agents)]
-  unreadable = {entry.name for entry in absent}
-  absent += [Absent(name, why) for name, why in failures.items()
-             if name not in unreadable]
+  absent = [entry if entry.name not in failures else Absent(
+      entry.name, f'{failures.pop(entry.name)}; {entry.why}')
+            for entry in absent]
+  absent += [Absent(name, why) for name, why in failures.items()]
   return Grid(tuple(_without_twins(runs)), tuple(absent))
 
 

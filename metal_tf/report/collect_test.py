@@ -93,6 +93,17 @@ class CollectTest(absltest.TestCase):
         names['d4pg-0.3-1'], 'no penalized_return, .*lambda/slider')
     self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
 
+  def test_what_the_sweep_says_of_a_run_that_cannot_be_read(self):
+    os.remove(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
+    os.mkdir(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
+    with open(os.path.join(self._root, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'runs': [{'name': 'd4pg-0.3-0', 'status': 'failed',
+                           'exit_status': 2}]}, stream)
+    [entry] = self._collect().absent
+    self.assertEqual(entry.name, 'd4pg-0.3-0')
+    self.assertRegex(entry.why, '^failed, exit status 2; .*cannot be read')
+
   def test_two_runs_of_one_seed_count_once(self):
     testing.copy_run(self._root, 'metal-0.3-0', 'again')
     left_out = [run for run in self._collect().runs

@@ -213,8 +213,8 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
       stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
       f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
       'axis where it is wider than the seeds themselves; on logarithmic axes, '
-      'of the logarithm). Training episodes, exploration included.' + more + _dashes(columns),
-      figure)
+      'of the logarithm). Training episodes, exploration included.' + more +
+      _dashes(columns), figure)
 
 
 def _heading(condition: collect.Condition) -> str:

@@ -5,6 +5,8 @@ import numpy as np
 
 from metal_tf.report import bars
 from metal_tf.report import curves
+from metal_tf.report import dynamics
+from metal_tf.report import style
 from metal_tf.report import testing
 
 
@@ -36,6 +38,41 @@ class CurvesTest(absltest.TestCase):
     # (0.2, 5) is beaten by (0.1, 6), (0.3, 6) by (0.1, 6) as well.
     points = [(0.3, 6), (0.1, 6), (0.2, 5), (0.4, 9), (0.1, 2), (0.0, 1)]
     self.assertEqual(bars.pareto(points), [(0.0, 1), (0.1, 6), (0.4, 9)])
+
+  def test_as_many_conditions_are_not_the_same_ones(self):
+    runs = [testing.made_run('MetaL', 0, 900, 0.1),
+            testing.made_run('RC-D4PG', 0, 800, 0.1),
+            testing.made_run('D4PG', 0, 950, 0.1, domain='walker')]
+    looks = style.looks([run.label for run in runs])
+    for grid, hollow in ((testing.grid_of(*runs), True),
+                         (testing.grid_of(*runs[:2]), False)):
+      figure = bars.trade_off(grid, looks)
+      self.assertEqual('Hollow' in figure.caption, hollow)
+      figure = bars.by_coefficient(grid, looks, all_agents=False)
+      self.assertEqual(
+          'Not comparable: D4PG at 0.3: other conditions' in figure.caption,
+          hollow)
+
+
+class GradientPartsTest(absltest.TestCase):
+
+  def test_runs_with_other_constraints_and_without_a_gradient(self):
+    one = testing.made_run('MetaL', 0, 0, 0, columns={
+        'penalty': [0], 'lambda': [1], 'alpha_lambda': [2],
+        'meta_gradient_direct': [-3], 'meta_gradient_weights': [1]})
+    one.run.episodes['clipped_mass'] = np.zeros(1)
+    names = ('balance_velocity', 'slider_pos')
+    two = one._replace(run=one.run._replace(
+        constraint_names=names, episodes={
+            **one.run.episodes, **{
+                key.replace('balance', 'slider').replace('velocity', 'pos'):
+                values for key, values in one.run.episodes.items()}}))
+    self.assertIn('(share 0.25)', dynamics.gradient_parts([one, two]))
+    for name in ('direct', 'weights'):
+      one.run.episodes[f'meta_gradient_{name}/balance_velocity'] = np.zeros(1)
+    text = dynamics.gradient_parts([one])
+    self.assertNotIn('nan', text)
+    self.assertIn('through the weights 0;', text)
 
 
 if __name__ == '__main__':

@@ -147,7 +147,9 @@ def _html_table(table: Table) -> str:
 
 
 _LATEX = {'&': r'\&', '%': r'\%', '_': r'\_', '#': r'\#', '±': r'$\pm$',
-          '–': '--', '−': '$-$', '†': r'$^\dagger$', 'β': r'$\beta$'}
+          '–': '--', '−': '$-$', '†': r'$^\dagger$', '‡': r'$^\ddagger$',
+          'β': r'$\beta$', '{': r'\{', '}': r'\}', '$': r'\$',
+          '\\': r'\textbackslash{}'}
 
 
 def to_latex(table: Table, caption: str) -> str:

@@ -119,13 +119,16 @@ def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
   for name in ('meta_gradient_direct', 'meta_gradient_weights', 'clipped_mass'):
     means[name] = np.mean([np.nanmean(curves.column(name)(run))
                            for run in runs])
-  sizes = [np.nanmean(curves.gradient_sizes(run), axis=0) for run in runs]
-  share = np.mean(curves.weights_share(np.mean(sizes, axis=0)))
+  # Means over constraints: runs may have different ones.
+  sizes = [np.nanmean(np.split(curves.gradient_sizes(run), 2, axis=1),
+                      axis=(1, 2)) for run in runs]
+  [share] = curves.weights_share(np.mean(sizes, axis=0))
+  said = '' if np.isnan(share) else f' (share {share:.2g})'  # NaN: both are 0.
   ends = [np.mean([curves.column(name)(run)[-1].mean() for run in runs])
           for name in ('lambda', 'alpha_lambda')]
   return (
       f'MetaL\'s meta-gradient over training: direct term '
       f'{means["meta_gradient_direct"]:.2g}, through the weights '
-      f'{means["meta_gradient_weights"]:.2g} (share {share:.2g}); at the end '
+      f'{means["meta_gradient_weights"]:.2g}{said}; at the end '
       f'lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; target mass clipped '
       f'{means["clipped_mass"]:.2g}')

@@ -87,8 +87,8 @@ class DocumentTest(absltest.TestCase):
     text = document.to_markdown('T', blocks)
     self.assertIn(r'| x \| <b> & `c` |', text)
     self.assertIn('## h\n', text)
-    latex = document.to_latex(document.Table(['x'], [['1 % & β a_b']]), '')
-    self.assertIn(r'1 \% \& $\beta$ a\_b \\', latex)
+    latex = document.to_latex(document.Table(['x'], [['1 % & β a_b {‡}']]), '')
+    self.assertIn(r'1 \% \& $\beta$ a\_b \{$^\ddagger$\} \\', latex)
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ from metal_tf.experiment import run_folder
 # give the same numbers; lengths are pooled, and the report says which.
 MACHINERY = frozenset((
     'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
-    'evaluation_period', 'suite', 'xla'))
+    'evaluation_period', 'feasibility_episodes', 'suite', 'xla'))
 # What the report has axes for.
 CONDITION = frozenset((
     'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))
@@ -39,6 +39,7 @@ _MESH = ('mesh_',)
 _LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
 _UNUSED: Dict[str, Tuple[str, ...]] = {
     algorithm_lib.METAL.name: _MESH + ('outer_loss',),
+    'mesh': ('meta_', 'outer_loss'),
     'rc_d4pg': _META + _MESH,
     'rs_d4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
     'd4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),

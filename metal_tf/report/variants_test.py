@@ -47,13 +47,19 @@ class VariantsTest(absltest.TestCase):
   def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
     same = _run('d4pg'), _run(
         'd4pg', meta_optimizer='sgd', lagrange_lr=1.0, lagrange_multiplier=3.0,
-        outer_loss='actor', mesh_lr=1.0, validation_fraction=0.3, seed=5, num_episodes=7,
-        workdir='elsewhere', xla=False, suite='builtin')
+        outer_loss='actor', mesh_lr=1.0, validation_fraction=0.3, seed=5,
+        num_episodes=7,
+        workdir='elsewhere', xla=False, suite='builtin',
+        feasibility_episodes=0)
     self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
     self.assertLen(set(variants.assign(same)), 1)
     self.assertLen(set(_labels(
         _run('rc_d4pg'), _run('rc_d4pg', lagrange_lr=1.0),
         _run('rc_d4pg', meta_lr=1.0))), 2)
+
+    self.assertLen(set(_labels(
+        _run('mesh'), _run('mesh', meta_optimizer='sgd'),
+        _run('mesh', mesh_lr=1.0))), 2)
 
   def test_conditions_are_no_settings(self):
     self.assertLen(set(_labels(

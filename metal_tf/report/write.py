@@ -38,6 +38,9 @@ def report(runs: str, output: str, say: Callable[[str], None],
     raise collect.ReportError(
         f'--output={output} is in the folder of the run {inside}; choose one '
         'outside of it.')
+  if os.path.lexists(output) and not os.path.isdir(output):
+    raise collect.ReportError(
+        f'--output={output} cannot be written (it is there and no folder).')
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   made = page.make(grid, resamples, say)

@@ -1,5 +1,6 @@
 """The runs of a sweep: every combination of the axes, checked as a whole."""
 
+import hashlib
 import os
 import re
 from typing import (
@@ -25,6 +26,9 @@ PAPER_SEEDS = tuple(range(8))
 # Settings from texts by name; raises ValueError or a subclass of Exception that
 # says what is wrong.
 SettingsReader = Callable[[Mapping[str, str]], Dict[str, Any]]
+
+# Of a value in a folder's name, which file systems end at 255 characters.
+_LONGEST = 64
 
 _Number = TypeVar('_Number', int, float)
 
@@ -156,7 +160,7 @@ def check_folders(runs: Sequence[Run]) -> None:
       continue
     # Of the environment only what settings say can be compared here.
     saved['config'] = {**validation.as_json(config_lib.Config()),
-                       **saved['config']}
+                       **saved.get('config', {})}
     try:
       workdir_lib.check_same_run(saved, {
           **saved, 'algorithm': run.algorithm.name,
@@ -297,4 +301,7 @@ def _quoted(value: Any) -> str:
     return _text(value)
   if isinstance(value, tuple):
     value = ','.join(str(item) for item in value)
-  return parse.quote(str(value), safe=',')
+  text = parse.quote(str(value), safe=',')
+  if len(text) > _LONGEST:  # Such as a whole rwrl_spec.
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+  return text

@@ -58,6 +58,13 @@ class GridTest(parameterized.TestCase):
     self.assertEqual(runs[1].config.meta_optimizer, 'sgd')
     self.assertEqual(runs[2].config.constraints, ('slider_pos:0.2',))
 
+  def test_long_values_have_short_names(self):
+    runs = _make(_SMALL._replace(algorithms=[
+        f'metal:policy_layer_sizes={"64," * 100}{last}' for last in (64, 65)]))
+    self.assertLen({run.name for run in runs}, 2)
+    for run in runs:
+      self.assertLess(len(run.name), 100)
+
   def test_names_tell_close_numbers_apart(self):
     runs = _make(_SMALL._replace(thresholds=['0.1234567', '0.1234568']))
     self.assertLen({run.name for run in runs}, 4)
@@ -135,6 +142,10 @@ class FoldersTest(absltest.TestCase):
       json.dump(saved, stream)
     with self.assertRaisesRegex(workdir.WorkdirError,
                                 'd4pg-cartpole.*discount=0.9, this one.*0.99'):
+      grid.check_folders(runs)
+    with open(path, 'w', encoding='utf-8') as stream:
+      stream.write('{}')
+    with self.assertRaisesRegex(workdir.WorkdirError, 'of no run'):
       grid.check_folders(runs)
 
 

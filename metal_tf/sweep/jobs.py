@@ -6,6 +6,7 @@ Started as a program, it is the thin layer that becomes the launcher:
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ class Job:
     self._started = time.monotonic()
     self._deadline: Optional[float] = None
     with open(log, 'ab') as stream:
-      stream.write(f'$ {" ".join(command)}\n'.encode())
+      stream.write(f'$ {shlex.join(command)}\n'.encode())
       stream.flush()
       # pylint: disable-next=consider-using-with
       self._process = subprocess.Popen(

@@ -169,7 +169,12 @@ class Sweep:
     entry.seconds = self._before[entry.name] + job.seconds
     entry.last_line = job.last_line()
     took = progress.duration(job.seconds)
-    if status == 0 and self._has_finished(entry.name):
+    finished = False
+    try:
+      finished = status == 0 and self._has_finished(entry.name)
+    except workdir_lib.WorkdirError as error:  # It stops no other run.
+      entry.last_line = str(error)
+    if finished:
       entry.status = record_lib.FINISHED
       self._display.note(f'finished {entry.name} in {took}')
     elif status in _SIGNALLED or self._signal is not None:

@@ -108,6 +108,14 @@ class SweepTest(parameterized.TestCase):
     entry = self._entries()['a']
     self.assertEqual((entry.status, entry.exit_status), (record.FAILED, status))
 
+  def test_a_summary_that_cannot_be_read_stops_no_other_run(self):
+    self.assertEqual(
+        self._sweep(dict(a='garble', b='finish'), at_once=1), 1)
+    entries = self._entries()
+    self.assertEqual(entries['b'].status, record.FINISHED)
+    self.assertEqual(entries['a'].status, record.FAILED)
+    self.assertIn('summary.json is not valid JSON', entries['a'].last_line)
+
   def test_a_job_that_cannot_be_started_is_a_failure(self):
     os.makedirs(os.path.join(self._path, 'logs', 'a.log'))
     self.assertEqual(self._sweep(dict(a='finish', b='finish')), 1)

@@ -9,8 +9,9 @@ from metal_tf.experiment import log_tables
 
 # Behaves as a launcher does towards those who started it:
 #   finish: leaves a summary, status 0; fail: status 3; refuse: status 2;
-#   lie: status 0 without a summary; fail_once: fail, then finish; stop: at
-#   SIGTERM a checkpoint, status 143; deaf: no end.
+#   lie: status 0 without a summary; garble: with one that is no JSON;
+#   fail_once: fail, then finish; stop: at SIGTERM a checkpoint, status 143;
+#   deaf: no end.
 _PROGRAM = '''
 import json, os, signal, sys, time
 folder, behaviour, episodes = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -21,7 +22,10 @@ if behaviour == 'fail_once':
   open(file('failed'), 'w').close()
 if behaviour == 'fail':
   sys.exit(print('it broke', flush=True) or 3)
-if behaviour in ('refuse', 'lie'):
+if behaviour == 'garble':
+  with open(file('summary.json'), 'w') as stream:
+    stream.write('{')
+if behaviour in ('refuse', 'lie', 'garble'):
   sys.exit(2 if behaviour == 'refuse' else 0)
 if behaviour == 'finish':
   with open(file('summary.json'), 'w') as stream:
