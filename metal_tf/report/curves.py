@@ -202,6 +202,10 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
         axes[0, 0].plot([], [], color=looks[label].color,
                         linestyle=looks[label].dashes, label=label)[0]
         for label in drawn]
+    handles += [
+        axes[0, 0].plot([], [], color='#555555', linestyle=dashes,
+                        label=name)[0]
+        for name, (dashes, _) in _dashes(columns)]
     if any(panel.threshold for panel in panels):
       handles.append(axes[0, 0].plot([], [], color='black', linestyle='--',
                                      linewidth=1, label='threshold β')[0])
@@ -214,7 +218,7 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
       f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
       'axis where it is wider than the seeds themselves; on logarithmic axes, '
       'of the logarithm). Training episodes, exploration included.' + more +
-      _dashes(columns), figure)
+      _about_dashes(columns), figure)
 
 
 def _heading(condition: collect.Condition) -> str:
@@ -225,14 +229,19 @@ def _heading(condition: collect.Condition) -> str:
   return f'{problem}\ncoefficient {condition.safety_coeff:g}'
 
 
-def _dashes(columns: Sequence[collect.Condition]) -> str:
-  """Which of several constraints is drawn how, for the caption."""
+def _dashes(columns: Sequence[collect.Condition]
+           ) -> List[Tuple[str, Tuple[str, str]]]:
+  """How each of several constraints is drawn: its dashes, and these in words."""
   names = max((c.constraints for c in columns), key=len)
   if len(names) == 1:
-    return ''
-  return ' Constraints: ' + ', '.join(
-      f'{name} {words}' for name, words in zip(
-          names, itertools.cycle(_CONSTRAINT_DASHES.values()))) + '.'
+    return []
+  return list(zip(names, itertools.cycle(_CONSTRAINT_DASHES.items())))
+
+
+def _about_dashes(columns: Sequence[collect.Condition]) -> str:
+  """The same for the caption."""
+  drawn = [f'{name} {words}' for name, (_, words) in _dashes(columns)]
+  return f' Constraints: {", ".join(drawn)}.' if drawn else ''
 
 
 def _panel(axes, panel: Panel, condition: collect.Condition,
