@@ -73,7 +73,7 @@ class Records:
     except (OSError, ValueError) as error:
       raise checkpoint_lib.CheckpointError(
           f'{saved.path if saved else directory} and the logs do not fit '
-          f'({error}) Choose another --workdir.') from error
+          f'({error}); choose another --workdir.') from error
     self._returns: List[float] = list(rows['episode_return'])
     self._penalties: List[np.ndarray] = list(np.stack(
         [rows[f'penalty/{name}'] for name in spec.constraint_names], axis=1))

@@ -38,7 +38,7 @@ def make(states: Sequence[overview.State], jobs: int, width: int,
   wide = width >= _WIDE
   table = table_lib.Table(box=None, padding=(0, 1, 0, 0), header_style='bold',
                           pad_edge=False)
-  table.add_column('run', overflow='fold')
+  table.add_column('run', overflow='fold', min_width=12)
   for name in ('episode', 'return', 'J_C', 'lambda', 'alpha_\nlambda', 'rate',
                *(('learner/env\nsteps/s', 'return so far', 'ETA') if wide
                  else ())):
