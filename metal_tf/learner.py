@@ -1,4 +1,9 @@
-"""The learner: Algorithm 1 of the paper, one compiled step.
+"""The learner: Algorithm 1 of the paper in one step.
+
+The step is a graph of three parts, pure functions each, which XLA compiles: the
+target networks, the policy, and the critic with all that depends on it. Policy
+and critic run side by side where there are two threads; XLA itself runs one
+operation after the other.
 
 D4PG, RS-D4PG, RC-D4PG, MetaL and MeSh are settings of this one learner (see
 `algorithm.py` and `baselines/`). Shapes: `B` batch, `K` constraints, `M`
@@ -6,7 +11,8 @@ sampled episode penalties, `N` outputs of the critic, `O` and `A` observation
 and action size.
 """
 
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+import functools
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +36,22 @@ from metal_tf.maths import lagrange
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
+
+
+class PolicySide(NamedTuple):
+  """What the policy's update changes: variables, or their values."""
+  weights: Any
+  adam: optimizers.AdamSlots
+
+
+class CriticSide(NamedTuple):
+  """What the rest of a step changes: variables, or their values."""
+  weights: Any
+  adam: optimizers.AdamSlots
+  multiplier: Any  # lambda, `[K]`.
+  meta_parameter: Any  # alpha_lambda, `[K]`.
+  meta_adam: optimizers.AdamSlots
+  shaping: Any  # MeSh's weights and slots, or ().
 
 
 class Learner:
@@ -63,9 +85,6 @@ class Learner:
     self.networks = networks_lib.Networks(
         spec, config.policy_layer_sizes, config.critic_layer_sizes,
         self._head.size, dtype)
-    self._policy_variables = self.networks.policy.trainable_variables
-    self._critic_variables = self.networks.critic.trainable_variables
-    self._online_variables = self.networks.online_variables
     self._shaping = (shaping_lib.Shaping(spec, config, dtype)
                      if algorithm.learns_shaping else None)
 
@@ -76,15 +95,20 @@ class Learner:
         trainable=False, name='multiplier')
     self.meta_parameter = tf.Variable(
         tf.zeros([k], dtype), trainable=False, name='meta_parameter')
-    self._policy_adam = adam_lib.Adam(self._policy_variables, 'policy_adam')
-    self._critic_adam = adam_lib.Adam(self._critic_variables, 'critic_adam')
-    self._meta_adam = adam_lib.Adam([self.meta_parameter], 'meta_adam')
+    policy, critic = (network.trainable_variables for network in (
+        self.networks.policy, self.networks.critic))
+    self._policy_side = PolicySide(
+        policy, adam_lib.make_slots(policy, 'policy_adam'))
+    self._critic_side = CriticSide(
+        critic, adam_lib.make_slots(critic, 'critic_adam'), self.multiplier,
+        self.meta_parameter,
+        adam_lib.make_slots([self.meta_parameter], 'meta_adam'),
+        (self._shaping.variables, self._shaping.slots) if self._shaping else ())
     self._counts = learner_counts.Counts()
     self._metrics = learner_metrics.Metrics(algorithm, config, k, dtype)
-    self._priorities = priorities_lib.Priorities(
-        config, self._head, self.networks.critic)
+    self._priorities = priorities_lib.Priorities(config, self._head)
     self._theorem = theorem_check.TheoremCheck(
-        algorithm, config, self._value, self._critic_variables, self._threshold)
+        algorithm, config, self._threshold)
 
     b, o, a = config.batch_size, spec.observation_size, spec.action_size
     self._step = tf.function(
@@ -95,15 +119,14 @@ class Learner:
                 for shape in ([b, o], [b, a], [b], [b, k], [b], [b, o]))),
             tf.TensorSpec([config.penalty_samples, k], dtype),
         ] + ([tf.TensorSpec([b], dtype)] if self._priorities.wanted else []),
-        autograph=False,  # Nothing to convert; looking for it takes seconds.
-        jit_compile=config.xla or None)
+        autograph=False)  # Nothing to convert; looking for it takes seconds.
 
   # --- Algorithm 1 ---------------------------------------------------------
 
   def _update(
       self, batch: types.Transition, episode_penalties: tf.Tensor,
       importance_weights: Optional[tf.Tensor] = None) -> Optional[tf.Tensor]:
-    """One iteration of Algorithm 1, in its order; line numbers are the paper's.
+    """One iteration of Algorithm 1; line numbers are the paper's.
 
     Args:
       batch: transitions sampled from replay, `[B, ...]`.
@@ -114,171 +137,227 @@ class Learner:
       The batch's new priorities `[B]`, or None where replay is uniform.
     """
     self._copy_targets_when_due()
-    training, validation, output_t = self._split(batch)
+    before, before_policy = commit.read([self._critic_side, self._policy_side])
+    training, validation = self._split(batch)  # Line 7.
+    output_t = self._compiled(self._apply_targets)(
+        *commit.read([self.networks.target_critic.trainable_variables,
+                      self.networks.target_policy.trainable_variables]),
+        batch.o_t)
+    # Lines 13-14: the policy, by the critic from before its update.
+    policy = self._compiled(self._update_policy)(
+        before_policy, before.weights, training.o_t)
+    # Only an actor's outer loss needs the result; else both run side by side.
+    policy_t = policy.state.weights if 'actor' in self._config.outer_loss else ()
+    critic = self._compiled(self._update_critic_side)(
+        before, training, validation, output_t, episode_penalties,
+        importance_weights, policy_t)
+    # Line 18: commit, unless a number went wrong.
+    finite = tf.logical_and(policy.finite, critic.finite)
+
+    def commit_all() -> bool:
+      commit.assign([self._policy_side, self._critic_side],
+                    [policy.state, critic.state])
+      self._metrics.record({**policy.metrics, **critic.metrics})
+      return True
+
+    tf.cond(finite, commit_all, lambda: False)
+    self._counts.add(finite)
+    return priorities_lib.where_finite(finite, critic.priorities)
+
+  def _update_critic_side(
+      self, before: CriticSide, training: types.Transition,
+      validation: Optional[types.Transition], output_t: tf.Tensor,
+      episode_penalties: tf.Tensor, importance_weights: Optional[tf.Tensor],
+      policy_t: commit.Tensors) -> commit.Part:
+    """Lines 5-12 and 14-17, in their order."""
+    n = self._num_training
     with tf.GradientTape(
         persistent=True, watch_accessed_variables=False) as inner_tape:
-      meta_parameter = self.meta_parameter.read_value()
-      inner_tape.watch(meta_parameter)
+      inner_tape.watch(before.meta_parameter)
       # Lines 5-6: the Lagrange multiplier.
       episode_penalty = tf.reduce_mean(episode_penalties, axis=0)
-      multiplier_t = self._update_multiplier(meta_parameter, episode_penalty)
+      multiplier_t = self._update_multiplier(before, episode_penalty)
       # Lines 7-12, 14: the critic, towards a target with the new multiplier.
-      shaped = self._shape(training, inner_tape)  # By MeSh only.
-      critic = self._update_critic(
-          shaped.batch, output_t[:self._num_training], multiplier_t,
-          None if importance_weights is None else
-          importance_weights[:self._num_training])
-    # Lines 13-14: the policy, by the critic from before its update.
-    policy = self._update_policy(training)
-    new = [*critic.weights, *policy.weights]
-    for_theorem = self._theorem.before_update(training)
-    priorities = self._priorities.of(
-        training, output_t[:self._num_training], multiplier_t)
-    before = [v.read_value() for v in self._online_variables]
-    commit.assign(self._online_variables, new)
-    # Lines 15-17: the meta-parameter, by the updated networks and multiplier.
+      shaped = self._shape(before, training, inner_tape)  # By MeSh only.
+      critic_t, adam, metrics = self._update_critic(
+          before, shaped.batch, output_t[:n], multiplier_t,
+          None if importance_weights is None else importance_weights[:n])
+    # Lines 15-16: the outer loss, at the updated networks and multiplier.
     outer = self._outer_loss(
-        validation, output_t[self._num_training:], multiplier_t)
-    meta, gradient = self._update_meta_parameter(
-        inner_tape, meta_parameter, multiplier_t, critic.weights, outer)
-    shaping = self._update_shaping(inner_tape, critic.weights, outer)
-    priorities += self._priorities.of(
-        validation, output_t[self._num_training:], multiplier_t)
-    theorem_error = self._theorem.error(
-        for_theorem, gradient, validation,
-        self._head.value(output_t[self._num_training:]), meta_parameter,
-        episode_penalty, multiplier_t)
-    # Line 18: commit, unless a number went wrong.
-    parts = [part for part in (critic, policy, meta, shaping) if part]
-    metrics = {**outer.metrics, **shaped.metrics, **theorem_error}
-    for part in parts:
-      metrics.update(part.metrics)
-    checked = [x for part in parts for x in part.checked]
-    finite = commit.all_finite([multiplier_t, *metrics.values(), *checked])
-    commit.commit(finite, [
-        ([self.multiplier], [multiplier_t], None),
-        (self._online_variables, new, before),
-        *((part.variables, part.values, None) for part in parts)])
-    self._counts.add(finite)
-    self._metrics.record(finite, metrics)
-    return priorities_lib.join(finite, priorities)
+        critic_t, policy_t, validation, output_t[n:], multiplier_t)
+    # Line 17: what it says of the meta-parameter.
+    meta_parameter, meta_adam, gradient, meta_metrics = (
+        self._update_meta_parameter(
+            before, inner_tape, multiplier_t, critic_t, outer))
+    shaping, norms = self._update_shaping(before, inner_tape, critic_t, outer)
 
-  def _update_multiplier(self, meta_parameter: tf.Tensor,
+    after = CriticSide(critic_t, adam, multiplier_t, meta_parameter, meta_adam,
+                       shaping)
+    metrics = {
+        **metrics, **outer.metrics, **shaped.metrics, **meta_metrics,
+        **self._theorem_error(before, after, gradient, training, validation,
+                              output_t, episode_penalty)}
+    return commit.Part(
+        after, metrics,
+        commit.all_finite([multiplier_t, *metrics.values(), *norms]),
+        priorities_lib.join([
+            *self._priorities.of(self._critic(before.weights), training,
+                                 output_t[:n], multiplier_t),
+            *self._priorities.of(self._critic(critic_t), validation,
+                                 output_t[n:], multiplier_t)]))
+
+  def _update_multiplier(self, before: CriticSide,
                          episode_penalty: tf.Tensor) -> tf.Tensor:
     """Line 6; a fixed multiplier stays."""
     if not self._algorithm.learns_multiplier:
-      return self.multiplier.read_value()
+      return before.multiplier
     return lagrange.update_multiplier(
-        self.multiplier.read_value(), meta_parameter, episode_penalty,
+        before.multiplier, before.meta_parameter, episode_penalty,
         self._threshold, self._config.lagrange_lr, self._straight_through)
 
-  def _shape(self, training: types.Transition,
+  def _shape(self, before: CriticSide, training: types.Transition,
              inner_tape: tf.GradientTape) -> shaping_lib.Shaped:
     """MeSh: scale and offset of what the critic learns."""
     if self._shaping is None:
       return shaping_lib.Shaped(training, {})
-    inner_tape.watch(self._shaping.variables)
-    return self._shaping.apply(training)
+    weights, _ = before.shaping
+    inner_tape.watch(weights)
+    return self._shaping.apply(weights, training)
 
   def _update_critic(
-      self, training: types.Transition, output_t: tf.Tensor,
-      multiplier_t: tf.Tensor,
-      importance_weights: Optional[tf.Tensor]) -> commit.Part:
+      self, before: CriticSide, training: types.Transition,
+      output_t: tf.Tensor, multiplier_t: tf.Tensor,
+      importance_weights: Optional[tf.Tensor]
+  ) -> Tuple[commit.Tensors, optimizers.AdamSlots, Dict[str, tf.Tensor]]:
     """Lines 9-12 and 14: one differentiable step on the critic."""
-    config, variables = self._config, self._critic_variables
+    config, weights = self._config, before.weights
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(variables)
+      tape.watch(weights)
       target = self._head.target(training, multiplier_t, output_t)
-      loss_b = self._head.loss(self.networks.critic, training, target)  # [B]
+      loss_b = self._head.loss(self._critic(weights), training, target)  # [B]
       loss = losses.weighted_mean(loss_b, importance_weights)
-    gradients = tape.gradient(loss, variables)
+    gradients = tape.gradient(loss, weights)
     if config.inner_optimizer == 'sgd':  # Theorem 1's step: nothing clipped.
-      weights = optimizers.sgd_update(variables, gradients, config.critic_lr)
-      slots = self._critic_adam.read()
-      norm = optimizers.global_norm(gradients)
+      critic_t = optimizers.sgd_update(weights, gradients, config.critic_lr)
+      slots, norm = before.adam, optimizers.global_norm(gradients)
     else:
-      weights, slots, norm = self._critic_adam.descend(
-          gradients, config.critic_lr, config.clip_norm)
-    return commit.Part(
-        weights, self._critic_adam.variables, adam_lib.values(slots),
-        dict(critic_loss=loss, critic_gradient_norm=norm,
-             clipped_mass=target.clipped_mass))
+      critic_t, slots, norm = optimizers.clipped_adam_update(
+          weights, gradients, before.adam, config.critic_lr, config.clip_norm)
+    return critic_t, slots, dict(
+        critic_loss=loss, critic_gradient_norm=norm,
+        clipped_mass=target.clipped_mass)
 
-  def _update_policy(self, training: types.Transition) -> commit.Part:
+  def _update_policy(self, before: PolicySide, critic: commit.Tensors,
+                     o_t: tf.Tensor) -> commit.Part:
     """Lines 13-14: deterministic policy gradient and a step of Adam."""
+    config = self._config
     loss, gradients = losses.policy_gradient(
-        self.networks.policy, self._value, self._policy_variables,
-        training.o_t, self._config.dqda_clip_norm)
-    weights, slots, norm = self._policy_adam.descend(
-        gradients, self._config.policy_lr, self._config.clip_norm)
+        functools.partial(self.networks.apply_policy, before.weights),
+        self._value(critic), before.weights, o_t, config.dqda_clip_norm)
+    weights, slots, norm = optimizers.clipped_adam_update(
+        before.weights, gradients, before.adam, config.policy_lr,
+        config.clip_norm)
     return commit.Part(
-        weights, self._policy_adam.variables, adam_lib.values(slots),
-        dict(policy_loss=loss, policy_gradient_norm=norm))
+        PolicySide(weights, slots),
+        dict(policy_loss=loss, policy_gradient_norm=norm),
+        commit.all_finite([loss, norm]))
 
-  def _outer_loss(self, validation: Optional[types.Transition],
-                  output_t: tf.Tensor,
+  def _outer_loss(self, critic_t: commit.Tensors, policy_t: commit.Tensors,
+                  validation: Optional[types.Transition], output_t: tf.Tensor,
                   multiplier_t: tf.Tensor) -> outer_loss.OuterLoss:
     """Lines 15-16: the outer loss at (theta', lambda')."""
     if validation is None:
       return outer_loss.NONE
     return outer_loss.differentiate(
-        self._config.outer_loss, self._head, self.networks.critic,
-        self.networks.policy, self._critic_variables, validation, multiplier_t,
-        output_t)
+        self._config.outer_loss, self._head, self.networks.apply_critic,
+        functools.partial(self.networks.apply_policy, policy_t), critic_t,
+        validation, multiplier_t, output_t)
 
   def _update_meta_parameter(
-      self, inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
+      self, before: CriticSide, inner_tape: tf.GradientTape,
       multiplier_t: tf.Tensor, critic_t: commit.Tensors,
       outer: outer_loss.OuterLoss
-  ) -> Tuple[Optional[commit.Part], Optional[meta_gradient.MetaGradient]]:
+  ) -> Tuple[tf.Tensor, optimizers.AdamSlots,
+             Optional[meta_gradient.MetaGradient], Dict[str, tf.Tensor]]:
     """Line 17: alpha_lambda along both paths of the outer loss."""
     if not self._algorithm.learns_meta_parameter:
-      return None, None
+      return before.meta_parameter, before.meta_adam, None, {}
     gradient = meta_gradient.pull_back(
-        inner_tape, meta_parameter, multiplier_t, critic_t, outer.d_multiplier,
-        outer.d_critic)
+        inner_tape, before.meta_parameter, multiplier_t, critic_t,
+        outer.d_multiplier, outer.d_critic)
     rate, limit = (
         self._config.meta_learning_rate, self._config.meta_parameter_limit)
-    slots = self._meta_adam.read()
+    slots = before.meta_adam
     if self._config.meta_optimizer == 'adam':
       [updated], slots = optimizers.adam_update(
-          [meta_parameter], [gradient.total], slots, rate)
+          [before.meta_parameter], [gradient.total], slots, rate)
     else:
       [updated] = optimizers.sgd_update(
-          [meta_parameter], [gradient.total], rate)
+          [before.meta_parameter], [gradient.total], rate)
     updated = tf.clip_by_value(updated, -limit, limit)
-    return commit.Part(
-        (), [self.meta_parameter, *self._meta_adam.variables],
-        [updated, *adam_lib.values(slots)],
-        dict(meta_gradient_direct=gradient.direct,
-             meta_gradient_weights=gradient.through_weights,
-             meta_gradient_direct_share=gradient.direct_share,
-             alpha_lambda_at_limit=tf.cast(
-                 tf.abs(updated) >= limit, updated.dtype))), gradient
+    return updated, slots, gradient, dict(
+        meta_gradient_direct=gradient.direct,
+        meta_gradient_weights=gradient.through_weights,
+        meta_gradient_direct_share=gradient.direct_share,
+        alpha_lambda_at_limit=tf.cast(
+            tf.abs(updated) >= limit, updated.dtype))
 
   def _update_shaping(
-      self, inner_tape: tf.GradientTape, critic_t: commit.Tensors,
-      outer: outer_loss.OuterLoss) -> Optional[commit.Part]:
+      self, before: CriticSide, inner_tape: tf.GradientTape,
+      critic_t: commit.Tensors,
+      outer: outer_loss.OuterLoss) -> Tuple[Any, commit.Tensors]:
     """MeSh: scale and offset, along the path through the critic."""
     if self._shaping is None:
-      return None
-    weights, slots, norm = self._shaping.descend(inner_tape.gradient(
-        critic_t, self._shaping.variables, output_gradients=outer.d_critic))
-    return commit.Part((), [*self._shaping.variables, *self._shaping.slots],
-                       [*weights, *slots], {}, [norm])
+      return (), ()
+    weights, slots = before.shaping
+    weights, slots, norm = self._shaping.descend(
+        weights, slots, inner_tape.gradient(
+            critic_t, weights, output_gradients=outer.d_critic))
+    return (weights, slots), [norm]
+
+  def _theorem_error(
+      self, before: CriticSide, after: CriticSide,
+      gradient: Optional[meta_gradient.MetaGradient],
+      training: types.Transition, validation: Optional[types.Transition],
+      output_t: tf.Tensor,
+      episode_penalty: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """How far the meta-gradient is from Theorem 1, where that applies."""
+    for_theorem = self._theorem.before_update(
+        self._value(before.weights), before.weights, training)
+    return self._theorem.error(
+        self._value(after.weights), after.weights, for_theorem, gradient,
+        validation, self._head.value(output_t[self._num_training:]),
+        before.meta_parameter, episode_penalty, after.multiplier)
 
   # --- Its machinery -------------------------------------------------------
 
-  def _value(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
-    """Q of the critic as it stands, `[B]`."""
-    return self._head.value(self.networks.critic(observation, action))
+  def _compiled(self, part: Callable[..., Any]) -> Callable[..., Any]:
+    """A part of the step, compiled by XLA unless that is switched off."""
+    if not self._config.xla:
+      return part
+    return tf.function(part, autograph=False, jit_compile=True)
+
+  def _critic(self, weights: commit.Tensors) -> losses.Critic:
+    """The critic at some weights: `[B, N]`."""
+    return functools.partial(self.networks.apply_critic, weights)
+
+  def _value(self, weights: commit.Tensors) -> losses.Critic:
+    """Q of the critic at some weights: `[B]`."""
+    return lambda o, a: self._head.value(
+        self.networks.apply_critic(weights, o, a))
+
+  def _apply_targets(self, critic: commit.Tensors, policy: commit.Tensors,
+                     o_t: tf.Tensor) -> tf.Tensor:
+    """The target networks' output, `[B, N]`."""
+    return self.networks.apply_critic(
+        critic, o_t, self.networks.apply_policy(policy, o_t))
 
   def _copy_targets_when_due(self) -> None:
     """Hard copy before the update, at step 0 as well, as Acme's D4PG does."""
 
     def copy() -> bool:
       trfl.update_target_variables(
-          self.networks.target_variables, self._online_variables)
+          self.networks.target_variables, self.networks.online_variables)
       return True
 
     tf.cond(self._counts.steps % self._config.target_update_period == 0, copy,
@@ -286,13 +365,11 @@ class Learner:
 
   def _split(
       self, batch: types.Transition
-  ) -> Tuple[types.Transition, Optional[types.Transition], tf.Tensor]:
-    """Line 7, and the target networks' output `[B, N]` for both parts."""
-    output_t = self.networks.target_critic(
-        batch.o_t, self.networks.target_policy(batch.o_t))
+  ) -> Tuple[types.Transition, Optional[types.Transition]]:
+    """Line 7; without an outer loss all of the batch trains."""
     if not self._algorithm.splits_batch:
-      return batch, None, output_t
-    return (*meta_gradient.split_batch(batch, self._num_training), output_t)
+      return batch, None
+    return meta_gradient.split_batch(batch, self._num_training)
 
   # --- The public side -----------------------------------------------------
 
@@ -355,21 +432,22 @@ class Learner:
     return self._step.experimental_get_tracing_count()
 
   def _state_variables(self) -> Dict[str, tf.Variable]:
-    shaping = self._shaping
+    shaping, critic, policy = (
+        self._shaping, self._critic_side, self._policy_side)
     return learner_state.name_groups(dict(
-        critic=self._critic_variables,
-        policy=self._policy_variables,
+        critic=critic.weights,
+        policy=policy.weights,
         target=self.networks.target_variables,
-        critic_adam=self._critic_adam.variables,
-        policy_adam=self._policy_adam.variables,
-        meta_adam=self._meta_adam.variables,
+        critic_adam=adam_lib.checkpointed(critic.adam),
+        policy_adam=adam_lib.checkpointed(policy.adam),
+        meta_adam=adam_lib.checkpointed(critic.meta_adam),
         multiplier=[self.multiplier],
         meta_parameter=[self.meta_parameter],
         counts=[self._counts.steps, self._counts.skipped, self._metrics.steps,
                 self._counts.skipped_in_a_row],
         sums=self._metrics.first,
         shaping=shaping.variables if shaping else (),
-        shaping_adam=shaping.slots if shaping else ()))
+        shaping_adam=adam_lib.checkpointed(shaping.slots) if shaping else ()))
 
   def get_state(self) -> Dict[str, np.ndarray]:
     """Returns everything that an exact continuation needs, by name."""

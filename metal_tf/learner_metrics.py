@@ -44,11 +44,10 @@ class Metrics:
     # How many steps are in the sums.
     self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
-  def record(self, finite: tf.Tensor, metrics: Mapping[str, tf.Tensor]) -> None:
-    """Adds a step's numbers; a step that is not finite is left out.
+  def record(self, metrics: Mapping[str, tf.Tensor]) -> None:
+    """Adds a step's numbers.
 
     Args:
-      finite: bool `[]`.
       metrics: exactly what the algorithm measures: `[]`, or `[K]` for terms of
         the meta-gradient.
 
@@ -59,13 +58,12 @@ class Metrics:
       raise ValueError(
           f'metrics: {sorted(set(metrics) ^ self._applies)} differ.')
     for name, value in metrics.items():
-      value = tf.where(finite, value, tf.zeros_like(value))
       total = self._sums[name]
       if name == 'theorem_error':  # The largest one of the run.
         total.assign(tf.maximum(total.read_value(), value))
       else:
         total.assign_add(value)
-    self.steps.assign_add(tf.cast(finite, tf.int64))
+    self.steps.assign_add(1)
 
   def read(self) -> Dict[str, np.ndarray]:
     """Returns means since the last call, and starts anew.

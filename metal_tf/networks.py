@@ -4,7 +4,7 @@ Sizes and layers are those of Acme's control-suite D4PG, which the RWRL suite's
 own example uses as well: layer norm and tanh after the first layer, then ELU.
 """
 
-from typing import Sequence, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from acme import specs
 from acme.tf import networks as acme_networks
@@ -79,8 +79,44 @@ def make_policy(spec: types.EnvironmentSpec, layer_sizes: Sequence[int],
   ], name='policy')
 
 
+class Function:
+  """A Sonnet module as a pure function of its weights.
+
+  The learner's compiled parts take weights as tensors. A variable would be
+  locked by the part that reads it, so that no other could run meanwhile; and
+  the updated critic is a function of lambda', which no variable can be.
+  """
+
+  def __init__(self, make: Callable[[], snt.Module], *inputs: tf.Tensor):
+    """Builds a module whose weights are given with each call.
+
+    Args:
+      make: builds the module.
+      *inputs: examples of what it is called with.
+    """
+    with snt.functional.variables():
+      self._module = make()
+      self._module(*inputs)
+    self._weights = self._module.trainable_variables
+
+  def __call__(self, weights: Sequence[tf.Tensor], *inputs: tf.Tensor) -> Any:
+    """Applies the module with these weights, in its variables' order."""
+    for slot, weight in zip(self._weights, weights):
+      slot.assign(weight)
+    return self._module(*inputs)
+
+
 class Networks:
-  """Policy and critic with their target copies, variables created."""
+  """Policy and critic with their target copies, variables created.
+
+  Attributes:
+    policy: the policy, a Sonnet module.
+    critic: the critic.
+    target_policy: the policy's copy.
+    target_critic: the critic's copy.
+    apply_policy: maps a policy's weights and `[B, O]` to `[B, A]`.
+    apply_critic: maps a critic's weights, `[B, O]` and `[B, A]` to `[B, N]`.
+  """
 
   def __init__(self, spec: types.EnvironmentSpec,
                policy_layer_sizes: Sequence[int],
@@ -108,6 +144,10 @@ class Networks:
       critic(observation, action)
     for source, target in zip(self.online_variables, self.target_variables):
       target.assign(source)
+    self.apply_policy = Function(
+        lambda: make_policy(spec, policy_layer_sizes, dtype), observation)
+    self.apply_critic = Function(
+        lambda: Critic(critic_layer_sizes, num_outputs), observation, action)
 
   @property
   def online_variables(self) -> Sequence[tf.Variable]:

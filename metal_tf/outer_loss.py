@@ -5,7 +5,8 @@ their sum. The choice of the parts is the paper's, the actor's form is our
 reading (docs/algorithm.md).
 """
 
-from typing import Dict, NamedTuple, Optional, Sequence
+import functools
+from typing import Callable, Dict, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
@@ -21,7 +22,7 @@ class OuterLoss(NamedTuple):
     metrics: the loss `outer_loss` and its parts, `[]` each, by name.
     d_multiplier: derivative by lambda' at fixed weights, `[K]`; None for an
       agent without an outer loss.
-    d_critic: derivative by each of the critic's variables at fixed lambda';
+    d_critic: derivative by each of the critic's weights at fixed lambda';
       None likewise.
   """
   metrics: Dict[str, tf.Tensor]
@@ -33,27 +34,28 @@ NONE = OuterLoss({}, None, None)
 
 
 def differentiate(
-    choice: str, head: heads.Head, critic: losses.Critic,
-    policy: losses.Policy, critic_variables: Sequence[tf.Variable],
+    choice: str, head: heads.Head, apply_critic: Callable[..., tf.Tensor],
+    policy: losses.Policy, critic_weights: Sequence[tf.Tensor],
     validation: types.Transition, multiplier_t: tf.Tensor,
     output_t: tf.Tensor) -> OuterLoss:
-  """Takes the outer loss where the networks' variables stand.
+  """Takes the outer loss at the updated networks.
 
   Args:
     choice: 'critic', 'actor' or 'actor_critic', their sum with weights 1.
     head: the critic's.
-    critic: the updated critic, theta_c'.
+    apply_critic: maps a critic's weights, `[B, O]` and `[B, A]` to `[B, N]`.
     policy: the updated policy, theta_a'. It was updated by the critic from
       before its own update, so it does not depend on lambda'.
-    critic_variables: of the critic.
+    critic_weights: theta_c'.
     validation: the validation part, `[B, ...]`.
     multiplier_t: the updated multiplier lambda', `[K]`.
     output_t: the target critic's output for the validation part, `[B, N]`.
   """
+  critic = functools.partial(apply_critic, critic_weights)
   parts = {}
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(multiplier_t)
-    tape.watch(critic_variables)
+    tape.watch(critic_weights)
     if choice in ('critic', 'actor_critic'):
       parts['outer_critic_loss'] = tf.reduce_mean(head.outer_loss(
           critic, validation, head.target(validation, multiplier_t, output_t)))
@@ -61,7 +63,7 @@ def differentiate(
       parts['outer_actor_loss'] = losses.actor_loss(
           policy, lambda o, a: head.value(critic(o, a)), validation.o_t)
     loss = tf.add_n(list(parts.values()))
-  d_multiplier, d_critic = tape.gradient(loss, [multiplier_t, critic_variables])
+  d_multiplier, d_critic = tape.gradient(loss, [multiplier_t, critic_weights])
   if d_multiplier is None:
     # Lambda is no input of the networks: the actor's loss has no direct term.
     d_multiplier = tf.zeros_like(multiplier_t)

@@ -33,31 +33,34 @@ class TheoremCheck:
   """
 
   def __init__(self, algorithm: algorithm_lib.Algorithm,
-               config: config_lib.Config, value: losses.Critic,
-               variables: Sequence[tf.Variable], threshold: tf.Tensor):
+               config: config_lib.Config, threshold: tf.Tensor):
     """Takes what does not change.
 
     Args:
       algorithm: which agent; where the theorem does not apply to it, nothing is
         compared.
       config: its settings.
-      value: maps `[B, O]` and `[B, A]` to values `[B]`.
-      variables: the critic's.
       threshold: beta, `[K]`.
     """
     self._applies = applies(algorithm, config)
     self._config = config
-    self._value = value
-    self._variables = variables
     self._threshold = threshold
 
-  def before_update(self, training: types.Transition) -> Optional[tf.Tensor]:
-    """What `error` needs of the critic from before its update, `[K, P]`."""
+  def before_update(self, value: losses.Critic, weights: Sequence[tf.Tensor],
+                    training: types.Transition) -> Optional[tf.Tensor]:
+    """What `error` needs of the critic from before its update, `[K, P]`.
+
+    Args:
+      value: maps `[B, O]` and `[B, A]` to values `[B]`, by `weights`.
+      weights: the critic's, before its update.
+      training: the training part.
+    """
     if not self._applies:
       return None
-    return theorem.penalty_gradients(self._value, self._variables, training)
+    return theorem.penalty_gradients(value, weights, training)
 
-  def error(self, before_update: Optional[tf.Tensor],
+  def error(self, value: losses.Critic, weights: Sequence[tf.Tensor],
+            before_update: Optional[tf.Tensor],
             gradient: Optional[meta_gradient.MetaGradient],
             validation: Optional[types.Transition], value_t: tf.Tensor,
             meta_parameter: tf.Tensor, episode_penalty: tf.Tensor,
@@ -65,6 +68,8 @@ class TheoremCheck:
     """Compares at the updated critic.
 
     Args:
+      value: maps `[B, O]` and `[B, A]` to values `[B]`, by `weights`.
+      weights: the critic's, after its update.
       before_update: what the method of that name gave.
       gradient: the learner's meta-gradient.
       validation: the validation part, `[V, ...]`.
@@ -83,7 +88,7 @@ class TheoremCheck:
         episode_penalty - self._threshold)
     return dict(theorem_error=theorem.largest_error(
         gradient, theorem.closed_form(
-            self._value, self._variables, validation, value_t, multiplier_t,
+            value, weights, validation, value_t, multiplier_t,
             before_update, rate,
             self._config.multiplier_projection == 'straight_through',
             self._config.critic_lr)))

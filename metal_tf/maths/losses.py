@@ -241,7 +241,7 @@ def actor_loss(policy: Policy, value: Critic, o_t: tf.Tensor) -> tf.Tensor:
 
 
 def policy_gradient(
-    policy: Policy, value: Critic, policy_variables: Sequence[tf.Variable],
+    policy: Policy, value: Critic, policy_weights: Sequence[tf.Tensor],
     o_t: tf.Tensor,
     dqda_clip_norm: float) -> Tuple[tf.Tensor, Sequence[tf.Tensor]]:
   """D4PG's policy loss and its gradient (section 2; Algorithm 1, line 13).
@@ -252,17 +252,17 @@ def policy_gradient(
     policy: maps `[B, O]` to `[B, A]`.
     value: maps `[B, O]` and `[B, A]` to values `[B]`, with the critic's weights
       from before this step's update.
-    policy_variables: what to differentiate by; nothing else is touched.
+    policy_weights: what to differentiate by; nothing else is touched.
     o_t: observations, `[B, O]`.
     dqda_clip_norm: bound on the norm of dQ/da, per transition.
 
   Returns:
-    The mean loss `[]` and its gradient by each of the policy's variables.
+    The mean loss `[]` and its gradient by each of the policy's weights.
   """
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch(policy_variables)
+    tape.watch(policy_weights)
     a_t = policy(o_t)
     loss = tf.reduce_mean(
         trfl.dpg(value(o_t, a_t), a_t, dqda_clipping=dqda_clip_norm,
                  clip_norm=True).loss)
-  return loss, tape.gradient(loss, policy_variables)
+  return loss, tape.gradient(loss, policy_weights)

@@ -107,6 +107,27 @@ def clip_by_global_norm(gradients: Tensors,
   return [g * scale for g in gradients], norm
 
 
+def clipped_adam_update(
+    parameters: Tensors, gradients: Tensors, slots: AdamSlots,
+    learning_rate: float,
+    clip_norm: float) -> Tuple[Tensors, AdamSlots, tf.Tensor]:
+  """Clips by global norm and makes a step of Adam.
+
+  Args:
+    parameters: tensors of any shape.
+    gradients: one per parameter.
+    slots: the state before the step.
+    learning_rate: step size.
+    clip_norm: bound on the gradients' joint norm.
+
+  Returns:
+    The updated parameters, the state after the step, and the gradients' norm
+    `[]` before clipping; differentiable in the gradients.
+  """
+  clipped, norm = clip_by_global_norm(gradients, clip_norm)
+  return (*adam_update(parameters, clipped, slots, learning_rate), norm)
+
+
 def flatten(tensors: Tensors) -> tf.Tensor:
   """Joins tensors of any shapes into one vector."""
   return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

@@ -42,13 +42,13 @@ class ClosedForm(NamedTuple):
   bound: meta_gradient.MetaGradient
 
 
-def penalty_gradients(value: losses.Critic, variables: Sequence[tf.Variable],
+def penalty_gradients(value: losses.Critic, weights: Sequence[tf.Tensor],
                       training: types.Transition) -> tf.Tensor:
   """`mean_t c_t grad Q_t` at the present weights, those before the update.
 
   Args:
     value: maps `[B, O]` and `[B, A]` to values `[B]`.
-    variables: the critic's, P numbers in all.
+    weights: the critic's, P numbers in all.
     training: the training part, `[T, ...]`.
 
   Returns:
@@ -56,15 +56,15 @@ def penalty_gradients(value: losses.Critic, variables: Sequence[tf.Variable],
   """
   with tf.GradientTape(
       persistent=True, watch_accessed_variables=False) as tape:
-    tape.watch(variables)
+    tape.watch(weights)
     q_tm1 = value(training.o_tm1, training.a_tm1)
     means = [tf.reduce_mean(c_t * q_tm1)
              for c_t in tf.unstack(training.c_t, axis=1)]
   return tf.stack([
-      optimizers.flatten(tape.gradient(mean, variables)) for mean in means])
+      optimizers.flatten(tape.gradient(mean, weights)) for mean in means])
 
 
-def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
+def closed_form(value: losses.Critic, weights: Sequence[tf.Tensor],
                 validation: types.Transition, value_t: tf.Tensor,
                 multiplier_t: tf.Tensor, penalty_gradient: tf.Tensor,
                 rate: tf.Tensor, straight_through: bool,
@@ -73,7 +73,7 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
 
   Args:
     value: maps `[B, O]` and `[B, A]` to values `[B]`.
-    variables: the critic's, P numbers in all.
+    weights: the critic's, P numbers in all.
     validation: the validation part, `[V, ...]`.
     value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
     multiplier_t: lambda', `[K]`.
@@ -87,7 +87,7 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
   y_t = (validation.r_t - tf.linalg.matvec(validation.c_t, multiplier_t) +
          validation.discount_t * value_t)
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch(variables)
+    tape.watch(weights)
     q_tm1 = value(validation.o_tm1, validation.a_tm1)
     error = tf.stop_gradient(y_t - q_tm1)  # delta', after the update.
     mean = tf.reduce_mean(error * q_tm1)
@@ -96,7 +96,7 @@ def closed_form(value: losses.Critic, variables: Sequence[tf.Variable],
   # Some 400,000 numbers, added up one after the other by XLA: in 32 bits this
   # alone made errors of up to 4e-4.
   error_gradient = tf.cast(
-      optimizers.flatten(tape.gradient(mean, variables)), tf.float64)
+      optimizers.flatten(tape.gradient(mean, weights)), tf.float64)
   penalty_gradient = tf.cast(penalty_gradient, tf.float64)
   product = tf.cast(
       tf.linalg.matvec(penalty_gradient, error_gradient), rate.dtype)
