@@ -1,8 +1,8 @@
 """The learner: Algorithm 1 of the paper in one step.
 
-The step is a graph of three parts, pure functions each, which XLA compiles: the
-target networks, the policy, and the critic with all that depends on it. Policy
-and critic run side by side where there are two threads; XLA itself runs one
+The step is a graph of parts, pure functions each, which XLA compiles: the target
+networks, the policy's update, and the critic's with all that depends on it.
+Parts run side by side where there are two threads; within a part XLA runs one
 operation after the other.
 
 D4PG, RS-D4PG, RC-D4PG, MetaL and MeSh are settings of this one learner (see
@@ -11,8 +11,7 @@ sampled episode penalties, `N` outputs of the critic, `O` and `A` observation
 and action size.
 """
 
-import functools
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +19,7 @@ import trfl
 
 from metal_tf import adam as adam_lib
 from metal_tf import algorithm as algorithm_lib
+from metal_tf import algorithm_lines
 from metal_tf import commit
 from metal_tf import config as config_lib
 from metal_tf import heads
@@ -27,31 +27,10 @@ from metal_tf import learner_counts
 from metal_tf import learner_metrics
 from metal_tf import learner_state
 from metal_tf import networks as networks_lib
-from metal_tf import outer_loss
 from metal_tf import priorities as priorities_lib
-from metal_tf import shaping as shaping_lib
-from metal_tf import theorem_check
 from metal_tf import types
 from metal_tf.maths import lagrange
-from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
-from metal_tf.maths import optimizers
-
-
-class PolicySide(NamedTuple):
-  """What the policy's update changes: variables, or their values."""
-  weights: Any
-  adam: optimizers.AdamSlots
-
-
-class CriticSide(NamedTuple):
-  """What the rest of a step changes: variables, or their values."""
-  weights: Any
-  adam: optimizers.AdamSlots
-  multiplier: Any  # lambda, `[K]`.
-  meta_parameter: Any  # alpha_lambda, `[K]`.
-  meta_adam: optimizers.AdamSlots
-  shaping: Any  # MeSh's weights and slots, or ().
 
 
 class Learner:
@@ -76,20 +55,17 @@ class Learner:
     algorithm_lib.check(algorithm)
     self._algorithm = algorithm
     self._config = config
-    self._straight_through = (
-        config.multiplier_projection == 'straight_through')
-    self._head = heads.make(config)
+    head = heads.make(config)
     self._num_training = config.batch_size
     if algorithm.splits_batch:
       self._num_training -= config.num_validation
     self.networks = networks_lib.Networks(
         spec, config.policy_layer_sizes, config.critic_layer_sizes,
-        self._head.size, dtype)
-    self._shaping = (shaping_lib.Shaping(spec, config, dtype)
-                     if algorithm.learns_shaping else None)
+        head.size, dtype)
+    self._lines = algorithm_lines.Lines(
+        spec, algorithm, config, head, self.networks, dtype)
 
     k = spec.num_constraints
-    self._threshold = tf.constant(spec.thresholds, dtype)
     self.multiplier = tf.Variable(
         tf.fill([k], tf.constant(config.lagrange_multiplier, dtype)),
         trainable=False, name='multiplier')
@@ -97,18 +73,17 @@ class Learner:
         tf.zeros([k], dtype), trainable=False, name='meta_parameter')
     policy, critic = (network.trainable_variables for network in (
         self.networks.policy, self.networks.critic))
-    self._policy_side = PolicySide(
+    shaping = self._lines.shaping
+    self._policy_side = algorithm_lines.PolicySide(
         policy, adam_lib.make_slots(policy, 'policy_adam'))
-    self._critic_side = CriticSide(
+    self._critic_side = algorithm_lines.CriticSide(
         critic, adam_lib.make_slots(critic, 'critic_adam'), self.multiplier,
         self.meta_parameter,
         adam_lib.make_slots([self.meta_parameter], 'meta_adam'),
-        (self._shaping.variables, self._shaping.slots) if self._shaping else ())
+        (shaping.variables, shaping.slots) if shaping else ())
     self._counts = learner_counts.Counts()
     self._metrics = learner_metrics.Metrics(algorithm, config, k, dtype)
-    self._priorities = priorities_lib.Priorities(config, self._head)
-    self._theorem = theorem_check.TheoremCheck(
-        algorithm, config, self._threshold)
+    self._priorities = priorities_lib.Priorities(config, head)
 
     b, o, a = config.batch_size, spec.observation_size, spec.action_size
     self._step = tf.function(
@@ -139,18 +114,20 @@ class Learner:
     self._copy_targets_when_due()
     before, before_policy = commit.read([self._critic_side, self._policy_side])
     training, validation = self._split(batch)  # Line 7.
-    output_t = self._compiled(self._apply_targets)(
-        *commit.read([self.networks.target_critic.trainable_variables,
-                      self.networks.target_policy.trainable_variables]),
-        batch.o_t)
-    # Lines 13-14: the policy, by the critic from before its update.
-    policy = self._compiled(self._update_policy)(
-        before_policy, before.weights, training.o_t)
-    # Only an actor's outer loss needs the result; else both run side by side.
-    policy_t = policy.state.weights if 'actor' in self._config.outer_loss else ()
+    first_t, second_t = self._target_outputs(batch.o_t)
+    # Lines 13-14: the policy, by the critic from before its update. Only an
+    # actor's outer loss needs the result, else it runs beside the critic.
+    with tf.control_dependencies([second_t]):  # Each thread has one half first.
+      o_t = tf.identity(training.o_t)
+    policy = self._compiled(self._lines.update_policy)(
+        before_policy, before.weights, o_t)
+    # Lines 5-12 and 14-17.
     critic = self._compiled(self._update_critic_side)(
-        before, training, validation, output_t, episode_penalties,
-        importance_weights, policy_t)
+        before, training, validation,
+        first_t if validation else tf.concat([first_t, second_t], 0), second_t,
+        episode_penalties, None if importance_weights is None else
+        importance_weights[:self._num_training],
+        policy.state.weights if 'actor' in self._config.outer_loss else None)
     # Line 18: commit, unless a number went wrong.
     finite = tf.logical_and(policy.finite, critic.finite)
 
@@ -165,169 +142,47 @@ class Learner:
     return priorities_lib.where_finite(finite, critic.priorities)
 
   def _update_critic_side(
-      self, before: CriticSide, training: types.Transition,
+      self, before: algorithm_lines.CriticSide, training: types.Transition,
       validation: Optional[types.Transition], output_t: tf.Tensor,
-      episode_penalties: tf.Tensor, importance_weights: Optional[tf.Tensor],
-      policy_t: commit.Tensors) -> commit.Part:
-    """Lines 5-12 and 14-17, in their order."""
-    n = self._num_training
+      validation_output_t: tf.Tensor, episode_penalties: tf.Tensor,
+      importance_weights: Optional[tf.Tensor],
+      policy_t: Optional[commit.Tensors]) -> commit.Part:
+    """Lines 5-12 and 14-17, in their order; arguments belong to their parts."""
+    lines = self._lines
     with tf.GradientTape(
         persistent=True, watch_accessed_variables=False) as inner_tape:
       inner_tape.watch(before.meta_parameter)
       # Lines 5-6: the Lagrange multiplier.
       episode_penalty = tf.reduce_mean(episode_penalties, axis=0)
-      multiplier_t = self._update_multiplier(before, episode_penalty)
-      # Lines 7-12, 14: the critic, towards a target with the new multiplier.
-      shaped = self._shape(before, training, inner_tape)  # By MeSh only.
-      critic_t, adam, metrics = self._update_critic(
-          before, shaped.batch, output_t[:n], multiplier_t,
-          None if importance_weights is None else importance_weights[:n])
-    # Lines 15-16: the outer loss, at the updated networks and multiplier.
-    outer = self._outer_loss(
-        critic_t, policy_t, validation, output_t[n:], multiplier_t)
-    # Line 17: what it says of the meta-parameter.
+      multiplier_t = lines.update_multiplier(before, episode_penalty)
+      # Lines 8-12, 14: the critic, towards a target with the new multiplier.
+      shaped = lines.shape(before, training, inner_tape)  # By MeSh only.
+      critic_t, adam, critic_metrics = lines.update_critic(
+          before, shaped.batch, output_t, multiplier_t, importance_weights)
+    # Lines 15-17: the meta-parameter, by the updated networks and multiplier.
+    outer = lines.outer_loss(
+        critic_t, policy_t, validation, validation_output_t, multiplier_t)
     meta_parameter, meta_adam, gradient, meta_metrics = (
-        self._update_meta_parameter(
+        lines.update_meta_parameter(
             before, inner_tape, multiplier_t, critic_t, outer))
-    shaping, norms = self._update_shaping(before, inner_tape, critic_t, outer)
+    shaping, norms = lines.update_shaping(before, inner_tape, critic_t, outer)
 
-    after = CriticSide(critic_t, adam, multiplier_t, meta_parameter, meta_adam,
-                       shaping)
+    after = algorithm_lines.CriticSide(
+        critic_t, adam, multiplier_t, meta_parameter, meta_adam, shaping)
     metrics = {
-        **metrics, **outer.metrics, **shaped.metrics, **meta_metrics,
-        **self._theorem_error(before, after, gradient, training, validation,
-                              output_t, episode_penalty)}
+        **critic_metrics, **outer.metrics, **shaped.metrics, **meta_metrics,
+        **lines.theorem_error(before, after, gradient, training, validation,
+                              validation_output_t, episode_penalty)}
+    priorities = [
+        *self._priorities.of(
+            lines.critic(before.weights), training, output_t, multiplier_t),
+        *self._priorities.of(
+            lines.critic(critic_t), validation, validation_output_t,
+            multiplier_t)]
     return commit.Part(
         after, metrics,
         commit.all_finite([multiplier_t, *metrics.values(), *norms]),
-        priorities_lib.join([
-            *self._priorities.of(self._critic(before.weights), training,
-                                 output_t[:n], multiplier_t),
-            *self._priorities.of(self._critic(critic_t), validation,
-                                 output_t[n:], multiplier_t)]))
-
-  def _update_multiplier(self, before: CriticSide,
-                         episode_penalty: tf.Tensor) -> tf.Tensor:
-    """Line 6; a fixed multiplier stays."""
-    if not self._algorithm.learns_multiplier:
-      return before.multiplier
-    return lagrange.update_multiplier(
-        before.multiplier, before.meta_parameter, episode_penalty,
-        self._threshold, self._config.lagrange_lr, self._straight_through)
-
-  def _shape(self, before: CriticSide, training: types.Transition,
-             inner_tape: tf.GradientTape) -> shaping_lib.Shaped:
-    """MeSh: scale and offset of what the critic learns."""
-    if self._shaping is None:
-      return shaping_lib.Shaped(training, {})
-    weights, _ = before.shaping
-    inner_tape.watch(weights)
-    return self._shaping.apply(weights, training)
-
-  def _update_critic(
-      self, before: CriticSide, training: types.Transition,
-      output_t: tf.Tensor, multiplier_t: tf.Tensor,
-      importance_weights: Optional[tf.Tensor]
-  ) -> Tuple[commit.Tensors, optimizers.AdamSlots, Dict[str, tf.Tensor]]:
-    """Lines 9-12 and 14: one differentiable step on the critic."""
-    config, weights = self._config, before.weights
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(weights)
-      target = self._head.target(training, multiplier_t, output_t)
-      loss_b = self._head.loss(self._critic(weights), training, target)  # [B]
-      loss = losses.weighted_mean(loss_b, importance_weights)
-    gradients = tape.gradient(loss, weights)
-    if config.inner_optimizer == 'sgd':  # Theorem 1's step: nothing clipped.
-      critic_t = optimizers.sgd_update(weights, gradients, config.critic_lr)
-      slots, norm = before.adam, optimizers.global_norm(gradients)
-    else:
-      critic_t, slots, norm = optimizers.clipped_adam_update(
-          weights, gradients, before.adam, config.critic_lr, config.clip_norm)
-    return critic_t, slots, dict(
-        critic_loss=loss, critic_gradient_norm=norm,
-        clipped_mass=target.clipped_mass)
-
-  def _update_policy(self, before: PolicySide, critic: commit.Tensors,
-                     o_t: tf.Tensor) -> commit.Part:
-    """Lines 13-14: deterministic policy gradient and a step of Adam."""
-    config = self._config
-    loss, gradients = losses.policy_gradient(
-        functools.partial(self.networks.apply_policy, before.weights),
-        self._value(critic), before.weights, o_t, config.dqda_clip_norm)
-    weights, slots, norm = optimizers.clipped_adam_update(
-        before.weights, gradients, before.adam, config.policy_lr,
-        config.clip_norm)
-    return commit.Part(
-        PolicySide(weights, slots),
-        dict(policy_loss=loss, policy_gradient_norm=norm),
-        commit.all_finite([loss, norm]))
-
-  def _outer_loss(self, critic_t: commit.Tensors, policy_t: commit.Tensors,
-                  validation: Optional[types.Transition], output_t: tf.Tensor,
-                  multiplier_t: tf.Tensor) -> outer_loss.OuterLoss:
-    """Lines 15-16: the outer loss at (theta', lambda')."""
-    if validation is None:
-      return outer_loss.NONE
-    return outer_loss.differentiate(
-        self._config.outer_loss, self._head, self.networks.apply_critic,
-        functools.partial(self.networks.apply_policy, policy_t), critic_t,
-        validation, multiplier_t, output_t)
-
-  def _update_meta_parameter(
-      self, before: CriticSide, inner_tape: tf.GradientTape,
-      multiplier_t: tf.Tensor, critic_t: commit.Tensors,
-      outer: outer_loss.OuterLoss
-  ) -> Tuple[tf.Tensor, optimizers.AdamSlots,
-             Optional[meta_gradient.MetaGradient], Dict[str, tf.Tensor]]:
-    """Line 17: alpha_lambda along both paths of the outer loss."""
-    if not self._algorithm.learns_meta_parameter:
-      return before.meta_parameter, before.meta_adam, None, {}
-    gradient = meta_gradient.pull_back(
-        inner_tape, before.meta_parameter, multiplier_t, critic_t,
-        outer.d_multiplier, outer.d_critic)
-    rate, limit = (
-        self._config.meta_learning_rate, self._config.meta_parameter_limit)
-    slots = before.meta_adam
-    if self._config.meta_optimizer == 'adam':
-      [updated], slots = optimizers.adam_update(
-          [before.meta_parameter], [gradient.total], slots, rate)
-    else:
-      [updated] = optimizers.sgd_update(
-          [before.meta_parameter], [gradient.total], rate)
-    updated = tf.clip_by_value(updated, -limit, limit)
-    return updated, slots, gradient, dict(
-        meta_gradient_direct=gradient.direct,
-        meta_gradient_weights=gradient.through_weights,
-        meta_gradient_direct_share=gradient.direct_share,
-        alpha_lambda_at_limit=tf.cast(
-            tf.abs(updated) >= limit, updated.dtype))
-
-  def _update_shaping(
-      self, before: CriticSide, inner_tape: tf.GradientTape,
-      critic_t: commit.Tensors,
-      outer: outer_loss.OuterLoss) -> Tuple[Any, commit.Tensors]:
-    """MeSh: scale and offset, along the path through the critic."""
-    if self._shaping is None:
-      return (), ()
-    weights, slots = before.shaping
-    weights, slots, norm = self._shaping.descend(
-        weights, slots, inner_tape.gradient(
-            critic_t, weights, output_gradients=outer.d_critic))
-    return (weights, slots), [norm]
-
-  def _theorem_error(
-      self, before: CriticSide, after: CriticSide,
-      gradient: Optional[meta_gradient.MetaGradient],
-      training: types.Transition, validation: Optional[types.Transition],
-      output_t: tf.Tensor,
-      episode_penalty: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """How far the meta-gradient is from Theorem 1, where that applies."""
-    for_theorem = self._theorem.before_update(
-        self._value(before.weights), before.weights, training)
-    return self._theorem.error(
-        self._value(after.weights), after.weights, for_theorem, gradient,
-        validation, self._head.value(output_t[self._num_training:]),
-        before.meta_parameter, episode_penalty, after.multiplier)
+        priorities_lib.join(priorities))
 
   # --- Its machinery -------------------------------------------------------
 
@@ -337,20 +192,26 @@ class Learner:
       return part
     return tf.function(part, autograph=False, jit_compile=True)
 
-  def _critic(self, weights: commit.Tensors) -> losses.Critic:
-    """The critic at some weights: `[B, N]`."""
-    return functools.partial(self.networks.apply_critic, weights)
+  def _target_outputs(self, o_t: tf.Tensor) -> Sequence[tf.Tensor]:
+    """The target networks' output for two parts of a batch, `[B1, N]` each.
 
-  def _value(self, weights: commit.Tensors) -> losses.Critic:
-    """Q of the critic at some weights: `[B]`."""
-    return lambda o, a: self._head.value(
-        self.networks.apply_critic(weights, o, a))
+    The training and the validation part, or two halves: apart, so that two
+    threads share the work.
+    """
+    networks = self.networks
+    critic, policy = commit.read([
+        networks.target_critic.trainable_variables,
+        networks.target_policy.trainable_variables])
 
-  def _apply_targets(self, critic: commit.Tensors, policy: commit.Tensors,
-                     o_t: tf.Tensor) -> tf.Tensor:
-    """The target networks' output, `[B, N]`."""
-    return self.networks.apply_critic(
-        critic, o_t, self.networks.apply_policy(policy, o_t))
+    def apply(critic: commit.Tensors, policy: commit.Tensors,
+              o_t: tf.Tensor) -> tf.Tensor:
+      return networks.apply_critic(
+          critic, o_t, networks.apply_policy(policy, o_t))
+
+    size = (self._num_training if self._algorithm.splits_batch else
+            self._config.batch_size // 2)
+    return [self._compiled(apply)(critic, policy, part)
+            for part in (o_t[:size], o_t[size:])]
 
   def _copy_targets_when_due(self) -> None:
     """Hard copy before the update, at step 0 as well, as Acme's D4PG does."""
@@ -433,7 +294,7 @@ class Learner:
 
   def _state_variables(self) -> Dict[str, tf.Variable]:
     shaping, critic, policy = (
-        self._shaping, self._critic_side, self._policy_side)
+        self._lines.shaping, self._critic_side, self._policy_side)
     return learner_state.name_groups(dict(
         critic=critic.weights,
         policy=policy.weights,
