@@ -104,7 +104,8 @@ def _make(grid: collect.Grid, runs: str, base: str
   files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
   blocks = _blocks(grid, verdicts, os.path.relpath(path, base),
                    os.path.relpath(runs, base))
-  return ''.join(f'{line}\n' for line in lines) + document.blocks_to_markdown(blocks), files
+  head = ''.join(f'{line}\n' for line in lines)
+  return head + document.blocks_to_markdown(blocks), files
 
 
 def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
@@ -115,7 +116,7 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
   return [
       document.Text(
           f'{len(grid.used)} finished runs' + (
-              f' ({left_out} others are in no statistics)' if left_out else '')
+              f' ({left_out} more in no statistics)' if left_out else '')
           + f'. Mean ± standard deviation over n seeds of the last '
           f'{metrics.WINDOW} training episodes, exploration included; overshoot '
           f'is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} × '
