@@ -21,8 +21,8 @@ class ReportTest(absltest.TestCase):
         'BUILD_WORKING_DIRECTORY': cwd or _ROOT}
     return subprocess.run(
         [sys.executable, os.path.join(_ROOT, 'launchers', f'{launcher}.py'),
-         *flags], cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=120,
-        check=False)
+         *flags], cwd=_ROOT, env=environment, capture_output=True, text=True,
+        timeout=120, check=False)
 
   def test_mistakes_are_one_sentence(self):
     empty = self.create_tempdir().full_path

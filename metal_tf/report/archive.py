@@ -72,15 +72,11 @@ def archive(runs: str, output: str, replace: bool,
       if states[run.name] != _SAME:
         _write(run, output)
       say(f'{run.name}: {states[run.name]}')
+    _write_left_out(grid, [run.name for run in archived], output, say)
     total = _write_table(output, say)
   except OSError as error:
     raise collect.ReportError(
         f'--output={output} cannot be written ({error}).') from error
-  for run in grid.runs:
-    if run not in finished:
-      say(f'{run.name}: left out, {run.status} ({run.left_out})')
-  for absent in grid.absent:
-    say(f'{absent.name}: left out ({absent.why})')
   say(total)
 
 
@@ -151,16 +147,21 @@ def _check_neutral(name: str, file: str, content: Dict[str, Any]) -> None:
   The machine is looked for where the program describes its surroundings, and
   not in settings: a machine may be called like one of their values.
   """
-  host = re.escape(socket.gethostname().split('.')[0])
   surroundings = [content.get('suite', ''), *map(
       json.dumps, content.get('sessions', ()))]
   found = [text for text in _texts(content) if _PATH.search(text)] + [
-      text for text in surroundings
-      if host and re.search(rf'(?<![\w-]){host}(?![\w-])', text)]
+      text for text in surroundings if _names_a_place(text)]
   if found:
     raise collect.ReportError(
         f'{file} of {name} names a place on this machine: {found[0]!r}; make '
         'it neutral there, and archive again.')
+
+
+def _names_a_place(text: str) -> bool:
+  """Whether a text has a path in it, or this machine's name."""
+  host = re.escape(socket.gethostname().split('.')[0])
+  return bool(_PATH.search(text) or host and re.search(
+      rf'(?<![\w-]){host}(?![\w-])', text))
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -221,6 +222,34 @@ def _write(run: _Archived, output: str) -> None:
       os.remove(os.path.join(folder, left))
   for file, content in run.files.items():
     workdir.write_atomically(os.path.join(folder, file), content)
+
+
+def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
+                    say: Callable[[str], None]) -> None:
+  """Lists what there was beside the finished runs, so that none is dropped.
+
+  Those of earlier calls stay, until they are archived.
+  """
+  found = {absent.name: absent.why for absent in collect.left_out(output)}
+  for run in grid.runs:
+    if run.status != run_folder.FINISHED or not run.score:
+      say(f'{run.name}: left out, {run.status} ({run.left_out})')
+      found[os.path.basename(run.run.path)] = (
+          f'{run.status}: {run.run.num_episodes} of '
+          f'{run.run.config["num_episodes"]} episodes')
+  for absent in grid.absent:
+    say(f'{absent.name}: left out ({absent.why})')
+    # Behind its status there may be the last line of a log, with paths.
+    found[os.path.basename(absent.name)] = (
+        absent.why.split(',')[0].split(' ')[0]
+        if _names_a_place(absent.why) else absent.why)
+  rows = [{'run': name, 'why': why} for name, why in sorted(found.items())
+          if name not in archived]
+  path = os.path.join(output, collect.LEFT_OUT)
+  if rows:
+    workdir.write_atomically(path, write.csv_text(rows).encode())
+  elif os.path.exists(path):
+    os.remove(path)
 
 
 def _write_table(output: str, say: Callable[[str], None]) -> str:

@@ -75,6 +75,34 @@ class ArchiveTest(parameterized.TestCase):
                   self._said)
     self.assertFalse(os.path.exists(os.path.join(self._output, _LIVE)))
 
+  def test_what_is_left_out_is_listed_until_it_is_there(self):
+    with open(os.path.join(self._runs, 'sweep.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'runs': [
+          {'name': 'gone', 'status': 'failed', 'exit_status': 1,
+           'last_line': 'OSError: /root/secret'},
+          {'name': 'later', 'status': 'waiting'}]}, stream)
+    self._archive()
+    self.assertNotIn(b'secret', _content(self._output)['left_out.csv'])
+    grid = collect.collect(self._output, testing.silent)
+    self.assertEqual(grid.absent, (
+        ('gone', 'failed'), ('later', 'waiting'),
+        (_LIVE, 'unfinished: 3 of 8 episodes')))
+    # An archive of other runs forgets none of them.
+    other = os.path.join(self._root, 'more')
+    testing.copy_run(testing.SMALL_GRID, 'd4pg-0.3-1',
+                     os.path.join(other, 'later'))
+    self._archive(runs=other)
+    grid = collect.collect(self._output, testing.silent)
+    self.assertEqual([name for name, _ in grid.absent], ['gone', _LIVE])
+    os.remove(os.path.join(self._runs, 'sweep.json'))
+    for name in ('gone', _LIVE):
+      shutil.rmtree(os.path.join(self._runs, name), ignore_errors=True)
+      shutil.copytree(os.path.join(self._runs, _SOME[0]),
+                      os.path.join(self._runs, name))
+    self._archive()
+    self.assertNotIn('left_out.csv', os.listdir(self._output))
+
   def test_nothing_else_is_taken_and_no_path(self):
     os.makedirs(os.path.join(self._runs, _SOME[0], 'checkpoints'))
     with open(os.path.join(self._runs, _SOME[0], 'lock'), 'w',
@@ -119,7 +147,7 @@ class ArchiveTest(parameterized.TestCase):
       other = os.path.join(self._root, 'other')
       self._archive(output=other)
     self.assertEqual(_content(other), before)
-    # An archive is a folder of runs itself.
+    # An archive is a folder of runs itself, and says what it does not hold.
     third = os.path.join(self._root, 'third')
     self._archive(runs=other, output=third)
     self.assertEqual(_content(third), before)
