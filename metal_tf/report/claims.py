@@ -5,8 +5,8 @@ every interval lies where the claim says, `not seen` if one lies entirely
 elsewhere, and `undecided` otherwise: too few seeds, or no data. With several
 effects in one claim each interval is widened (Bonferroni). Whether means are
 "comparable" needs a margin, which is not the paper's: `MARGIN`. And agents that
-have not learned the task are all alike, which proves nothing: see `LEARNED`. Nor
-do seeds whose scores are equal to the last bit, see `_contrast`.
+have not learned the task are all alike, which proves nothing: see `LEARNED`.
+Nor do seeds whose scores are equal to the last bit: see `_contrast`.
 """
 
 import math

@@ -150,8 +150,8 @@ class ClaimsTest(absltest.TestCase):
             for seed in range(5)]
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900), late)['d']
     self.assertEqual(found.verdict, claims.SEEN)
-    self.assertIn('RC-D4PG: lambda at the end 100, 25 % of it moved in the last '
-                  'quarter; highest smoothed return 102', found.diagnosis)
+    self.assertIn('RC-D4PG: lambda at the end 100, 25 % of it moved in the '
+                  'last quarter; highest smoothed return 102', found.diagnosis)
 
   def test_no_data(self):
     found = _verdicts(_agent('D4PG', 101))

@@ -118,8 +118,8 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
           f'{len(grid.used)} finished runs' + (
               f' ({left_out} more in no statistics)' if left_out else '')
           + f'. Mean ± standard deviation over n seeds of the last '
-          f'{metrics.WINDOW} training episodes, exploration included; overshoot '
-          f'is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} × '
+          f'{metrics.WINDOW} training episodes, exploration included; '
+          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} × '
           'overshoot. ' + ' '.join(map(reductions.power, sizes))),
       tables.by_coefficient(grid),
       document.Text(

@@ -108,7 +108,7 @@ class ReadmeTest(parameterized.TestCase):
       f'{readme.END}{readme.START}{readme.END}')
   def test_a_page_without_one_place_is_refused(self, text):
     self._write(text)
-    with self.assertRaisesRegex(collect.ReportError, 'README.md needs the line'):
+    with self.assertRaisesRegex(collect.ReportError, 'README.md needs the '):
       self._update()
     self.assertEqual(self._read(), text)
     self.assertEqual(os.listdir(os.path.dirname(self._runs)), ['cartpole'])
