@@ -152,7 +152,7 @@ def _holds(path: str, config: config_lib.Config,
     workdir_lib.check_same_settings(
         saved, algorithm.name, validation.as_json(config),
         validation.as_json(config_lib.Config()))
-  except workdir_lib.WorkdirError:
+  except (workdir_lib.WorkdirError, OSError):
     return False
   return True
 

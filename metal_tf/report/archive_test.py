@@ -88,6 +88,8 @@ class ArchiveTest(parameterized.TestCase):
     self.assertEqual(grid.absent, (
         ('gone', 'failed'), ('later', 'waiting'),
         (_LIVE, 'unfinished: 3 of 8 episodes')))
+    above = collect.collect(os.path.dirname(self._output), testing.silent)
+    self.assertEqual(above.absent[0], ('cartpole/gone', 'failed'))
     # An archive of other runs forgets none of them.
     other = os.path.join(self._root, 'more')
     testing.copy_run(testing.SMALL_GRID, 'd4pg-0.3-1',

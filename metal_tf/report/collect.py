@@ -144,7 +144,9 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
       absent.append(Absent(name, str(error).replace(path, 'the folder')))
     if (i + 1) % 20 == 0:
       say(f'read {i + 1} of {len(paths)} runs')
-  absent += left_out(root)
+  for folder in sorted({root, *map(os.path.dirname, paths)}):
+    absent += [entry._replace(name=os.path.relpath(
+        os.path.join(folder, entry.name), root)) for entry in left_out(folder)]
   failures = _failures(root, paths, absent)
   if not folders:
     known = absent + [Absent(*item) for item in failures.items()]
