@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from typing import Callable, List, NoReturn, Optional, Tuple
+from typing import Callable, List, NoReturn, Optional, Sequence, Tuple
 import warnings
 
 from absl import app
@@ -15,9 +15,12 @@ from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import validation
+from metal_tf.experiment import workdir as workdir_lib
 
 _USAGE_ERROR = 2  # As argparse and getopt have it.
 _RUN_ERROR = 1
+# Settings that a default folder's name shows where they are not the default.
+_SHOWN = ('replay', 'critic', 'outer_loss')
 
 
 def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
@@ -60,7 +63,7 @@ def _check(
     launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
-  return _with_workdir(config, algorithm), task, suite, launch_type
+  return with_workdir(config, algorithm), task, suite, launch_type
 
 
 def resolve_suite(config: config_lib.Config) -> str:
@@ -91,12 +94,43 @@ def quiet_start_up() -> None:
   warnings.filterwarnings('ignore', category=DeprecationWarning)
 
 
-def _with_workdir(config: config_lib.Config,
-                  algorithm: algorithm_lib.Algorithm) -> config_lib.Config:
-  """Fills in the folder and makes it absolute."""
-  # What is varied most. A run that differs in anything else is refused by name
-  # in the other's folder, and needs a --workdir.
+def with_workdir(config: config_lib.Config,
+                 algorithm: algorithm_lib.Algorithm) -> config_lib.Config:
+  """Fills in the folder and makes it absolute.
+
+  Args:
+    config: the run's settings; an empty `workdir` gets a name made of them.
+    algorithm: the agent.
+
+  Returns:
+    The settings with the folder.
+  """
+  path = flags.user_path(
+      config.workdir or _default_workdir(config, algorithm, _SHOWN))
+  if not config.workdir and not os.path.exists(
+      os.path.join(path, 'config.json')):
+    # Names did not show these settings once. Whoever gives the command of such
+    # a run again wants it to go on, not another run beside it.
+    older = flags.user_path(_default_workdir(config, algorithm, ()))
+    if older != path and _holds(older, config, algorithm):
+      print(f'The run goes on in {older}, where an earlier version began it.',
+            flush=True)
+      path = older
+  return config.replace(workdir=path)
+
+
+def _default_workdir(config: config_lib.Config,
+                     algorithm: algorithm_lib.Algorithm,
+                     shown: Sequence[str]) -> str:
+  """Names the folder by what is varied most.
+
+  A run that differs in anything else is refused by name in the other's folder,
+  and needs a --workdir.
+  """
+  defaults = config_lib.Config()
   parts = [algorithm.name, config.domain, f'{config.safety_coeff:g}']
+  parts += [f'{name}={getattr(config, name)}' for name in shown
+            if getattr(config, name) != getattr(defaults, name)]
   if config.lagrange_multiplier:
     parts.append(f'lambda{config.lagrange_multiplier:g}')
   parts += [constraint.replace(':', '') for constraint in config.constraints]
@@ -105,9 +139,22 @@ def _with_workdir(config: config_lib.Config,
   if config.rwrl_spec:
     digest = hashlib.sha256(config.rwrl_spec.encode()).hexdigest()
     parts.append(f'rwrl{digest[:6]}')
-  name = config.workdir or os.path.join(
-      'runs', '-'.join([*parts, f'seed{config.seed}']))
-  return config.replace(workdir=flags.user_path(name))
+  return os.path.join('runs', '-'.join([*parts, f'seed{config.seed}']))
+
+
+def _holds(path: str, config: config_lib.Config,
+           algorithm: algorithm_lib.Algorithm) -> bool:
+  """Whether a folder has a run of just these settings."""
+  try:
+    saved = workdir_lib.read_json(os.path.join(path, 'config.json'))
+    if saved is None:
+      return False
+    workdir_lib.check_same_settings(
+        saved, algorithm.name, validation.as_json(config),
+        validation.as_json(config_lib.Config()))
+  except (workdir_lib.WorkdirError, OSError):
+    return False
+  return True
 
 
 def _train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
@@ -164,14 +211,13 @@ def train(
   from metal_tf.experiment import checkpoint
   from metal_tf.experiment import divergence
   from metal_tf.experiment import run
-  from metal_tf.experiment import workdir
   # pylint: enable=g-import-not-at-top
   try:
     if launch_type is None:
       run.train(algorithm, config, make_environment)
     else:
       _train_distributed(algorithm, config, make_environment, launch_type)
-  except (validation.ConfigError, workdir.WorkdirError,
+  except (validation.ConfigError, workdir_lib.WorkdirError,
           checkpoint.CheckpointError) as error:
     _fail(algorithm, str(error), _USAGE_ERROR)
   except (environments.BadEnvironmentOutput, environments.EpisodeCut,

@@ -6,9 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+
+from launchers import main
+from metal_tf import config as config_lib
+from metal_tf.algorithm import METAL
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
@@ -55,6 +60,63 @@ class WrongFlagsTest(parameterized.TestCase):
     status, _, err = _run('rs_d4pg')
     self.assertEqual(status, 2)
     self.assertIn('The paper uses 0.1, 1, 10 and 100', err)
+
+
+class DefaultWorkdirTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._here = self.create_tempdir().full_path
+    self.enter_context(mock.patch.dict(
+        os.environ, BUILD_WORKING_DIRECTORY=self._here))
+
+  def _name(self, **settings):
+    path = main.with_workdir(config_lib.Config(**settings), METAL).workdir
+    self.assertEqual(os.path.dirname(path), os.path.join(self._here, 'runs'))
+    return os.path.basename(path)
+
+  def _saved(self, name, **settings):
+    """A folder as a run of some settings leaves it."""
+    os.makedirs(os.path.join(self._here, 'runs', name))
+    with open(os.path.join(self._here, 'runs', name, 'config.json'), 'w',
+              encoding='utf-8') as stream:
+      json.dump({'algorithm': 'metal', 'suite': 'builtin', 'constraints': [],
+                 'environment': {}, 'config': settings}, stream)
+
+  @parameterized.parameters(
+      (dict(), ''), (dict(replay='prioritized'), '-replay=prioritized'),
+      (dict(outer_loss='actor', critic='scalar'),
+       '-critic=scalar-outer_loss=actor'))
+  def test_what_is_not_the_default_is_in_the_name(self, settings, expected):
+    self.assertEqual(
+        self._name(safety_coeff=0.1, threshold=0.2, **settings),
+        f'metal-cartpole-0.1{expected}-beta0.2-seed0')
+
+  def test_a_run_of_the_older_name_goes_on_there(self):
+    older = 'metal-cartpole-0.3-seed0'
+    # A setting that its version did not have yet is not there.
+    self._saved(older, replay='prioritized', seed=0, num_episodes=3)
+    self.assertEqual(self._name(replay='prioritized'), older)
+    self.assertEqual(self._name(replay='prioritized', discount=0.9),
+                     'metal-cartpole-0.3-replay=prioritized-seed0')
+    self._saved('metal-cartpole-0.3-replay=prioritized-seed0')
+    self.assertEqual(self._name(replay='prioritized'),
+                     'metal-cartpole-0.3-replay=prioritized-seed0')
+
+  @parameterized.parameters('{', '[]', '{}', '{"config": 3}')
+  def test_what_is_no_run_is_none_to_go_on_with(self, text):
+    path = os.path.join(self._here, 'runs', 'metal-cartpole-0.3-seed0')
+    os.makedirs(path)
+    with open(os.path.join(path, 'config.json'), 'w',
+              encoding='utf-8') as stream:
+      stream.write(text)
+    self.assertEqual(self._name(critic='scalar'),
+                     'metal-cartpole-0.3-critic=scalar-seed0')
+
+  def test_a_folder_that_was_given_stays(self):
+    config = main.with_workdir(
+        config_lib.Config(workdir='x', replay='prioritized'), METAL)
+    self.assertEqual(config.workdir, os.path.join(self._here, 'x'))
 
 
 class LauncherTest(parameterized.TestCase):

@@ -1,4 +1,4 @@
-"""Tests of the report's command line."""
+"""Tests of the command lines that read folders of runs."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 from absl.testing import absltest
 
+from metal_tf.report import readme
 from metal_tf.report import testing
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -13,15 +14,15 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 class ReportTest(absltest.TestCase):
 
-  def _run(self, *flags, cwd=None):
+  def _run(self, *flags, cwd=None, launcher='report'):
     # The directory of the user, as `bazel run` names it.
     environment = {
         **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
         'BUILD_WORKING_DIRECTORY': cwd or _ROOT}
     return subprocess.run(
-        [sys.executable, os.path.join(_ROOT, 'launchers', 'report.py'), *flags],
-        cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=120,
-        check=False)
+        [sys.executable, os.path.join(_ROOT, 'launchers', f'{launcher}.py'),
+         *flags], cwd=_ROOT, env=environment, capture_output=True, text=True,
+        timeout=120, check=False)
 
   def test_mistakes_are_one_sentence(self):
     empty = self.create_tempdir().full_path
@@ -47,9 +48,27 @@ class ReportTest(absltest.TestCase):
     self.assertRegex(done.stdout, r'(?s)1 finished runs of 1.*index\.html\n$')
     self.assertTrue(os.path.exists(os.path.join(here, 'out', 'index.html')))
 
+  def test_archives_and_checks_the_readme(self):
+    here = self.create_tempdir().full_path
+    for name in ('d4pg-0.05-0', 'metal-0.3-2'):
+      testing.copy_run(testing.SMALL_GRID, name,
+                       os.path.join(here, 'runs', name))
+    done = self._run('--runs=runs', '--output=results/few', cwd=here,
+                     launcher='archive')
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+    self.assertIn('metal-0.3-2: left out, unfinished', done.stdout)
+    self.assertRegex(done.stdout, r'1 runs with 8 episodes in .* in all.*\n$')
+    with open(os.path.join(here, 'README.md'), 'w',
+              encoding='utf-8') as stream:
+      stream.write(f'{readme.START}\n{readme.END}\n')
+    done = self._run('--runs=results/few', '--check', cwd=here,
+                     launcher='readme')
+    self.assertEqual((done.returncode, done.stderr), (1, ''))
+    self.assertIn('README.md: NOT what the runs give', done.stdout)
+
   def test_it_loads_no_tensorflow(self):
-    code = ('import sys; import launchers.report, metal_tf.report.write; '
-            'sys.exit("tensorflow" in sys.modules)')
+    code = ('import sys; import metal_tf.report.archive; '
+            'import metal_tf.report.readme; sys.exit("tensorflow" in sys.modules)')
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=_ROOT, timeout=60, check=False,
         env={**os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path])})

@@ -102,8 +102,9 @@ class Config:
       'our choice', minimum=0, maximum=2**31 - 1)
   workdir: str = _setting(
       '', 'Folder for everything the run writes; the same command again resumes '
-      'there. Relative to where you stand; empty means a name made of '
-      'algorithm, domain, coefficient and seed under ./runs.', 'our choice')
+      'there. Relative to where you stand; empty means a name under '
+      './runs made of algorithm, domain, coefficient, seed and of what else is '
+      'varied often.', 'our choice')
   deterministic: bool = _setting(
       False, 'Replay from a seeded in-process store instead of Reverb (whose '
       'selectors take no seed): two runs with one seed are identical.',

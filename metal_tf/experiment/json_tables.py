@@ -85,6 +85,7 @@ CONFIG = File(
         Entry('sessions[].versions', 'of Python and the packages, by name'),
         Entry('sessions[].commit', 'of the code, `-dirty` behind it if it was '
               'changed, `unknown` outside a checkout'),
+        Entry('sessions[].cores', 'processors that the run could use'),
     ))
 
 FEASIBILITY = File(

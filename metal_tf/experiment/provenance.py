@@ -52,4 +52,5 @@ def session(episode: int) -> Dict[str, Any]:
       'resumed_at_episode': episode,
       'versions': versions(),
       'commit': commit(),
+      'cores': len(os.sched_getaffinity(0)),
   }

@@ -153,6 +153,29 @@ def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
           'choose another folder.')
 
 
+def check_same_settings(
+    saved: Mapping[str, Any], algorithm: str, settings: Mapping[str, Any],
+    defaults: Mapping[str, Any]) -> None:
+  """As `check_same_run`, by what is known before there is an environment.
+
+  Args:
+    saved: content of the folder's `config.json`.
+    algorithm: name of this run's agent.
+    settings: of this run, as JSON has them.
+    defaults: what the saved run has where its version had no such setting.
+
+  Raises:
+    WorkdirError: likewise.
+  """
+  config = saved.get('config')
+  if not isinstance(config, dict):
+    raise WorkdirError('--workdir: the config.json there is of no run: it has '
+                       'no settings.')
+  saved = {**saved, 'config': {**defaults, **config}}
+  check_same_run(saved, {
+      **saved, 'algorithm': algorithm, 'config': settings})
+
+
 def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   """What a resumed run must share with the saved one, by name.
 

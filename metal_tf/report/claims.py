@@ -6,10 +6,11 @@ elsewhere, and `undecided` otherwise: too few seeds, or no data. With several
 effects in one claim each interval is widened (Bonferroni). Whether means are
 "comparable" needs a margin, which is not the paper's: `MARGIN`. And agents that
 have not learned the task are all alike, which proves nothing: see `LEARNED`.
+Nor do seeds whose scores are equal to the last bit: see `_contrast`.
 """
 
 import math
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from metal_tf.environments import registry
 from metal_tf.report import aggregate
@@ -80,7 +81,8 @@ class Effect(NamedTuple):
 
   def __str__(self) -> str:
     value, low, high = self.interval
-    bounds = '' if math.isnan(low) else f' [{low:.4g}, {high:.4g}]'
+    bounds = (' (no interval: a single value, or all alike)'
+              if math.isnan(low) else f' [{low:.4g}, {high:.4g}]')
     return f'{self.name}: {value:.4g}{bounds}'
 
 
@@ -122,8 +124,13 @@ def _best(grid: collect.Grid) -> Verdict:
     notes.append('Not there on conditions of MetaL: ' + ', '.join(missing))
     if verdict == SEEN:  # Best of some is not best of all.
       verdict = UNDECIDED
-  coefficients = {c.safety_coeff for _, pair in pairs
-                  for c in pair[0].conditions}
+  over = {other: _coefficients(pair[0]) for other, pair in pairs}
+  for some in sorted(set(over.values())):
+    others = [other for other in over if over[other] == some]
+    who = '' if len(others) == len(over) else ', '.join(others) + ' '
+    notes.append(f'{who}over the coefficients '
+                 + ', '.join(f'{c:g}' for c in some))
+  coefficients = {c for some in over.values() for c in some}
   absent = [f'{c:g}' for c in registry.SAFETY_COEFFICIENTS
             if c not in coefficients]
   if absent:
@@ -177,13 +184,17 @@ def _collapse(grid: collect.Grid) -> Verdict:
     metal, constrained, free = [row.measure('return') for row in rows]
     level = statistics.LEVEL / 2
     effects = [
-        Effect(f'R of MetaL - {COLLAPSED:g} R of D4PG', statistics.contrast(
+        Effect(f'R of MetaL - {COLLAPSED:g} R of D4PG', _contrast(
             [(1, metal), (-COLLAPSED, free)], level)),
-        Effect(f'{COLLAPSED:g} R of D4PG - R of RC-D4PG', statistics.contrast(
+        Effect(f'{COLLAPSED:g} R of D4PG - R of RC-D4PG', _contrast(
             [(COLLAPSED, free), (-1, constrained)], level))]
     verdict = UNDECIDED if notes else judge(effects)
     notes += ['mean returns ' + ', '.join(
         f'{row.label} {row.measure("return").mean():.4g}' for row in rows)]
+    # Collapsed, never learned, or not yet collapsed? The rule cannot tell.
+    notes.append(dynamics.history([
+        run for run in grid.of(variants.RC_D4PG, *rows[1].conditions)
+        if run.seed in rows[1].seeds]))
   return _verdict(
       'd', f"at {HARD:g} (unsolvable) RC-D4PG's return collapses (below "
       f"{COLLAPSED:g} of D4PG's) and MetaL's does not", verdict, effects, rows,
@@ -204,7 +215,7 @@ def _over_training(
     result = measured(runs)
     level = statistics.LEVEL / 2
     effects = [
-        Effect(what, statistics.contrast([(1, values)], level), low, high)
+        Effect(what, _contrast([(1, values)], level), low, high)
         for what, values, low, high in result.effects if len(values)]
     notes = [label, *result.notes]
     verdict = judge(effects)
@@ -212,6 +223,9 @@ def _over_training(
       verdict = UNDECIDED  # No run got as far as the second half of the claim.
   else:
     verdict = UNDECIDED
+    notes = [f'not run: there is no finished run of {variants.METAL} with '
+             f'meta_optimizer={optimizer} and one constraint at '
+             f'{coefficient:g}']
   return _verdict(
       f'{name}-{optimizer}',
       f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}',
@@ -282,11 +296,28 @@ def _unlearned(rows: Sequence[aggregate.Scores]) -> List[str]:
           for row in rows if row.measure('return').mean() < LEARNED]
 
 
+def _coefficients(row: aggregate.Scores) -> Tuple[float, ...]:
+  return tuple(sorted({c.safety_coeff for c in row.conditions}))
+
+
 def _difference(one: aggregate.Scores, other: aggregate.Scores, measure: str,
                 family: int = 1) -> statistics.Interval:
-  return statistics.contrast(
-      [(1, one.measure(measure)), (-1, other.measure(measure))],
-      statistics.LEVEL / family)
+  return _contrast([(1, one.measure(measure)), (-1, other.measure(measure))],
+                   statistics.LEVEL / family)
+
+
+def _contrast(terms: Sequence[Tuple[float, Sequence[float]]], level: float
+              ) -> statistics.Interval:
+  """As `statistics.contrast`; no interval if all of one group's are alike.
+
+  Scores of seeds that are equal to the last bit are copies of one run, or stand
+  at a limit. They are no independent draws, and may not narrow an interval that
+  judges a claim.
+  """
+  found = statistics.contrast(terms, level)
+  if any(len(set(map(float, values))) < 2 for _, values in terms):
+    return statistics.Interval(found.estimate, *[float('nan')] * 2)
+  return found
 
 
 def _verdict(name: str, claim: str, verdict: str, effects: Sequence[Effect],

@@ -122,6 +122,37 @@ class ClaimsTest(absltest.TestCase):
       self.assertEqual(found[name].verdict, claims.UNDECIDED)
       self.assertIn('has not learned the task', found[name].diagnosis)
 
+  def test_copies_of_one_run_decide_nothing(self):
+    # As many copies as there are seeds in the others, whose scores do differ.
+    found = _verdicts(
+        [testing.made_run('MetaL', seed, 900, 0.115, coefficient)
+         for coefficient in (0.05, 0.3) for seed in range(5)],
+        _agent('D4PG', 920, 0.5), _agent('RC-D4PG', 100), _shaping(100, 100))
+    for name in 'abcd':
+      self.assertEqual(found[name].verdict, claims.UNDECIDED, found[name])
+      self.assertIn('no interval: a single value, or all alike',
+                    found[name].diagnosis)
+    self.assertEqual(found['c'].n, 5)
+
+  def test_the_best_says_over_which_coefficients(self):
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 500),
+                      _agent('RC-D4PG', 500, coefficients=(0.3,)))['a']
+    self.assertIn('D4PG over the coefficients 0.05, 0.3; ', found.diagnosis)
+    self.assertIn('RC-D4PG over the coefficients 0.3; ', found.diagnosis)
+    self.assertIn('coefficients without runs: 0.1, 0.2', found.diagnosis)
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 500))['a']
+    self.assertIn('; over the coefficients 0.05, 0.3; ', found.diagnosis)
+
+  def test_a_collapse_says_how_far_the_multiplier_has_come(self):
+    steps = np.arange(101.0)
+    late = [testing.made_run('RC-D4PG', seed, 100 + seed, 0.5, 0.05,
+                             columns=_training(steps, steps, steps))
+            for seed in range(5)]
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900), late)['d']
+    self.assertEqual(found.verdict, claims.SEEN)
+    self.assertIn('RC-D4PG: lambda at the end 100, 25 % of it moved in the '
+                  'last quarter; highest smoothed return 102', found.diagnosis)
+
   def test_no_data(self):
     found = _verdicts(_agent('D4PG', 101))
     self.assertLen(found, 10)
@@ -136,7 +167,7 @@ class OverTrainingTest(absltest.TestCase):
     agents = []
     for seed in range(5):
       shifted = {name: values + 0.01 * seed * np.arange(len(values)) / 100
-                 if name == 'alpha_lambda' else values
+                 if name in ('alpha_lambda', 'lambda') else values
                  for name, values in columns.items()}
       agents.append([testing.made_run(
           'MetaL', seed, 900, 0.1, coefficient, columns=shifted, **settings)])
@@ -163,6 +194,9 @@ class OverTrainingTest(absltest.TestCase):
     self.assertEqual(found['e-adam'].verdict, claims.NOT_SEEN)
     self.assertIn('5 of 5 runs never satisfied', found['e-adam'].diagnosis)
     self.assertEqual(found['e-sgd'].verdict, claims.UNDECIDED)
+    self.assertIn('not run: there is no finished run of MetaL with '
+                  'meta_optimizer=sgd and one constraint at 0.3',
+                  found['e-sgd'].diagnosis)
 
   def test_rise_without_a_fall_to_be_measured(self):
     steps = np.arange(100.0)

@@ -1,5 +1,6 @@
 """Reads a folder of runs into scored runs; nothing is dropped silently."""
 
+import csv
 import json
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -11,6 +12,8 @@ from metal_tf.experiment import run_folder
 from metal_tf.report import variants
 
 SWEEP = 'sweep.json'
+# In an archive: what was there beside the runs that it holds.
+LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
 
 # What is read of a log.
@@ -141,6 +144,9 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
       absent.append(Absent(name, str(error).replace(path, 'the folder')))
     if (i + 1) % 20 == 0:
       say(f'read {i + 1} of {len(paths)} runs')
+  for folder in sorted({root, *map(os.path.dirname, paths)}):
+    absent += [entry._replace(name=os.path.relpath(
+        os.path.join(folder, entry.name), root)) for entry in left_out(folder)]
   failures = _failures(root, paths, absent)
   if not folders:
     known = absent + [Absent(*item) for item in failures.items()]
@@ -155,6 +161,23 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
             for entry in absent]
   absent += [Absent(name, why) for name, why in failures.items()]
   return Grid(tuple(_without_twins(runs)), tuple(absent))
+
+
+def left_out(root: str) -> List[Absent]:
+  """Returns the runs that an archive names but does not hold.
+
+  Args:
+    root: folder; no archive has none.
+  """
+  try:
+    with open(os.path.join(root, LEFT_OUT), encoding='utf-8',
+              newline='') as stream:
+      return [Absent(row['run'], row['why']) for row in csv.DictReader(stream)]
+  except FileNotFoundError:
+    return []
+  except (OSError, ValueError, KeyError, csv.Error) as error:
+    return [Absent(LEFT_OUT, f'cannot be read ({type(error).__name__}: '
+                   f'{error})')]
 
 
 def _check_columns(run: run_folder.RunFolder) -> None:

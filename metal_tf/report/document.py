@@ -70,7 +70,12 @@ code { background: var(--soft); padding: 0 .2em; overflow-wrap: anywhere; }
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
   """Writes Markdown; figures are links to `figures/<stem>.png`."""
-  lines: List[str] = [f'# {title}', '']
+  return f'# {title}\n\n' + blocks_to_markdown(blocks)
+
+
+def blocks_to_markdown(blocks: Sequence[Block]) -> str:
+  """The same without a title, for a part of a page."""
+  lines: List[str] = []
   for block in blocks:
     if isinstance(block, Heading):
       lines += ['#' * block.level + f' {block.text}', '']

@@ -97,16 +97,42 @@ def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
     alpha = run.run.per_constraint('alpha_lambda')[:, 0]
     multiplier = run.run.per_constraint('lambda')[:, 0]
     down.append(alpha[0] - alpha[-1])
-    quarter = multiplier[len(multiplier) * 3 // 4]
     last.append(multiplier[-1])
-    # A lambda that is 0 and stays there has settled.
-    largest = max(multiplier[-1], quarter)
-    moved.append(abs(multiplier[-1] - quarter) / largest if largest else 0.0)
+    moved.append(_moved(multiplier))
   ends = ', '.join(f'{x:.3g}' for x in last)
   return Measured((
       ('fall of alpha_lambda', np.array(down), 0.0, _INF),
       ('share of lambda moved in the last quarter', np.array(moved), -_INF,
        SETTLED)), (f'lambda at the end: {ends}',))
+
+
+def _moved(multiplier: np.ndarray) -> float:
+  """Movement over the last quarter of `[E]`, as a share of the larger end."""
+  quarter = multiplier[len(multiplier) * 3 // 4]
+  # A lambda that is 0 and stays there has settled.
+  largest = max(multiplier[-1], quarter)
+  return abs(multiplier[-1] - quarter) / largest if largest else 0.0
+
+
+def history(runs: Sequence[collect.ScoredRun]) -> str:
+  """How far an agent with a multiplier has come, in words.
+
+  Its return may be low because it has never been high, and high because lambda
+  is not where it is going yet.
+
+  Args:
+    runs: of one agent; at least one.
+  """
+  highest = [curves.smooth(
+      run.run.episodes['episode_return'][:, None],
+      curves.window(run.run.num_episodes)).max() for run in runs]
+  multipliers = [run.run.per_constraint('lambda').sum(axis=1) for run in runs]
+  return (
+      f'{runs[0].label}: lambda at the end '
+      f'{np.mean([each[-1] for each in multipliers]):.3g}, '
+      f'{100 * np.mean([_moved(each) for each in multipliers]):.0f} % of it '
+      'moved in the last quarter; highest smoothed return '
+      f'{np.mean(highest):.4g}')
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:

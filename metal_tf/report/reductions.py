@@ -45,6 +45,11 @@ def of(grid: collect.Grid) -> List[str]:
   for domain in sorted({c.domain for c in grid.conditions}):
     found += _of_domain(domain, [
         c for c in grid.conditions if c.domain == domain])
+  harder = [run.name for run in used if run.run.config.get('rwrl_spec')]
+  if harder:
+    found.append(
+        f'Tasks: {len(harder)} of {len(used)} finished runs have delays, noise '
+        'or perturbations of the suite (--rwrl_spec), which the paper has not.')
   missing = [label for label in variants.PAPER if label not in grid.labels]
   if missing:
     found.append(f'Agents of Table 1 without finished runs: '

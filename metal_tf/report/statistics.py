@@ -64,16 +64,15 @@ def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
     level: 1 - coverage.
 
   Returns:
-    Without an interval if a group has fewer than two scores; with one of no
-    width if no group has any spread.
+    Without an interval if a group has fewer than two scores, or if no group has
+    any spread: equal scores say nothing about how far off their mean is.
   """
   estimate = float(sum(weight * np.mean(values) for weight, values in terms))
-  if any(len(values) < 2 for _, values in terms):
+  if (any(len(values) < 2 for _, values in terms)
+      or not any(np.ptp(values) > 0 for _, values in terms)):
     return Interval(estimate, _NAN, _NAN)
   parts = np.array([weight**2 * np.var(values, ddof=1) / len(values)
                     for weight, values in terms])
-  if not parts.sum() > 0:
-    return Interval(estimate, estimate, estimate)
   sizes = np.array([len(values) for _, values in terms])
   df = parts.sum()**2 / np.sum(parts**2 / (sizes - 1))
   half = scipy.stats.t.ppf(1 - level / 2, df) * np.sqrt(parts.sum())

@@ -60,12 +60,14 @@ class StatisticsTest(parameterized.TestCase):
       self.assertTrue(math.isnan(found[1]))
       self.assertTrue(math.isnan(found[2]))
 
-  def test_intervals_of_one_seed_and_without_spread(self):
-    one = statistics.contrast([(1, [1.0]), (-1, [2.0, 3.0])])
-    self.assertEqual(one.estimate, -1.5)
-    self.assertTrue(math.isnan(one.low) and math.isnan(one.high))
-    self.assertEqual(
-        statistics.contrast([(1, [2.0, 2.0]), (-1, [3.0, 3.0])]), (-1, -1, -1))
+  # The mean of three times 0.1 is not 0.1 to the last bit.
+  @parameterized.parameters(
+      ([1.0], [2.0, 3.0], -1.5), ([2.0, 2.0], [3.0, 3.0], -1.0),
+      ([0.1] * 3, [0.2] * 3, -0.1))
+  def test_no_interval_of_one_seed_or_without_spread(self, x, y, estimate):
+    found = statistics.contrast([(1, x), (-1, y)])
+    self.assertAlmostEqual(found.estimate, estimate)
+    self.assertTrue(math.isnan(found.low) and math.isnan(found.high))
 
   def test_hedges_g_by_hand(self):
     # Pooled variance (3 * 5/3 + 2 * 13) / 5 = 6.2; the exact correction for

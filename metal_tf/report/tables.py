@@ -122,6 +122,31 @@ def scores(rows: Sequence[aggregate.Scores]) -> document.Table:
         f'{len(row.conditions)}'] for row in rows])
 
 
+def by_coefficient(grid: collect.Grid) -> document.Table:
+  """All agents at each safety coefficient, and over all conditions.
+
+  An agent stands under "all" only if it has every condition there is.
+  """
+  conditions = grid.conditions
+  coefficients = sorted({c.safety_coeff for c in conditions})
+  groups = [(f'{coefficient:g}', [c for c in conditions
+                                  if c.safety_coeff == coefficient])
+            for coefficient in coefficients]
+  if len(coefficients) > 1:
+    groups.append(('all', conditions))
+  cells = []
+  for name, group in groups:
+    for row in aggregate.rows(grid, group):
+      if name == 'all' and len(row.conditions) < len(group):
+        continue
+      whole = '' if len(row.conditions) == len(group) else ' ‡'
+      cells.append([name, row.label, *_measured(row), f'{len(row.seeds)}',
+                    f'{len(row.conditions)} of {len(group)}{whole}'])
+  return document.Table(
+      ['coefficient', 'agent', *collect.MEASURES.values(), 'n', 'conditions'],
+      cells)
+
+
 def comparisons(found: Sequence[aggregate.Comparison]) -> document.Table:
   """MetaL against each other agent."""
   cells = []
@@ -171,6 +196,15 @@ def verdicts(found: Sequence[claims.Verdict]) -> document.Table:
       ['', 'claim', 'verdict', 'effect [95 %]', 'n'],
       [[verdict.id, verdict.claim, f'**{verdict.verdict}**',
         interval(verdict.effect, 2), f'{verdict.n}'] for verdict in found])
+
+
+def verdicts_csv(found: Sequence[claims.Verdict]) -> List[Dict[str, object]]:
+  """The claims, one dict each."""
+  return [
+      {'id': verdict.id, 'claim': verdict.claim, 'verdict': verdict.verdict,
+       'effect': verdict.effect.estimate, 'low': verdict.effect.low,
+       'high': verdict.effect.high, 'n': verdict.n,
+       'diagnosis': verdict.diagnosis} for verdict in found]
 
 
 def settings(grid: collect.Grid) -> document.Table:

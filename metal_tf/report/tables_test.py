@@ -39,6 +39,17 @@ class TablesTest(absltest.TestCase):
         ['D4PG', '800.0', '800.0', '0.000', '0.000', '1', '2 of 2',
          '432.70 ± 11.99', '927.66', '0.49']])
 
+  def test_by_coefficient_all_is_of_those_that_have_all(self):
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.215),
+        testing.made_run('MetaL', 0, 700, 0.115, safety_coeff=0.1),
+        testing.made_run('D4PG', 0, 800, 0.0))
+    self.assertEqual(tables.by_coefficient(grid).rows, [
+        ['0.1', 'MetaL', '700.0', '700.0', '0.115', '0.000', '1', '1 of 1'],
+        ['0.3', 'MetaL', '800.0', '900.0', '0.215', '0.100', '1', '1 of 1'],
+        ['0.3', 'D4PG', '800.0', '800.0', '0.000', '0.000', '1', '1 of 1'],
+        ['all', 'MetaL', '750.0', '800.0', '0.165', '0.050', '1', '2 of 2']])
+
   def test_runs_of_every_kind_are_listed(self):
     run = testing.made_run('MetaL', 0, 900, 0.215)
     table = tables.runs(collect.Grid(
@@ -59,6 +70,13 @@ class TablesTest(absltest.TestCase):
     for same in ('Constraints of', 'Safety coefficients', 'Seeds'):
       self.assertNotIn(same, texts)
     self.assertIn('Domains: cartpole instead', texts)
+
+  def test_a_harder_task_is_told(self):
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.2, rwrl_spec='{"x": 1}'),
+        testing.made_run('MetaL', 1, 900, 0.2, rwrl_spec=''))
+    self.assertIn('Tasks: 1 of 2 finished runs have delays, noise or',
+                  ' '.join(reductions.of(grid)))
 
   def test_different_lengths_are_told(self):
     columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}

@@ -82,6 +82,7 @@ def made_run(label: str, seed: int, episode_return: float, penalty: float,
       'meta_gradient_direct': [np.nan], 'meta_gradient_weights': [np.nan]}
   episodes = {f'{name}/balance_velocity': np.asarray(values, np.float64)
               for name, values in columns.items()}
+  episodes['episode_return'] = np.full(len(columns['penalty']), episode_return)
   episodes['episode'] = np.arange(1.0, len(columns['penalty']) + 1)
   name = f'{label}-{domain}-{safety_coeff}-{seed}'
   run = run_folder.RunFolder(

@@ -1,6 +1,7 @@
 """Writes a report into a folder, and removes what an older one left there."""
 
 import csv
+import io
 import os
 import re
 from typing import Any, Callable, Dict, Sequence
@@ -33,7 +34,7 @@ def report(runs: str, output: str, say: Callable[[str], None],
     ReportError: if there is no finished run, or `output` cannot be written.
   """
   runs, output = os.path.abspath(runs), os.path.abspath(output)
-  inside = _run_around(output)
+  inside = run_around(output)
   if inside:
     raise collect.ReportError(
         f'--output={output} is in the folder of the run {inside}; choose one '
@@ -52,8 +53,8 @@ def report(runs: str, output: str, say: Callable[[str], None],
   say(f'{os.path.join(output, "index.html")}')
 
 
-def _run_around(path: str) -> str:
-  """The run that `path` is in, or ''."""
+def run_around(path: str) -> str:
+  """Returns the run that `path` is in, or ''."""
   while not run_folder.is_run(path):
     path, before = os.path.dirname(path), path
     if path == before:
@@ -79,13 +80,10 @@ def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
           'Ours beside the paper\'s Table 1.')}
   for name, text in texts.items():
     _bytes(output, name, text.encode('utf-8'))
-  _table(output, 'table1.csv', tables.table1_csv(made.rows))
-  _table(output, 'scores.csv', tables.scores_csv(grid))
-  _table(output, 'claims.csv', [
-      {'id': verdict.id, 'claim': verdict.claim, 'verdict': verdict.verdict,
-       'effect': verdict.effect.estimate, 'low': verdict.effect.low,
-       'high': verdict.effect.high, 'n': verdict.n,
-       'diagnosis': verdict.diagnosis} for verdict in made.verdicts])
+  for name, rows in (('table1.csv', tables.table1_csv(made.rows)),
+                     ('scores.csv', tables.scores_csv(grid)),
+                     ('claims.csv', tables.verdicts_csv(made.verdicts))):
+    _bytes(output, name, csv_text(rows).encode('utf-8'))
 
 
 def _bytes(folder: str, name: str, content: bytes) -> None:
@@ -93,12 +91,17 @@ def _bytes(folder: str, name: str, content: bytes) -> None:
     stream.write(content)
 
 
-def _table(folder: str, name: str, rows: Sequence[Dict[str, Any]]) -> None:
-  with open(os.path.join(folder, name), 'w', encoding='utf-8',
-            newline='') as stream:
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    for row in rows:
-      writer.writerow({
-          key: f'{value:.10g}' if isinstance(value, float) else value
-          for key, value in row.items()})
+def csv_text(rows: Sequence[Dict[str, Any]]) -> str:
+  """Returns rows as CSV, numbers with ten digits.
+
+  Args:
+    rows: at least one; all with the same names in the same order.
+  """
+  stream = io.StringIO()
+  writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
+  writer.writeheader()
+  for row in rows:
+    writer.writerow({
+        key: f'{value:.10g}' if isinstance(value, float) else value
+        for key, value in row.items()})
+  return stream.getvalue()

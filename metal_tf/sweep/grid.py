@@ -158,13 +158,10 @@ def check_folders(runs: Sequence[Run]) -> None:
         os.path.join(run.config.workdir, 'config.json'))
     if saved is None:
       continue
-    # Of the environment only what settings say can be compared here.
-    saved['config'] = {**validation.as_json(config_lib.Config()),
-                       **saved.get('config', {})}
     try:
-      workdir_lib.check_same_run(saved, {
-          **saved, 'algorithm': run.algorithm.name,
-          'config': validation.as_json(run.config)})
+      workdir_lib.check_same_settings(
+          saved, run.algorithm.name, validation.as_json(run.config),
+          validation.as_json(config_lib.Config()))
     except workdir_lib.WorkdirError as error:
       raise workdir_lib.WorkdirError(f'in {run.name}, {error}') from error
 

@@ -23,6 +23,13 @@ FINISHED = 'finished'
 FAILED = 'failed'
 INTERRUPTED = 'interrupted'
 
+_STATUSES = (WAITING, RUNNING, FINISHED, FAILED, INTERRUPTED)
+# Of what a person may have written into the file.
+_KINDS: Dict[str, Any] = {
+    'name': str, 'algorithm': str, 'settings': dict, 'command': list,
+    'exit_status': (int, type(None)), 'seconds': (int, float), 'attempts': int,
+    'failures': int, 'last_line': str}
+
 
 @dataclasses.dataclass
 class Entry:
@@ -107,9 +114,23 @@ def read(path: str) -> Optional[List[Entry]]:
     return None
   known = {field.name for field in dataclasses.fields(Entry)}
   try:
-    return [Entry(**{key: value for key, value in item.items()
-                     if key in known}) for item in content['runs']]
-  except (AttributeError, KeyError, TypeError) as error:
+    return [_checked(Entry(**{key: value for key, value in item.items()
+                              if key in known})) for item in content['runs']]
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise workdir_lib.WorkdirError(
         f'--workdir: {file} is no record of a sweep '
         f'({type(error).__name__}: {error}).') from error
+
+
+def _checked(entry: Entry) -> Entry:
+  """Raises KeyError, TypeError or ValueError for what no sweep has written."""
+  for name, kind in _KINDS.items():
+    value = getattr(entry, name)
+    if not isinstance(value, kind):
+      raise TypeError(f'{name} of {entry.name!r} is {value!r}')
+  for name, kind in (('domain', str), ('num_episodes', int)):
+    if not isinstance(entry.settings[name], kind):
+      raise TypeError(f'{name} of {entry.name!r} is {entry.settings[name]!r}')
+  if entry.status not in _STATUSES:
+    raise ValueError(f'status of {entry.name!r} is {entry.status!r}')
+  return entry

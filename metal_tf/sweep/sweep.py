@@ -21,6 +21,8 @@ _GRACE_SECONDS = 15.0
 # A run that has failed is tried once more: a process that was killed for want
 # of memory, or a full disk, need not come again.
 _MOST_FAILURES = 2
+# Of a run that refuses its settings or its folder: it would again.
+_REFUSED = 2
 # How a run ends that somebody has asked to stop: by its own handler, or before
 # that is in place.
 _SIGNALLED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM,
@@ -189,7 +191,9 @@ class Sweep:
     entry.failures += 1
     entry.last_line = reason
     more = 'given up; --retry_failed tries it again'
-    if entry.failures < _MOST_FAILURES and self._signal is None:
+    if entry.exit_status == _REFUSED and entry.failures < _MOST_FAILURES:
+      more = 'mend that, and the same command tries it again'
+    elif entry.failures < _MOST_FAILURES and self._signal is None:
       entry.status = record_lib.WAITING
       self._waiting.append(entry)  # After all others.
       more = 'it is tried once more at the end'

@@ -1,6 +1,7 @@
 """Tests of a sweep with programs that only behave like launchers."""
 
 import io
+import json
 import os
 import signal
 import threading
@@ -107,6 +108,9 @@ class SweepTest(parameterized.TestCase):
     self.assertEqual(self._sweep(dict(a=behaviour)), 1)
     entry = self._entries()['a']
     self.assertEqual((entry.status, entry.exit_status), (record.FAILED, status))
+    # What a run refuses it refuses again, until somebody has mended it.
+    self.assertEqual(entry.attempts, 1 if status == 2 else 2)
+    self.assertEqual(self._sweep(dict(a='finish')), 0 if status == 2 else 1)
 
   def test_a_summary_that_cannot_be_read_stops_no_other_run(self):
     self.assertEqual(
@@ -206,7 +210,15 @@ class SweepTest(parameterized.TestCase):
     workdir.close()
 
   def test_a_record_of_another_kind_is_refused(self):
-    for text in ('{"runs": 3}', '[]', 'no'):
+    good = dict(name='a', algorithm='metal', command=[], settings=dict(
+        domain='cartpole', num_episodes=4))
+    wrong = [
+        dict(good, name=3), dict(good, settings={}), dict(good, settings=[]),
+        dict(good, settings=dict(domain='cartpole', num_episodes='4')),
+        dict(good, status='done'), dict(good, attempts='2'),
+        dict(good, last_line=None), dict(good, exit_status='1'), 'a']
+    for text in ('{"runs": 3}', '[]', 'no', *(
+        json.dumps({'runs': [entry]}) for entry in wrong)):
       with open(os.path.join(self._path, record.FILE), 'w',
                 encoding='utf-8') as stream:
         stream.write(text)

@@ -1,0 +1,284 @@
+"""Copies finished runs into an archive: small, complete, of no machine.
+
+An archived run is what a report reads: JSON files and compressed logs, no
+checkpoints. `config.json` is written last, and a folder without it is no run
+(`run_folder.is_run`), so an archive that was killed has whole runs only.
+"""
+
+import gzip
+import io
+import json
+import os
+import re
+import socket
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
+
+from metal_tf.experiment import log_tables
+from metal_tf.experiment import progress
+from metal_tf.experiment import run_folder
+from metal_tf.experiment import workdir
+from metal_tf.report import collect
+from metal_tf.report import write
+
+RUNS = 'runs.csv'
+_CONFIG = 'config.json'  # The last to be written.
+_JSON = ('summary.json', 'feasibility.json', _CONFIG)
+_LOGS = (log_tables.EPISODES.file, log_tables.EVALUATIONS.file)
+_GZ = '.gz'
+# The start of a path on some machine, at the start of a word.
+_PATH = re.compile(r'(?<![\w./~-])(/|~/?|file:|[A-Za-z]:[\\/])[\w.-]')
+# What becomes of a run.
+_NEW, _SAME, _DIFFERENT = 'archived', 'is there already', 'replaced'
+
+
+class _Archived(NamedTuple):
+  """A run as it will be in the archive: content of its files by name."""
+  name: str
+  files: Dict[str, bytes]
+
+
+def archive(runs: str, output: str, replace: bool,
+            say: Callable[[str], None]) -> None:
+  """Archives every finished run at or below a folder.
+
+  Args:
+    runs: folder with the runs.
+    output: the archive; runs of earlier calls in it stay.
+    replace: whether runs that are there with another content are replaced.
+    say: takes a line of progress.
+
+  Raises:
+    ReportError: if no run is finished, two have one name, one is there with
+      another content, or a file names a place on this machine. Nothing has
+      been written then. Also if `output` cannot be written.
+  """
+  runs, output = os.path.abspath(runs), os.path.abspath(output)
+  _check_apart(runs, output)
+  grid = collect.collect(runs, say)
+  finished = _finished(grid)
+  if not finished:
+    raise collect.ReportError(
+        f'none of the {len(grid.runs)} runs in {runs} is finished.')
+  archived = [_read(run) for run in finished]
+  _check_names(archived)
+  states = {run.name: _state(run, output) for run in archived}
+  different = [name for name, state in states.items() if state == _DIFFERENT]
+  if different and not replace:
+    raise collect.ReportError(
+        f'{output} has {", ".join(different)} with another content; '
+        '--replace writes over it.')
+  try:
+    for run in archived:
+      if states[run.name] != _SAME:
+        _write(run, output)
+      say(f'{run.name}: {states[run.name]}')
+    _write_left_out(grid, [run.name for run in archived], output, say)
+    total = _write_table(output, say)
+  except OSError as error:
+    raise collect.ReportError(
+        f'--output={output} cannot be written ({error}).') from error
+  say(total)
+
+
+def _finished(grid: collect.Grid) -> List[collect.ScoredRun]:
+  """The runs to keep; those of one seed, too, that a report counts once."""
+  return [run for run in grid.runs
+          if run.status == run_folder.FINISHED and run.score]
+
+
+def _check_apart(runs: str, output: str) -> None:
+  inside = write.run_around(output)
+  if inside:
+    raise collect.ReportError(
+        f'--output={output} is in the folder of the run {inside}; choose one '
+        'outside of it.')
+  if os.path.commonpath([runs, output]) in (runs, output):
+    raise collect.ReportError(
+        f'--runs={runs} and --output={output} lie in one another; choose two '
+        'folders side by side.')
+  if os.path.lexists(output) and not os.path.isdir(output):
+    raise collect.ReportError(
+        f'--output={output} cannot be written (it is there and no folder).')
+
+
+def _check_names(runs: Sequence[_Archived]) -> None:
+  names = [run.name for run in runs]
+  twice = sorted({name for name in names if names.count(name) > 1})
+  if twice:
+    raise collect.ReportError(
+        f'several runs are called {", ".join(twice)}, and an archive has one '
+        'folder a name; archive them one by one.')
+
+
+def _read(run: collect.ScoredRun) -> _Archived:
+  """Reads a run's files, with no word of the machine in them."""
+  path = run.run.path
+  name = os.path.basename(path)
+  files: Dict[str, bytes] = {}
+  for file in _LOGS:
+    for stored, opened in ((file, open), (file + _GZ, gzip.open)):
+      # As `log_tables.read`: the plain file, if there is one.
+      if os.path.exists(os.path.join(path, stored)):
+        with opened(os.path.join(path, stored), 'rb') as stream:
+          files[file + _GZ] = _compressed(stream.read())
+        break
+  for file in _JSON:
+    content = workdir.read_json(os.path.join(path, file))
+    if content is None:
+      continue
+    if file == _CONFIG:
+      content['config']['workdir'] = name
+    _check_neutral(run.name, file, content)
+    files[file] = (json.dumps(content, indent=2) + '\n').encode()
+  return _Archived(name, files)
+
+
+def _compressed(content: bytes) -> bytes:
+  """Compressed without name and time, so that equal logs give equal files."""
+  stream = io.BytesIO()
+  with gzip.GzipFile('', 'wb', 9, stream, mtime=0) as packed:
+    packed.write(content)
+  return stream.getvalue()
+
+
+def _check_neutral(name: str, file: str, content: Dict[str, Any]) -> None:
+  """Refuses a file that names a path, or this machine.
+
+  The machine is looked for where the program describes its surroundings, and
+  not in settings: a machine may be called like one of their values.
+  """
+  surroundings = [content.get('suite', ''), *map(
+      json.dumps, content.get('sessions', ()))]
+  found = [text for text in _texts(content) if _PATH.search(text)] + [
+      text for text in surroundings if _names_a_place(text)]
+  if found:
+    raise collect.ReportError(
+        f'{file} of {name} names a place on this machine: {found[0]!r}; make '
+        'it neutral there, and archive again.')
+
+
+def _names_a_place(text: str) -> bool:
+  """Whether a text has a path in it, or this machine's name."""
+  host = re.escape(socket.gethostname().split('.')[0])
+  return bool(_PATH.search(text) or host and re.search(
+      rf'(?<![\w-]){host}(?![\w-])', text))
+
+
+def _texts(content: Any) -> Iterator[str]:
+  """All texts of a JSON value, the names of entries included."""
+  if isinstance(content, str):
+    yield content
+  elif isinstance(content, dict):
+    for key, value in content.items():
+      yield key
+      yield from _texts(value)
+  elif isinstance(content, list):
+    for value in content:
+      yield from _texts(value)
+
+
+def _state(run: _Archived, output: str) -> str:
+  """Whether a run is in the archive, and the same.
+
+  Logs are compared as they are unpacked: another version of the library may
+  compress them differently.
+  """
+  folder = os.path.join(output, run.name)
+  if not run_folder.is_run(folder):
+    return _NEW
+  for file in (*_JSON, *(log + _GZ for log in _LOGS)):
+    path, wanted = os.path.join(folder, file), run.files.get(file)
+    if not os.path.exists(path):
+      if wanted is not None:
+        return _DIFFERENT
+      continue
+    with open(path, 'rb') as stream:
+      there = stream.read()
+    if wanted is None or (there != wanted and not (
+        file.endswith(_GZ) and _unpacked(there) == _unpacked(wanted))):
+      return _DIFFERENT
+  return _SAME
+
+
+def _unpacked(content: bytes) -> bytes:
+  """What was compressed; b'' for a damaged file, which no log is."""
+  try:
+    return gzip.decompress(content)
+  except (OSError, EOFError, ValueError):
+    return b''
+
+
+def _write(run: _Archived, output: str) -> None:
+  folder = os.path.join(output, run.name)
+  os.makedirs(folder, exist_ok=True)
+  ours = (_CONFIG, *(file for file in _JSON if file != _CONFIG),
+          *(log + _GZ for log in _LOGS))
+  # From here to the last line the folder is no run.
+  for file in ours:
+    if os.path.exists(os.path.join(folder, file)):
+      os.remove(os.path.join(folder, file))
+  for left in os.listdir(folder):  # Of a call that was killed in a write.
+    if left.startswith(tuple(f'.{file}' for file in ours)):
+      os.remove(os.path.join(folder, left))
+  for file, content in run.files.items():
+    workdir.write_atomically(os.path.join(folder, file), content)
+
+
+def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
+                    say: Callable[[str], None]) -> None:
+  """Lists what there was beside the finished runs, so that none is dropped.
+
+  Those of earlier calls stay, until they are archived.
+  """
+  found = {absent.name: absent.why for absent in collect.left_out(output)}
+  for run in grid.runs:
+    if run.status != run_folder.FINISHED or not run.score:
+      say(f'{run.name}: left out, {run.status} ({run.left_out})')
+      found[os.path.basename(run.run.path)] = (
+          f'{run.status}: {run.run.num_episodes} of '
+          f'{run.run.config["num_episodes"]} episodes')
+  for absent in grid.absent:
+    say(f'{absent.name}: left out ({absent.why})')
+    # Behind its status there may be the last line of a log, with paths.
+    found[os.path.basename(absent.name)] = (
+        absent.why.split(',')[0].split(' ')[0]
+        if _names_a_place(absent.why) else absent.why)
+  rows = [{'run': name, 'why': why} for name, why in sorted(found.items())
+          if name not in archived]
+  path = os.path.join(output, collect.LEFT_OUT)
+  if rows:
+    workdir.write_atomically(path, write.csv_text(rows).encode())
+  elif os.path.exists(path):
+    os.remove(path)
+
+
+def _write_table(output: str, say: Callable[[str], None]) -> str:
+  """Lists all runs of the archive; returns what they took, in words."""
+  grid = collect.collect(output, say)
+  rows = [_row(run) for run in _finished(grid)]
+  workdir.write_atomically(
+      os.path.join(output, RUNS), write.csv_text(rows).encode())
+  seconds = sum(row['seconds'] for row in rows)
+  return (f'{len(rows)} runs with {sum(row["episodes"] for row in rows)} '
+          f'episodes in {output}: {progress.duration(seconds)} of training in '
+          'all (runs side by side count each)')
+
+
+def _row(run: collect.ScoredRun) -> Dict[str, Any]:
+  summary = run.run.summary or {}
+  sessions = run.run.sessions
+  return {
+      'run': run.name, 'agent': run.label, 'domain': run.condition.domain,
+      'thresholds': ' '.join(f'{x:.10g}' for x in run.condition.thresholds),
+      'safety_coeff': run.condition.safety_coeff, 'seed': run.seed,
+      'episodes': run.run.num_episodes,
+      'seconds': float(summary.get('seconds', 0)),
+      'commit': _distinct(session.get('commit') for session in sessions),
+      'cores': _distinct(session.get('cores') for session in sessions),
+      **dict(zip(collect.MEASURES, map(float, collect.measures(run))))}
+
+
+def _distinct(values: Any) -> str:
+  """What the sessions of a run say, each once; '' for what none has said."""
+  known: List[str] = [str(value) for value in values if value is not None]
+  return ' '.join(dict.fromkeys(known))

@@ -1,0 +1,135 @@
+"""The part of README that says what came out, made from archived runs."""
+
+import os
+from typing import Callable, Dict, List, Sequence, Tuple
+
+from metal_tf import metrics
+from metal_tf.experiment import workdir
+from metal_tf.report import claims
+from metal_tf.report import collect
+from metal_tf.report import curves
+from metal_tf.report import document
+from metal_tf.report import reductions
+from metal_tf.report import style
+from metal_tf.report import tables
+from metal_tf.report import write
+
+START, END = '<!-- results -->', '<!-- /results -->'
+_CLAIMS = 'claims.csv'
+
+
+def update(runs: str, readme: str, check: bool,
+           say: Callable[[str], None]) -> List[str]:
+  """Writes the block of README, the picture and the claims, or checks them.
+
+  The picture is `<runs>.png` and the claims are `claims.csv`, both beside the
+  folder of the runs.
+
+  Args:
+    runs: folder with the runs.
+    readme: file with the lines `START` and `END`, each once.
+    check: writes nothing.
+    say: takes a line of progress.
+
+  Returns:
+    The files that were not what the runs give.
+
+  Raises:
+    ReportError: if there is no finished run, or no place for the block; or a
+      file cannot be written.
+  """
+  runs, readme = os.path.abspath(runs), os.path.abspath(readme)
+  before, after = _around(readme)
+  grid = collect.collect(runs, say)
+  say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
+  if not grid.used:
+    raise collect.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
+                              'finished.')
+  block, files = _make(grid, runs, os.path.dirname(readme))
+  files[readme] = f'{before}{START}\n{block}{END}{after}'.encode()
+  stale = [path for path, content in files.items()
+           if _content(path) != content]
+  for path in files:
+    say(f'{path}: ' + ('is what the runs give' if path not in stale else
+                       'NOT what the runs give' if check else 'written'))
+  if not check:
+    try:
+      for path in stale:
+        workdir.write_atomically(path, files[path])
+    except OSError as error:
+      raise collect.ReportError(f'cannot be written: {error}.') from error
+  return stale
+
+
+def _around(readme: str) -> Tuple[str, str]:
+  """What stands before and behind the block."""
+  try:
+    with open(readme, encoding='utf-8', newline='') as stream:
+      text = stream.read()
+  except (OSError, ValueError) as error:
+    raise collect.ReportError(
+        f'--readme={readme} cannot be read ({error}).') from error
+  before, start, rest = text.partition(START)
+  _, end, after = rest.partition(END)
+  if not start or not end or START in rest or END in before + after:
+    raise collect.ReportError(
+        f'--readme={readme} needs the lines {START} and {END}, each once and '
+        'in this order: the results go between them.')
+  return before, after
+
+
+def _content(path: str) -> bytes:
+  try:
+    with open(path, 'rb') as stream:
+      return stream.read()
+  except FileNotFoundError:
+    return b''
+  except OSError as error:
+    raise collect.ReportError(f'{path} cannot be read ({error}).') from error
+
+
+def _make(grid: collect.Grid, runs: str, base: str
+          ) -> Tuple[str, Dict[str, bytes]]:
+  """The block, and the files beside the runs by path."""
+  beside, name = os.path.split(runs)
+  files, lines = {}, []
+  figure = curves.figure_4(grid, style.looks(grid.labels))
+  if isinstance(figure, style.Made):
+    picture = os.path.join(beside, f'{name}.png')
+    files[picture] = figure.png
+    lines += [f'![{figure.title}]({os.path.relpath(picture, base)})', '',
+              f'*{figure.title}. {figure.caption}*', '']
+  verdicts = claims.all_claims(grid)
+  path = os.path.join(beside, _CLAIMS)
+  files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
+  blocks = _blocks(grid, verdicts, os.path.relpath(path, base),
+                   os.path.relpath(runs, base))
+  head = ''.join(f'{line}\n' for line in lines)
+  return head + document.blocks_to_markdown(blocks), files
+
+
+def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
+            claims_path: str, runs_path: str) -> List[document.Block]:
+  sizes = sorted({len({run.seed for run in grid.of(label)})
+                  for label in grid.labels})
+  left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
+  return [
+      document.Text(
+          f'{len(grid.used)} finished runs' + (
+              f' ({left_out} more in no statistics)' if left_out else '')
+          + f'. Mean ± standard deviation over n seeds of the last '
+          f'{metrics.WINDOW} training episodes, exploration included; '
+          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} × '
+          'overshoot. ' + ' '.join(map(reductions.power, sizes))),
+      tables.by_coefficient(grid),
+      document.Text(
+          'The paper\'s claims, judged by rules that are fixed in code '
+          '([docs/report.md](docs/report.md)); what stands behind each verdict '
+          f'is in [{claims_path}]({claims_path}).'),
+      tables.verdicts(verdicts),
+      document.Text('What is less than in the paper, or other:'),
+      document.Items(reductions.of(grid)),
+      document.Text(
+          f'The runs are in [{runs_path}]({runs_path}); this part of the page '
+          'is written by `./bazelw run //launchers:readme -- '
+          f'--runs={runs_path}`.')]

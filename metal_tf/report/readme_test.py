@@ -1,0 +1,125 @@
+"""README's block on a few real runs: written, checked, refused."""
+
+import csv
+import io
+import os
+import re
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from metal_tf.report import claims
+from metal_tf.report import collect
+from metal_tf.report import curves
+from metal_tf.report import readme
+from metal_tf.report import style
+from metal_tf.report import tables
+from metal_tf.report import testing
+
+_BEFORE = '# Title\n\nAbove.\n\n'
+_AFTER = '\n\nBelow.\n'
+
+
+class ReadmeTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._root = self.create_tempdir().full_path
+    self._runs = os.path.join(self._root, 'results', 'cartpole')
+    os.makedirs(self._runs)
+    for name in ('metal-0.05-0', 'metal-0.3-0', 'd4pg-0.3-0', 'metal-0.3-2'):
+      testing.copy_run(testing.SMALL_GRID, name,
+                       os.path.join(self._runs, name))
+    self._readme = os.path.join(self._root, 'README.md')
+    self._write(f'{_BEFORE}{readme.START}\n{readme.END}{_AFTER}')
+
+  def _write(self, text):
+    with open(self._readme, 'w', encoding='utf-8') as stream:
+      stream.write(text)
+
+  def _read(self, name='README.md'):
+    with open(os.path.join(self._root, name), encoding='utf-8') as stream:
+      return stream.read()
+
+  def _update(self, check=False):
+    return [os.path.relpath(path, self._root) for path in readme.update(
+        self._runs, self._readme, check, testing.silent)]
+
+  def test_the_block_is_what_the_report_says(self):
+    self._update()
+    text = self._read()
+    self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
+    self.assertEndsWith(text, f'{readme.END}{_AFTER}')
+    grid = collect.collect(self._runs, testing.silent)
+    for table in (tables.by_coefficient(grid),
+                  tables.verdicts(claims.all_claims(grid))):
+      for row in (table.header, *table.rows):
+        self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
+    self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
+    self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
+    self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)
+    for link in re.findall(r'\]\(([^)]+)\)', text):
+      if link != 'docs/report.md':
+        self.assertTrue(os.path.exists(os.path.join(self._root, link)), link)
+    self._check_files()
+
+  def _check_files(self):
+    """Claims and picture are beside the runs."""
+    rows = list(csv.DictReader(io.StringIO(self._read('results/claims.csv'))))
+    self.assertEqual(list(rows[0]), ['id', 'claim', 'verdict', 'effect', 'low',
+                                     'high', 'n', 'diagnosis'])
+    self.assertEqual(rows[0]['id'], 'a')
+    self.assertLen(rows, 10)
+    with open(f'{self._runs}.png', 'rb') as stream:
+      self.assertEqual(stream.read(4), b'\x89PNG')
+
+  def test_without_runs_of_metal_there_is_no_picture(self):
+    for name in ('metal-0.05-0', 'metal-0.3-0'):
+      os.rename(os.path.join(self._runs, name), os.path.join(self._root, name))
+    self._update()
+    self.assertNotIn('![', self._read())
+    self.assertFalse(os.path.exists(f'{self._runs}.png'))
+
+  def test_check_finds_what_is_not_up_to_date_and_writes_nothing(self):
+    # Real figures take seconds; this one only tells runs apart.
+    self.enter_context(mock.patch.object(
+        curves, 'figure_4', lambda grid, looks: style.Made(
+            'figure4', 'Figure', 'Caption.', f'{grid}'.encode(), b'')))
+    before = self._read()
+    everything = ['results/cartpole.png', 'results/claims.csv', 'README.md']
+    self.assertEqual(self._update(check=True), everything)
+    self.assertEqual(self._read(), before)
+    self.assertEqual(self._update(), everything)
+    self.assertEmpty(self._update(check=True))
+    self.assertEmpty(self._update())
+    # What stands around the block is nobody's business here.
+    self._write(self._read().replace('Above', 'Somewhere above'))
+    self.assertEmpty(self._update(check=True))
+    self._write(self._read().replace('| MetaL |', '| MetaL, the best |'))
+    self.assertEqual(self._update(check=True), ['README.md'])
+    self._update()
+    testing.copy_run(self._runs, 'metal-0.3-0', 'metal-0.3-5', seed=5)
+    self.assertEqual(self._update(check=True), everything)
+
+  @parameterized.parameters(
+      'nothing', f'{readme.START} only', f'{readme.END}\n{readme.START}',
+      f'{readme.START}{readme.END}{readme.START}{readme.END}',
+      f'{readme.END}{readme.START}{readme.END}')
+  def test_a_page_without_one_place_is_refused(self, text):
+    self._write(text)
+    with self.assertRaisesRegex(collect.ReportError, 'README.md needs the '):
+      self._update()
+    self.assertEqual(self._read(), text)
+    self.assertEqual(os.listdir(os.path.dirname(self._runs)), ['cartpole'])
+
+  def test_what_cannot_be_is_one_sentence(self):
+    with self.assertRaisesRegex(collect.ReportError, 'cannot be read'):
+      readme.update(self._runs, self._root, False, testing.silent)
+    with self.assertRaisesRegex(collect.ReportError, 'none of the 1 runs'):
+      readme.update(os.path.join(self._runs, 'metal-0.3-2'), self._readme,
+                    False, testing.silent)
+
+
+if __name__ == '__main__':
+  absltest.main()
