@@ -15,6 +15,7 @@ from metal_tf import algorithm as algorithm_lib
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import validation
+from metal_tf.experiment import threads
 from metal_tf.experiment import workdir as workdir_lib
 
 _USAGE_ERROR = 2  # As argparse and getopt have it.
@@ -36,6 +37,7 @@ def launch(algorithm: algorithm_lib.Algorithm) -> NoReturn:
   print(start_table(algorithm, config, task, suite), flush=True)
   print(_form(config, launch_type), flush=True)
   quiet_start_up()
+  threads.set_up(config.learner_threads)
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
   import tensorflow  # pylint: disable=g-import-not-at-top,unused-import

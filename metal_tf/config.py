@@ -216,6 +216,12 @@ class Config:
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice')
 
+  learner_threads: int = _setting(
+      0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '
+      'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, two parts of the '
+      'step run side by side.', 'our choice', unit='threads', minimum=0,
+      maximum=1000)
+
   # Replay.
   replay_capacity: int = _setting(
       1_000_000, 'Transitions kept, first in first out.', 'checked',

@@ -72,11 +72,11 @@ class ImportanceWeightsTest(tf.test.TestCase, parameterized.TestCase):
     for i in range(5):
       self.assertIsNotNone(prioritized.step(*_data(i), _ONES))
       self.assertIsNone(uniform.step(*_data(i), _ONES))
-    # Bit for bit uncompiled with the default losses; else the two programs may
-    # round otherwise.
+    # Bit for bit uncompiled with the default losses and without MeSh; else the
+    # two programs may round otherwise.
     learner_testing.assert_states_equal(
         prioritized.get_state(), uniform.get_state(),
-        1e-6 if xla or variant else 0.0)
+        1e-6 if xla or variant or kind == mesh.MESH else 0.0)
     self.assertEqual(prioritized.num_traces, 1)
     self.assertEqual(prioritized.num_skipped, 0)
 

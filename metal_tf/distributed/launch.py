@@ -190,7 +190,9 @@ def _process(label: str) -> local_multi_processing.PythonProcess:
   }
   if label != 'learner':
     # One accelerator is for the learner; the others' work is small.
-    environment.update({'CUDA_VISIBLE_DEVICES': '-1', 'OMP_NUM_THREADS': '1'})
+    environment.update({
+        'CUDA_VISIBLE_DEVICES': '-1', 'OMP_NUM_THREADS': '1',
+        'TF_NUM_INTRAOP_THREADS': '1', 'TF_NUM_INTEROP_THREADS': '1'})
   return local_multi_processing.PythonProcess(env=environment)
 
 

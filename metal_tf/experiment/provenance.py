@@ -7,6 +7,8 @@ import platform
 import subprocess
 from typing import Any, Dict
 
+from metal_tf.experiment import threads
+
 _PACKAGES = (
     'tensorflow', 'dm-sonnet', 'trfl', 'dm-reverb', 'dm-acme', 'dm-launchpad',
     'dm-control', 'mujoco', 'numpy', 'tensorflow-probability')
@@ -53,4 +55,5 @@ def session(episode: int) -> Dict[str, Any]:
       'versions': versions(),
       'commit': commit(),
       'cores': len(os.sched_getaffinity(0)),
+      'threads': threads.in_use(),
   }

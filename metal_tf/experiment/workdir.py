@@ -12,7 +12,8 @@ from typing import Any, Dict, Mapping, Optional
 # Settings that do not change what is learned.
 _CHANGEABLE = (
     'num_episodes', 'checkpoint_seconds', 'evaluation_period',
-    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds')
+    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds',
+    'learner_threads')
 
 
 class WorkdirError(Exception):

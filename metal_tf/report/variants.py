@@ -16,7 +16,8 @@ from metal_tf.experiment import run_folder
 # give the same numbers; lengths are pooled, and the report says which.
 MACHINERY = frozenset((
     'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
-    'evaluation_period', 'feasibility_episodes', 'suite', 'xla'))
+    'evaluation_period', 'feasibility_episodes', 'suite', 'xla',
+    'learner_threads'))
 # What the report has axes for.
 CONDITION = frozenset((
     'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))
