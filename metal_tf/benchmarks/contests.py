@@ -6,13 +6,11 @@ from the same minutes of the same machine.
 
 import collections
 from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
+    Any, Callable, Deque, Dict, List, Mapping, NamedTuple, Optional, Sequence,
+    Tuple)
 
 import numpy as np
 
-from metal_tf import config as config_lib
-from metal_tf import environments
-from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import protocol
 from metal_tf.benchmarks import rows as rows_lib
 from metal_tf.benchmarks import threads
@@ -103,6 +101,7 @@ class Contests:
     # Per domain the peer's settings, the fastest first.
     self._peers: Dict[str, List[threads.Threads]] = {}
     self._scan: List[Tuple[str, threads.Threads, Speeds]] = []
+    self._ran = False  # Whether a whole run of ours has been started.
 
   @property
   def scan(self) -> List[str]:
@@ -118,56 +117,46 @@ class Contests:
 
     The first time, this also chooses the peer's threads.
     """
-    settings = threads.of_the_peer(self._quick)
-    jobs = [self._job('acme_learner', setting.environment(), setting,
-                      domain=domain) for setting in settings]
-    wanted = {
-        algorithm: any(name in self._names for name in names)
-        for algorithm, names in {
-            'd4pg': [f'learner_d4pg_vs_acme_{domain}',
-                     'learner_d4pg_sgemm_share', 'learner_rc_d4pg_vs_d4pg'],
-            'metal': [f'learner_metal_vs_acme_{domain}'],
-            'rc_d4pg': ['learner_rc_d4pg_vs_d4pg']}.items()}
-    on_cartpole = domain == 'cartpole'
-    if not on_cartpole:
-      wanted = {a: f'learner_{a}_vs_acme_{domain}' in self._names
-                for a in wanted}
+    peers = {setting: self._job('acme_learner', setting.environment(), setting,
+                                domain=domain)
+             for setting in threads.of_the_peer(self._quick)}
     ours = {algorithm: self._job('learner', self._ours, algorithm=algorithm,
                                  domain=domain)
-            for algorithm, want in wanted.items() if want}
-    with_products = (
-        on_cartpole and 'learner_d4pg_sgemm_share' in self._names)
-    products = {library: self._job('sgemm', self._products_environment(),
-                                   library=library)
-                for library in ('numpy', 'tensorflow') if with_products}
-    started = self._prepare([*jobs, *ours.values(), *products.values()])
-    peer = self._choose(domain, dict(zip(settings, started)))
-    contestants = dict(zip([*ours, *products], started[len(jobs):]))
+            for algorithm in self._learners_wanted(domain)}
+    products = {}
+    if domain == 'cartpole' and 'learner_d4pg_sgemm_share' in self._names:
+      cores = threads.num_cores()
+      products = {
+          library: self._job(
+              'sgemm', threads.Threads(cores, cores, True).environment(),
+              library=library) for library in ('numpy', 'tensorflow')}
+    started = self._prepare([*peers.values(), *ours.values(),
+                             *products.values()])
+    acme = self._choose(domain, dict(zip(peers, started)))
+    contestants = dict(zip([*ours, *products], started[len(peers):]))
     if not contestants:
+      acme.close()
       return []
-    result = self._take_turns(
-        {**contestants, 'acme': peer},
-        {name: self._amounts.products if name in products
-               else self._amounts.learner_steps
-         for name in [*contestants, 'acme']}, self._amounts.rounds)
-    peers = str(self._peers[domain][0])
+    result = self._take_turns({**contestants, 'acme': acme}, {
+        **dict.fromkeys([*ours, 'acme'], self._amounts.learner_steps),
+        **dict.fromkeys(products, self._amounts.products)},
+                              self._amounts.rounds)
+    remark = f'Acme with {self._peers[domain][0]}'
     rows = [ratio(f'learner_{name}_vs_acme_{domain}', result[name],
-                  result['acme'], f'Acme with {peers}')
+                  result['acme'], remark)
             for name in ('d4pg', 'metal') if name in result]
     if 'rc_d4pg' in result:
       rows.append(ratio('learner_rc_d4pg_vs_d4pg', result['rc_d4pg'],
                         result['d4pg']))
-    if with_products:
-      per_product = contestants['numpy'].ready['flops']
-      rows.append(_sgemm_share(result, per_product))
+    if products:
+      rows.append(_sgemm_share(
+          result, contestants['d4pg'].ready, contestants['numpy'].ready))
     return [row for row in rows if row.name in self._names]
 
   def runs(self, domain: str) -> List[rows_lib.Row]:
     """Whole runs of one domain against Acme's agent in Acme's loop."""
     if domain not in self._peers:
-      names, self._names = self._names, set()
-      self.learners(domain)  # Only chooses.
-      self._names = names
+      self.learners(domain)  # Of rows that nobody wants: only chooses.
     # Acting may like other threads than learning: two of them run where there
     # is time, and the faster counts.
     settings = self._peers[domain][:1 if self._quick else 2]
@@ -180,8 +169,9 @@ class Contests:
          for algorithm in algorithms])
     peers = [f'Acme with {setting}' for setting in settings]
     contestants = dict(zip([*peers, *algorithms], started))
+    self._ran = True
     result = self._take_turns(
-        contestants, {name: self._amounts.episodes for name in contestants},
+        contestants, dict.fromkeys(contestants, self._amounts.episodes),
         self._amounts.run_rounds)
     peer = max(peers, key=lambda name: result[name].median)
     return [ratio(f'run_{algorithm}_vs_acme_{domain}', result[algorithm],
@@ -194,8 +184,8 @@ class Contests:
         self._job('environment', self._ours, domain=domain, suite=suite)
         for suite in suites])))
     result = self._take_turns(
-        contestants, {suite: self._amounts.environment_steps
-                      for suite in suites}, self._amounts.rounds)
+        contestants, dict.fromkeys(suites, self._amounts.environment_steps),
+        self._amounts.rounds)
     return [ratio(f'environment_vs_suite_{domain}', result['builtin'],
                   result['realworldrl'])]
 
@@ -208,8 +198,9 @@ class Contests:
             'insert', self._ours, address=server.ready['address'])}
     contestants = dict(zip(forms, self._prepare(list(forms.values()))))
     result = self._take_turns(
-        contestants, {form: self._amounts.inserts for form in forms},
+        contestants, dict.fromkeys(forms, self._amounts.inserts),
         self._amounts.rounds)
+    server.close()
     rows = []
     for name, speed in result.items():
       low, high = 1e3 / np.percentile(speed.rates, [75, 25])
@@ -223,13 +214,12 @@ class Contests:
 
   def first_step(self) -> List[rows_lib.Row]:
     """From a launcher's start to its first learner step."""
-    # Once before, so that its files are in memory.
-    seconds = []
-    for _ in range(1 if self._quick else 2):
+    # A run before has read the same files, so that they are in memory.
+    for _ in range(1 if self._ran else 2):
       [worker] = self._prepare([self._job('first_step', self._ours)])
       worker.close()
-      seconds.append(worker.start_seconds)
-    return [rows_lib.Row('first_step_s', seconds[-1])]
+      self._ran = True
+    return [rows_lib.Row('first_step_s', worker.start_seconds)]
 
   def memory(self) -> List[rows_lib.Row]:
     """What transitions take in the default replay of one process."""
@@ -241,3 +231,82 @@ class Contests:
         f'{measured["bytes"] / 2**20:.0f} MiB for '
         f'{measured["content"] / 2**20:.0f} MiB in '
         f'{measured["transitions"]} transitions')]
+
+  # --- How they are made -----------------------------------------------------
+
+  def _learners_wanted(self, domain: str) -> List[str]:
+    """Our algorithms that the wanted rows of a domain compare."""
+    wanted = [algorithm for algorithm in ('d4pg', 'metal')
+              if f'learner_{algorithm}_vs_acme_{domain}' in self._names]
+    if domain == 'cartpole':
+      if 'learner_rc_d4pg_vs_d4pg' in self._names:
+        wanted += ['d4pg', 'rc_d4pg']
+      if 'learner_d4pg_sgemm_share' in self._names:
+        wanted += ['d4pg']
+    return list(dict.fromkeys(wanted))
+
+  def _job(self, role: str, environment: Mapping[str, str],
+           setting: Optional[threads.Threads] = None,
+           **arguments: Any) -> '_Job':
+    words = [role, *map(str, arguments.values())]
+    return _Job(' '.join(words) + (f' ({setting})' if setting else ''), role,
+                environment, arguments)
+
+  def _prepare(self, jobs: Sequence['_Job']) -> List[protocol.Worker]:
+    """Starts workers, as many at once as there are cores; waits for all."""
+    waiting: Deque[protocol.Worker] = collections.deque()
+    started = []
+    for job in jobs:
+      if len(waiting) == threads.num_cores():
+        waiting.popleft().wait_until_ready()
+      self._say(f'preparing {job.name}')
+      started.append(self._workers.start(
+          job.name, job.role, job.environment, job.arguments))
+      waiting.append(started[-1])
+    for worker in waiting:
+      worker.wait_until_ready()
+    return started
+
+  def _take_turns(self, contestants: Mapping[str, protocol.Worker],
+                  amounts: Mapping[str, int], rounds: int) -> Dict[str, Speeds]:
+    """Measures and ends the workers."""
+    self._say(f'{rounds} round(s) of {", ".join(contestants)}')
+    answers = protocol.take_turns(contestants, amounts, rounds)
+    for worker in contestants.values():
+      worker.close()
+    return speeds(answers)
+
+  def _choose(self, domain: str,
+              peers: Mapping[threads.Threads, protocol.Worker]
+             ) -> protocol.Worker:
+    """Measures the peer's settings, keeps the fastest and ends the others."""
+    self._say(f'choosing Acme\'s threads out of {len(peers)}')
+    steps = self._amounts.learner_steps
+    result = speeds(protocol.take_turns(
+        peers, dict.fromkeys(peers, steps), self._amounts.scan_rounds))
+    self._scan += [(domain, setting, result[setting]) for setting in peers]
+    best, *others = sorted(peers, key=lambda setting: -result[setting].median)
+    self._peers[domain] = [best, *others]
+    for setting in others:
+      peers[setting].close()
+    return peers[best]
+
+
+class _Job(NamedTuple):
+  """A worker to be started; its name is for messages."""
+  name: str
+  role: str
+  environment: Mapping[str, str]
+  arguments: Mapping[str, Any]
+
+
+def _sgemm_share(result: Mapping[str, Speeds], learner: Mapping[str, Any],
+                 product: Mapping[str, Any]) -> rows_lib.Row:
+  """The matrix products of a D4PG step per second, of those of large ones."""
+  needed = learner['flops'] * result['d4pg'].median
+  library = max(('numpy', 'tensorflow'), key=lambda name: result[name].median)
+  possible = product['flops'] * result[library].median
+  return rows_lib.Row(
+      'learner_d4pg_sgemm_share', needed / possible,
+      f'{needed / 1e9:.1f} of {possible / 1e9:.1f} GFLOP/s ({library}); '
+      f'{learner["flops"] / 1e9:.2f} GFLOP a step')

@@ -9,6 +9,7 @@ from metal_tf import config as config_lib
 from metal_tf import learner as learner_lib
 from metal_tf import types
 from metal_tf.benchmarks import acme_peer
+from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
 
@@ -34,10 +35,12 @@ def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
   def measure(steps: int) -> None:
     for _ in range(steps):
       learner.step(batch, penalties)
-    learner.num_steps  # Waits for the last one.  pylint: disable=pointless-statement
+    learner.read_metrics()  # Waits for the last one.
 
   measure(_WARM_UP_STEPS)
-  turns.serve(measure)
+  turns.serve(measure, flops=flops.d4pg_step(
+      config.batch_size, spec.observation_size, spec.action_size,
+      config.policy_layer_sizes, config.critic_layer_sizes, config.num_atoms))
 
 
 def acme(turns: worker.Turns, *, domain: str) -> None:
