@@ -47,7 +47,7 @@ def run(names: Sequence[str], quick: bool, rounds: int,
     with protocol.Workers(directory) as workers:
       contests = contests_lib.Contests(
           names, workers, amounts, quick, lambda line: progress.say(line))
-      planned = _plan(names, contests, quick)
+      planned = plan(names, contests, quick)
       progress = progress_lib.Progress(
           {title: seconds for title, seconds, _ in planned}, write)
       for title, _, contest in planned:
@@ -73,17 +73,17 @@ def machine() -> str:
           f'load before (1, 5, 15 minutes): {_load()}')
 
 
-def _plan(names: Sequence[str], contests: contests_lib.Contests,
+def plan(names: Sequence[str], contests: contests_lib.Contests,
           quick: bool) -> List[_Contest]:
   """The contests that these rows need, with their seconds on two cores."""
   longer = 1.0 if quick else 4.0
-  plan: List[_Contest] = []
+  planned: List[_Contest] = []
 
   def add(prefix: str, title: str, seconds: float,
           contest: Callable[[], List[rows_lib.Row]], suffix: str = '') -> None:
     if any(name.startswith(prefix) and name.endswith(suffix)
            for name in names):
-      plan.append((title, longer * seconds, contest))
+      planned.append((title, longer * seconds, contest))
 
   for domain in rows_lib.DOMAINS:
     suffix = f'_{domain}'
@@ -101,7 +101,7 @@ def _plan(names: Sequence[str], contests: contests_lib.Contests,
   add('insert_', 'insertion', 12.0, contests.insert)
   add('first_step_', 'first step', 15.0, contests.first_step)
   add('replay_', 'memory', 15.0, contests.memory)
-  return plan
+  return planned
 
 
 def _suite_is_here() -> bool:
