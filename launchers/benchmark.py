@@ -42,8 +42,9 @@ def main() -> NoReturn:
   if _ROUNDS.value < 0:
     _end(f'--rounds: got {_ROUNDS.value}, allowed: >= 0', 2)
   path = flags.user_path(_JSON.value) if _JSON.value else ''
-  if path and not os.access(os.path.dirname(path), os.W_OK):
-    _end(f'--json: cannot write to {os.path.dirname(path)}.', 2)
+  if path and (os.path.isdir(path) or
+               not os.access(os.path.dirname(path), os.W_OK)):
+    _end(f'--json: cannot write {path}.', 2)
   # Ends all workers on the way out, as Ctrl-C does.
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
   try:

@@ -50,7 +50,8 @@ class BenchmarkTest(parameterized.TestCase):
       (['--rounds=-1'], '--rounds: got -1, allowed: >= 0'),
       (['--rounds=many'], "'many'"),
       (['--jsn=x'], "'jsn'. Did you mean: json"),
-      (['--json=/nowhere/x'], '--json: cannot write to /nowhere'),
+      (['--json=/nowhere/x'], '--json: cannot write /nowhere/x'),
+      (['--json=.'], '--json: cannot write '),
       (['quick'], "unexpected 'quick'"))
   def test_one_sentence_and_status_2(self, arguments, message):
     status, out, err = _benchmark(*arguments)

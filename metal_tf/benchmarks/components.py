@@ -4,7 +4,6 @@ Libraries are imported where they are used: none of these needs all of them.
 """
 
 import functools
-import time
 from typing import Any, Callable, Iterator, Tuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from metal_tf import types
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
 
-# The largest of the paper's observations but one, and many forces in it.
+# The largest of the paper's observations.
 _DOMAIN = 'quadruped'
 _WARM_UP_INSERTS = 2000
 _MATRIX_SIZE = 2048
@@ -161,7 +160,8 @@ def sgemm(turns: worker.Turns, *, library: str) -> None:
   turns.serve(measure, flops=2 * _MATRIX_SIZE**3)
 
 
-def _steps(spec: types.EnvironmentSpec) -> Iterator[Tuple[Tuple[Any, ...], bool]]:
+def _steps(
+    spec: types.EnvironmentSpec) -> Iterator[Tuple[Tuple[Any, ...], bool]]:
   """Yields arguments of `NStepAccumulator.append` without end, and `last`.
 
   Random numbers: nothing that a store could compress. Drawn ahead, so that

@@ -11,6 +11,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -42,8 +43,8 @@ class Worker:
     """
     self.name = name
     self._deadline_seconds = deadline_seconds
-    folder = os.path.join(directory, name.replace(' ', '_'))
-    os.makedirs(folder)
+    folder = tempfile.mkdtemp(
+        prefix=f'{name.split()[0]}-', dir=directory)
     self._log = os.path.join(folder, 'output')
     self._started = time.monotonic()
     with open(self._log, 'wb') as log:

@@ -111,6 +111,7 @@ def write_json(path: str, rows: Sequence[Row]) -> None:
   """
   unfinished = f'{path}.part'
   with open(unfinished, 'w', encoding='utf-8') as stream:
-    json.dump([row.as_json() for row in rows], stream, indent=2)
+    json.dump([row.as_json() for row in rows], stream, indent=2,
+              allow_nan=False)
     stream.write('\n')
   os.replace(unfinished, path)
