@@ -106,8 +106,9 @@ class Contests:
   @property
   def scan(self) -> List[str]:
     """Lines of a table of all that was tried for the peer."""
-    return ['| Acme\'s learner on | threads | updates/s |', '| --- | --- | --- |'
-           ] + [f'| {domain} | {setting} | {speed.median:.1f} |'
+    return [
+        '| Acme\'s learner on | threads | updates/s |', '| --- | --- | --- |'
+    ] + [f'| {domain} | {setting} | {speed.median:.1f} |'
                 for domain, setting, speed in self._scan]
 
   # --- Contests --------------------------------------------------------------

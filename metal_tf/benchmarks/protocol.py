@@ -5,6 +5,7 @@ answers each number on its standard input with one JSON line about so many
 calls. What else it prints is kept in a file and shown if it fails.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -101,7 +102,8 @@ class Worker:
     except ProcessLookupError:
       pass
     self._process.wait()
-    self._process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # Of what was not read.
+      self._process.stdin.close()
 
   def _answer(self, doing: str) -> Dict[str, Any]:
     try:
