@@ -4,10 +4,9 @@ Within a contest, workers take turns, so that all numbers that are compared come
 from the same minutes of the same machine.
 """
 
-import collections
+import time
 from typing import (
-    Any, Callable, Deque, Dict, List, Mapping, NamedTuple, Optional, Sequence,
-    Tuple)
+    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
 
 import numpy as np
 
@@ -16,6 +15,11 @@ from metal_tf.benchmarks import rows as rows_lib
 from metal_tf.benchmarks import threads
 
 _MEMORY_TRANSITIONS = 100_000
+_POLL_SECONDS = 0.05
+
+# Compared with the peer; that which takes longest to compile comes first, so
+# that it is not the last one for which all others have to wait.
+_ALGORITHMS = ('metal', 'd4pg')
 
 
 class Amounts(NamedTuple):
@@ -109,7 +113,7 @@ class Contests:
     return [
         '| Acme\'s learner on | threads | updates/s |', '| --- | --- | --- |'
     ] + [f'| {domain} | {setting} | {speed.median:.1f} |'
-                for domain, setting, speed in self._scan]
+         for domain, setting, speed in self._scan]
 
   # --- Contests --------------------------------------------------------------
 
@@ -118,9 +122,9 @@ class Contests:
 
     The first time, this also chooses the peer's threads.
     """
-    peers = {setting: self._job('acme_learner', setting.environment(), setting,
-                                domain=domain)
-             for setting in threads.of_the_peer(self._quick)}
+    peers = {
+        setting: self._job('acme_learner', setting.environment(), setting,
+                           domain=domain) for setting in self._settings()}
     ours = {algorithm: self._job('learner', self._ours, algorithm=algorithm,
                                  domain=domain)
             for algorithm in self._learners_wanted(domain)}
@@ -131,10 +135,10 @@ class Contests:
           library: self._job(
               'sgemm', threads.Threads(cores, cores, True).environment(),
               library=library) for library in ('numpy', 'tensorflow')}
-    started = self._prepare([*peers.values(), *ours.values(),
-                             *products.values()])
-    acme = self._choose(domain, dict(zip(peers, started)))
-    contestants = dict(zip([*ours, *products], started[len(peers):]))
+    started = self._prepare([*ours.values(), *products.values(),
+                             *peers.values()])
+    contestants = dict(zip([*ours, *products], started))
+    acme = self._choose(domain, dict(zip(peers, started[len(contestants):])))
     if not contestants:
       acme.close()
       return []
@@ -145,7 +149,7 @@ class Contests:
     remark = f'Acme with {self._peers[domain][0]}'
     rows = [ratio(f'learner_{name}_vs_acme_{domain}', result[name],
                   result['acme'], remark)
-            for name in ('d4pg', 'metal') if name in result]
+            for name in _ALGORITHMS if name in result]
     if 'rc_d4pg' in result:
       rows.append(ratio('learner_rc_d4pg_vs_d4pg', result['rc_d4pg'],
                         result['d4pg']))
@@ -161,15 +165,15 @@ class Contests:
     # Acting may like other threads than learning: two of them run where there
     # is time, and the faster counts.
     settings = self._peers[domain][:1 if self._quick else 2]
-    algorithms = [a for a in ('d4pg', 'metal')
+    algorithms = [a for a in _ALGORITHMS
                   if f'run_{a}_vs_acme_{domain}' in self._names]
     started = self._prepare(
-        [self._job('acme_run', setting.environment(), setting, domain=domain)
-         for setting in settings] +
         [self._job('run', self._ours, algorithm=algorithm, domain=domain)
-         for algorithm in algorithms])
+         for algorithm in algorithms] +
+        [self._job('acme_run', setting.environment(), setting, domain=domain)
+         for setting in settings])
     peers = [f'Acme with {setting}' for setting in settings]
-    contestants = dict(zip([*peers, *algorithms], started))
+    contestants = dict(zip([*algorithms, *peers], started))
     self._ran = True
     result = self._take_turns(
         contestants, dict.fromkeys(contestants, self._amounts.episodes),
@@ -237,7 +241,7 @@ class Contests:
 
   def _learners_wanted(self, domain: str) -> List[str]:
     """Our algorithms that the wanted rows of a domain compare."""
-    wanted = [algorithm for algorithm in ('d4pg', 'metal')
+    wanted = [algorithm for algorithm in _ALGORITHMS
               if f'learner_{algorithm}_vs_acme_{domain}' in self._names]
     if domain == 'cartpole':
       if 'learner_rc_d4pg_vs_d4pg' in self._names:
@@ -245,6 +249,12 @@ class Contests:
       if 'learner_d4pg_sgemm_share' in self._names:
         wanted += ['d4pg']
     return list(dict.fromkeys(wanted))
+
+  def _settings(self) -> List[threads.Threads]:
+    """What to try for the peer; a quick benchmark chooses only once."""
+    if self._quick and self._peers:
+      return next(iter(self._peers.values()))[:1]
+    return threads.of_the_peer(self._quick)
 
   def _job(self, role: str, environment: Mapping[str, str],
            setting: Optional[threads.Threads] = None,
@@ -255,16 +265,14 @@ class Contests:
 
   def _prepare(self, jobs: Sequence['_Job']) -> List[protocol.Worker]:
     """Starts workers, as many at once as there are cores; waits for all."""
-    waiting: Deque[protocol.Worker] = collections.deque()
-    started = []
+    started: List[protocol.Worker] = []
     for job in jobs:
-      if len(waiting) == threads.num_cores():
-        waiting.popleft().wait_until_ready()
+      while sum(not w.has_answered for w in started) >= threads.num_cores():
+        time.sleep(_POLL_SECONDS)
       self._say(f'preparing {job.name}')
       started.append(self._workers.start(
           job.name, job.role, job.environment, job.arguments))
-      waiting.append(started[-1])
-    for worker in waiting:
+    for worker in started:
       worker.wait_until_ready()
     return started
 

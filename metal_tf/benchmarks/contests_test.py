@@ -29,6 +29,7 @@ class _Fake:
     worker = mock.Mock()
     worker.ready = dict(flops=100, address='nowhere')
     worker.start_seconds = 7.5
+    worker.has_answered = True
     worker.measure = lambda n: dict(count=n, seconds=n / rate)
     worker.close = lambda: self.open.discard(name)
     return worker
@@ -72,6 +73,17 @@ class ContestsTest(parameterized.TestCase):
         '| cartpole | intra 4, inter 4, oneDNN on | 20.0 |'])
     self.assertEmpty(workers.open)
 
+  def test_a_quick_one_chooses_once(self):
+    rates = {f'acme_learner {domain} ({setting})': 10.0
+             for domain in rows.DOMAINS
+             for setting in threads.of_the_peer(quick=False)}
+    for quick, tried in ((True, 1), (False, len(threads.of_the_peer(False)))):
+      contest, workers = _contests([], rates, quick)
+      contest.learners('cartpole')
+      workers.started.clear()
+      contest.learners('quadruped')
+      self.assertLen(workers.started, tried)
+
   def test_only_what_is_wanted_is_started(self):
     contest, workers = _contests(
         ['run_metal_vs_acme_cartpole'], {
@@ -83,7 +95,7 @@ class ContestsTest(parameterized.TestCase):
     [row] = contest.runs('cartpole')
     self.assertAlmostEqual(row.value, 2.5)
     self.assertEqual([name.split(' (')[0] for name in workers.started][-2:],
-                     ['acme_run cartpole', 'run metal cartpole'])
+                     ['run metal cartpole', 'acme_run cartpole'])
     self.assertFalse(any(n.startswith('learner') for n in workers.started))
     self.assertEmpty(workers.open)
 

@@ -59,9 +59,15 @@ class Worker:
           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
           start_new_session=True)
     self._answers: 'queue.Queue[str]' = queue.Queue()
+    self._first_answer_time = 0.0  # None yet.
     threading.Thread(target=self._listen, daemon=True).start()
     self.start_seconds = float('nan')
     self.ready: Dict[str, Any] = {}
+
+  @property
+  def has_answered(self) -> bool:
+    """Whether an answer, or the end, waits to be taken."""
+    return not self._answers.empty()
 
   def wait_until_ready(self) -> Dict[str, Any]:
     """Waits for the end of the preparation.
@@ -73,7 +79,7 @@ class Worker:
       WorkerFailed: if it dies first, or the deadline passes.
     """
     self.ready = self._answer('preparing')
-    self.start_seconds = time.monotonic() - self._started
+    self.start_seconds = self._first_answer_time - self._started
     return self.ready
 
   def measure(self, amount: int) -> Dict[str, Any]:
@@ -128,6 +134,7 @@ class Worker:
     """Hands the answers on; '' at the end."""
     with self._process.stdout as stream:
       for line in stream:
+        self._first_answer_time = self._first_answer_time or time.monotonic()
         self._answers.put(line)
     self._answers.put('')
 
