@@ -1,29 +1,21 @@
 """The D4PG setting against Acme's D4PGLearner: same weights, same batches."""
 
-from typing import Iterable, List, NamedTuple
+from typing import List
 
 from absl.testing import parameterized
 from acme import types as acme_types
-from acme.agents.tf.d4pg import learning
-from acme.tf import networks as acme_networks
 from acme.utils import loggers
 import numpy as np
-import sonnet as snt
 import tensorflow as tf
 
 from baselines import d4pg
 from metal_tf import config as config_lib
 from metal_tf import learner as learner_lib
 from metal_tf import learner_testing
-from metal_tf import networks
-from metal_tf import types
+from metal_tf.benchmarks import acme_peer
 
 _STEPS = 20
 _DISCOUNT = 0.99**5
-
-
-class _Sample(NamedTuple):
-  data: acme_types.Transition
 
 
 class _Kept(loggers.Logger):
@@ -40,28 +32,6 @@ class _Kept(loggers.Logger):
 
 
 class AcmeTest(tf.test.TestCase, parameterized.TestCase):
-
-  def _acme_learner(
-      self, spec: types.EnvironmentSpec, config: config_lib.Config,
-      samples: Iterable[_Sample],
-      logger: loggers.Logger) -> learning.D4PGLearner:
-    """Returns Acme's learner with layers as in its own control agent."""
-    nets = []
-    for _ in range(2):
-      policy = networks.make_policy(spec, config.policy_layer_sizes)
-      critic = snt.Sequential([
-          acme_networks.CriticMultiplexer(),
-          acme_networks.LayerNormMLP(
-              config.critic_layer_sizes, activate_final=True),
-          acme_networks.DiscreteValuedHead(
-              config.vmin, config.vmax, config.num_atoms)])
-      observation = tf.zeros([1, spec.observation_size])
-      critic(observation, policy(observation))
-      nets.extend([policy, critic])
-    return learning.D4PGLearner(
-        *nets, discount=_DISCOUNT,
-        target_update_period=config.target_update_period,
-        dataset_iterator=iter(samples), logger=logger, checkpoint=False)
 
   @parameterized.parameters(False, True)
   def test_same_losses_and_parameters(self, xla):
@@ -85,9 +55,9 @@ class AcmeTest(tf.test.TestCase, parameterized.TestCase):
         acme_types.Transition(*(np.stack(x) for x in zip(*(
             (b.o_tm1, b.a_tm1, b.r_t,
              (b.discount_t > 0).astype(np.float32), b.o_t)
-            for b in batches))))).map(_Sample)
+            for b in batches))))).map(acme_peer.Sample)
     logger = _Kept()
-    acme = self._acme_learner(spec, config, data, logger)
+    acme = acme_peer.make_learner(spec, config, iter(data), logger)
     # pylint: disable=protected-access
     acme_online = (*acme._critic_network.trainable_variables,
                    *acme._policy_network.trainable_variables)
