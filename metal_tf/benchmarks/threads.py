@@ -3,6 +3,8 @@
 import os
 from typing import Dict, List, NamedTuple
 
+from metal_tf.experiment import threads
+
 
 def num_cores() -> int:
   """Cores that this process may use."""
@@ -34,7 +36,8 @@ class Threads(NamedTuple):
 
 def ours() -> Threads:
   """What a run of this project is set up with."""
-  return Threads(1, num_cores(), True)
+  chosen = threads.choose(num_cores())
+  return Threads(chosen.within, chosen.between, False)
 
 
 def of_the_peer(quick: bool) -> List[Threads]:

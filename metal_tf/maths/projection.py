@@ -66,12 +66,16 @@ def project(positions: tf.Tensor, probabilities: tf.Tensor,
   lower = tf.stop_gradient(tf.where(
       index < n - 1, tf.floor(index), tf.constant(n - 2, index.dtype)))
   fraction = index - lower  # In [0, 1]; the only path for gradients.
-  atom = tf.range(n, dtype=index.dtype)[None, :, None]  # [1, N, 1]
-  below = tf.cast(tf.equal(atom, lower[:, None, :]), index.dtype)  # [B, N, N]
-  above = tf.cast(tf.equal(atom, lower[:, None, :] + 1), index.dtype)
-  mass_below = ((1 - fraction) * probabilities)[:, None, :]
-  mass_above = (fraction * probabilities)[:, None, :]
-  return tf.reduce_sum(below * mass_below + above * mass_above, axis=2)
+  mass_above = fraction * probabilities
+  # One sum over the atoms that the mass goes to, rather than [B, N, N] products
+  # of which all but 2 N a row are zero.
+  batch_size = probabilities.shape[0]
+  below = tf.cast(lower, tf.int32) + n * tf.range(batch_size)[:, None]
+  return tf.reshape(
+      tf.math.unsorted_segment_sum(
+          tf.concat([probabilities - mass_above, mass_above], axis=1),
+          tf.concat([below, below + 1], axis=1), batch_size * n),
+      [batch_size, n])
 
 
 def _clip(x: tf.Tensor, low: float, high: float) -> tf.Tensor:
