@@ -86,6 +86,11 @@ CONFIG = File(
         Entry('sessions[].commit', 'of the code, `-dirty` behind it if it was '
               'changed, `unknown` outside a checkout'),
         Entry('sessions[].cores', 'processors that the run could use'),
+        Entry('sessions[].threads.TF_NUM_INTRAOP_THREADS',
+              "threads within an operation, see `--learner_threads`; null: "
+              "TensorFlow's own choice"),
+        Entry('sessions[].threads.TF_NUM_INTEROP_THREADS',
+              'threads between operations, likewise'),
     ))
 
 FEASIBILITY = File(
