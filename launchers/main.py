@@ -84,6 +84,8 @@ def quiet_start_up() -> None:
   that was asked for stays. To be called before TensorFlow is loaded.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # Else the first process takes all of an accelerator's memory.
+  os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
   # Keras would leave its settings in the user's home; here it finds no folder.
   os.environ.setdefault('KERAS_HOME', os.devnull)
   if absl_flags.FLAGS['verbosity'].using_default_value:

@@ -1,9 +1,9 @@
 """The learner: Algorithm 1 of the paper in one step.
 
-The step is a graph of parts, pure functions each, which XLA compiles: the target
-networks, the policy's update, and the critic's with all that depends on it.
-Parts run side by side where there are two threads; within a part XLA runs one
-operation after the other.
+The step is a graph of parts, pure functions each, which XLA compiles: the
+target networks, the policy's update, and the critic's with all that depends on
+it. Parts run side by side where there are two threads; within a part XLA runs
+one operation after the other.
 
 D4PG, RS-D4PG, RC-D4PG, MetaL and MeSh are settings of this one learner (see
 `algorithm.py` and `baselines/`). Shapes: `B` batch, `K` constraints, `M`

@@ -98,6 +98,19 @@ class StateTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(learner.num_steps, 1 + 17)
     self.assertEqual(learner.num_traces, 1)
 
+  @parameterized.parameters((False, 0), (True, 4))
+  def test_all_of_the_arithmetic_is_compiled(self, xla, parts):
+    # pylint: disable-next=protected-access
+    graph = _make(xla=xla)._step.get_concrete_function().graph
+    operations = graph.get_operations()
+    compiled = [x for x in operations
+                if '_XlaMustCompile' in x.node_def.attr and
+                x.get_attr('_XlaMustCompile')]
+    # Two halves of the targets, the policy's side, the critic's.
+    self.assertLen(compiled, parts)
+    products = [x for x in operations if x.type == 'MatMul']
+    self.assertEqual(bool(products), not xla)
+
   def test_a_saved_state_does_not_change_with_the_learner(self):
     learner = _reset()
     saved = learner.get_state()

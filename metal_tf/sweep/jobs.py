@@ -110,8 +110,6 @@ def environment(jobs: int, root: str) -> Dict[str, str]:
     for name in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS',
                  'TF_NUM_INTEROP_THREADS'):
       result.setdefault(name, threads)
-    # Else the first job takes all of an accelerator's memory.
-    result.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
   return result
 
 
