@@ -6,7 +6,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from typing import Any, Dict, List, Optional
 
