@@ -80,7 +80,7 @@ class ArchiveTest(parameterized.TestCase):
               encoding='utf-8') as stream:
       json.dump({'runs': [
           {'name': 'gone', 'status': 'failed', 'exit_status': 1,
-           'last_line': 'OSError: /root/secret'},
+           'last_line': 'OSError: /home/somebody/secret'},
           {'name': 'later', 'status': 'waiting'}]}, stream)
     self._archive()
     self.assertNotIn(b'secret', _content(self._output)['left_out.csv'])
