@@ -208,9 +208,10 @@ class Learner:
       return networks.apply_critic(
           critic, o_t, networks.apply_policy(policy, o_t))
 
+    compiled = self._compiled(apply)  # Once: both parts are mostly of one size.
     size = (self._num_training if self._algorithm.splits_batch else
             self._config.batch_size // 2)
-    return [self._compiled(apply)(critic, policy, part)
+    return [compiled(critic, policy, part)
             for part in (o_t[:size], o_t[size:])]
 
   def _copy_targets_when_due(self) -> None:
