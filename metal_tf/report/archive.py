@@ -87,18 +87,11 @@ def _finished(grid: collect.Grid) -> List[collect.ScoredRun]:
 
 
 def _check_apart(runs: str, output: str) -> None:
-  inside = write.run_around(output)
-  if inside:
-    raise collect.ReportError(
-        f'--output={output} is in the folder of the run {inside}; choose one '
-        'outside of it.')
+  write.check_output(output)
   if os.path.commonpath([runs, output]) in (runs, output):
     raise collect.ReportError(
         f'--runs={runs} and --output={output} lie in one another; choose two '
         'folders side by side.')
-  if os.path.lexists(output) and not os.path.isdir(output):
-    raise collect.ReportError(
-        f'--output={output} cannot be written (it is there and no folder).')
 
 
 def _check_names(runs: Sequence[_Archived]) -> None:

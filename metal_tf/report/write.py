@@ -34,14 +34,7 @@ def report(runs: str, output: str, say: Callable[[str], None],
     ReportError: if there is no finished run, or `output` cannot be written.
   """
   runs, output = os.path.abspath(runs), os.path.abspath(output)
-  inside = run_around(output)
-  if inside:
-    raise collect.ReportError(
-        f'--output={output} is in the folder of the run {inside}; choose one '
-        'outside of it.')
-  if os.path.lexists(output) and not os.path.isdir(output):
-    raise collect.ReportError(
-        f'--output={output} cannot be written (it is there and no folder).')
+  check_output(output)
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   made = page.make(grid, resamples, say)
@@ -51,6 +44,25 @@ def report(runs: str, output: str, say: Callable[[str], None],
     raise collect.ReportError(
         f'--output={output} cannot be written ({error}).') from error
   say(f'{os.path.join(output, "index.html")}')
+
+
+def check_output(output: str) -> None:
+  """Refuses a folder that cannot be written to, or is a run's.
+
+  Args:
+    output: absolute path.
+
+  Raises:
+    ReportError: saying which it is.
+  """
+  inside = run_around(output)
+  if inside:
+    raise collect.ReportError(
+        f'--output={output} is in the folder of the run {inside}; choose one '
+        'outside of it.')
+  if os.path.lexists(output) and not os.path.isdir(output):
+    raise collect.ReportError(
+        f'--output={output} cannot be written (it is there and no folder).')
 
 
 def run_around(path: str) -> str:
