@@ -184,8 +184,8 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   may have been moved. Evaluations may, too: they have an environment and random
   numbers of their own, so training is the same without them, and their log says
   which episode each belongs to; so may the measurement before training. So may
-  the number of actors, since what they fill is the replay. Constraints and sizes
-  are compared as the environment has them, not only as flags say.
+  the number of actors, since what they fill is the replay. Constraints and
+  sizes are compared as the environment has them, not only as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
               if name not in _CHANGEABLE}
