@@ -22,8 +22,8 @@ _ROOT = os.path.dirname(_HERE)
 _LOCK = os.path.join(_ROOT, 'requirements.txt')
 
 _INSTALL = ('start with ./bazelw, which makes the right environment, or '
-            'install requirements.txt into an environment of its own (pip install '
-            '--no-deps --no-build-isolation -r requirements.txt)')
+            'install requirements.txt into an environment of its own (pip '
+            'install --no-deps --no-build-isolation -r requirements.txt)')
 
 _GIB = 2**30
 # A checkpoint with the replay of a short run; two are there while one is

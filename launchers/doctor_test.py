@@ -56,8 +56,8 @@ class DoctorTest(absltest.TestCase):
     self.assertStartsWith(
         lines[0],
         'problem packages: tensorflow 2.12.1 (locked: 2.8.4) -> start with')
-    self.assertRegex(lines[1], '^problem versions: tensorflow 2.12.1: dm-reverb '
-                     '.* load only together with .* ./bazelw')
+    self.assertRegex(lines[1], '^problem versions: tensorflow 2.12.1: '
+                     'dm-reverb .* load only together with .* ./bazelw')
     self.assertStartsWith(lines[-1], 'note    the rest: ')
 
 
@@ -76,7 +76,8 @@ class ChecksTest(absltest.TestCase):
       return '9.9' if name == 'scipy' else doctor_checks.metadata.version(name)
     self._assert(
         doctor_checks.check_lock(installed), doctor_checks.PROBLEM,
-        r'^rich not installed \(locked: [\d.]+\), scipy 9.9 \(locked: [\d.]+\)$')
+        r'^rich not installed \(locked: [\d.]+\), '
+        r'scipy 9.9 \(locked: [\d.]+\)$')
     self._assert(doctor_checks.check_lock(lambda name: '0'),
                  doctor_checks.PROBLEM, r' and \d+ more$')
 
@@ -103,7 +104,8 @@ class ChecksTest(absltest.TestCase):
 
   def test_loading(self):
     with mock.patch.object(
-        doctor_checks, '_LOAD_PROGRAM', 'raise ImportError("undefined symbol")'):
+        doctor_checks, '_LOAD_PROGRAM',
+        'raise ImportError("undefined symbol")'):
       [finding] = doctor_checks.check_loading()
     self._assert(finding, doctor_checks.PROBLEM, 'undefined symbol')
     for devices, status in ((0, doctor_checks.NOTE), (2, doctor_checks.OK)):

@@ -1,4 +1,4 @@
-"""absl flags from the one config: names, defaults, help, unit, range, origin."""
+"""absl flags from the config: names, defaults, help, unit, range, origin."""
 
 import dataclasses
 import os
@@ -6,7 +6,8 @@ import typing
 from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from absl import flags
-import launchpad.flags  # Defines --lp_launch_type. pylint: disable=unused-import
+# Defines --lp_launch_type. pylint: disable-next=unused-import
+import launchpad.flags
 
 from metal_tf import config as config_lib
 from metal_tf import validation
@@ -139,11 +140,11 @@ def _value(value: Any, kind: Any, name: str) -> Any:
 def describe_launch_type(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Puts the rule into the help of Launchpad's own flag."""
   flag_values[LAUNCH_TYPE].help = (
-      'Who runs the actors, the learner, the evaluator and the replay. Given, or '
-      'with --num_actors above 1: the Launchpad program; otherwise one process. '
-      'local_mp: a process each, which may use all cores and of which an actor '
-      'may die; local_mt: a thread each, quicker to start and easier to debug; '
-      'vertex_ai: on Google Cloud, see docs/distributed.md.')
+      'Who runs the actors, the learner, the evaluator and the replay. Given, '
+      'or with --num_actors above 1: the Launchpad program; otherwise one '
+      'process. local_mp: a process each, which may use all cores and of which '
+      'an actor may die; local_mt: a thread each, quicker to start and easier '
+      'to debug; vertex_ai: on Google Cloud, see docs/distributed.md.')
   flag_values.set_default(LAUNCH_TYPE, 'local_mp')
 
 

@@ -289,8 +289,8 @@ def start_table(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
     else:
       lines.append(f'    {info.name:{width}}  not used; '
                    f'{info.describe(config.safety_coeff)}')
-  lines.append('  (* trained with; the threshold\'s origin in brackets; that the '
-               f'paper uses {task.info.default_constraint} here: '
+  lines.append('  (* trained with; the threshold\'s origin in brackets; that '
+               f'the paper uses {task.info.default_constraint} here: '
                f'{task.info.default_constraint_label})')
   return '\n'.join(lines)
 

@@ -50,7 +50,8 @@ class WrongFlagsTest(parameterized.TestCase):
   )
   def test_one_sentence_and_status_2(self, arguments, message):
     directory = self.create_tempdir().full_path
-    status, _, err = _run('metal', *arguments, BUILD_WORKING_DIRECTORY=directory)
+    status, _, err = _run(
+        'metal', *arguments, BUILD_WORKING_DIRECTORY=directory)
     self.assertEqual(status, 2)
     self.assertNotIn('Traceback', err)
     self.assertRegex(err, message)
@@ -155,7 +156,8 @@ class LauncherTest(parameterized.TestCase):
                      f'--workdir={directory}', *_SMALL)
     deadline = time.monotonic() + 120
     log = os.path.join(directory, 'episodes.csv')
-    while not (os.path.exists(log) and len(open(log, encoding='utf-8')  # pylint: disable=consider-using-with
+    # pylint: disable-next=consider-using-with
+    while not (os.path.exists(log) and len(open(log, encoding='utf-8')
                                            .readlines()) > 2):
       self.assertLess(time.monotonic(), deadline)
       time.sleep(0.1)

@@ -68,7 +68,8 @@ class ReportTest(absltest.TestCase):
 
   def test_it_loads_no_tensorflow(self):
     code = ('import sys; import metal_tf.report.archive; '
-            'import metal_tf.report.readme; sys.exit("tensorflow" in sys.modules)')
+            'import metal_tf.report.readme; '
+            'sys.exit("tensorflow" in sys.modules)')
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=_ROOT, timeout=60, check=False,
         env={**os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path])})

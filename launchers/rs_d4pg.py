@@ -1,4 +1,7 @@
-"""Trains RS-D4PG: `bazel run //launchers:rs_d4pg -- --domain=cartpole --lagrange_multiplier=0.1`."""
+"""Trains RS-D4PG, whose multiplier is constant.
+
+`bazel run //launchers:rs_d4pg -- --domain=cartpole --lagrange_multiplier=0.1`.
+"""
 
 from baselines import rs_d4pg
 from launchers import main

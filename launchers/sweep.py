@@ -60,8 +60,8 @@ _RETRY_FAILED = absl_flags.DEFINE_bool(
 _DRY_RUN = absl_flags.DEFINE_bool(
     'dry_run', False, 'Runs nothing of the grid: prints what it would cost, '
     'and to standard output one command a line, nothing else. An array job of '
-    'a cluster takes its own: `sweep --dry_run ... > commands`, then in the job '
-    '`sed -n "${SLURM_ARRAY_TASK_ID}p" commands | bash`.')
+    'a cluster takes its own: `sweep --dry_run ... > commands`, then in the '
+    'job `sed -n "${SLURM_ARRAY_TASK_ID}p" commands | bash`.')
 
 
 def main() -> NoReturn:

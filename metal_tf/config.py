@@ -13,8 +13,8 @@ import dataclasses
 from typing import Any, Optional, Sequence, Tuple
 
 # Sizes of the meta-gradient that the second follows from: 1e-8 to 1e-7 on
-# cartpole with alpha_1 = 1e-4, so that 25,000 learner steps move alpha_lambda by
-# about 1. Adam's steps do not depend on the size.
+# cartpole with alpha_1 = 1e-4, so that 25,000 learner steps move alpha_lambda
+# by about 1. Adam's steps do not depend on the size.
 _META_LR = {'adam': 1e-3, 'sgd': 1e3}
 
 ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
@@ -57,7 +57,8 @@ class Setting:
     return f'in {left}{low:.10g}, {high:.10g}{right}'
 
 
-def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:  # pylint: disable=redefined-builtin
+# pylint: disable-next=redefined-builtin
+def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:
   return dataclasses.field(
       default=default, metadata={'setting': Setting(help, origin, **details)})
 
@@ -85,8 +86,8 @@ class Config:
       'recalled',
       unit='mean penalty per step', minimum=0)
   suite: str = _setting(
-      'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, or '
-      'the real one where it is installed.', 'our choice',
+      'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, '
+      'or the real one where it is installed.', 'our choice',
       choices=('auto', 'realworldrl', 'builtin'))
   rwrl_spec: str = _setting(
       '', "Delays, noise, perturbations and so on of the real suite: a JSON "
@@ -101,8 +102,8 @@ class Config:
       0, 'Seed of networks, environment, exploration and replay.',
       'our choice', minimum=0, maximum=2**31 - 1)
   workdir: str = _setting(
-      '', 'Folder for everything the run writes; the same command again resumes '
-      'there. Relative to where you stand; empty means a name under '
+      '', 'Folder for everything the run writes; the same command again '
+      'resumes there. Relative to where you stand; empty means a name under '
       './runs made of algorithm, domain, coefficient, seed and of what else is '
       'varied often.', 'our choice')
   deterministic: bool = _setting(
@@ -110,16 +111,16 @@ class Config:
       'selectors take no seed): two runs with one seed are identical.',
       'our choice')
   num_actors: int = _setting(
-      1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad program '
-      'instead of everything in one process.', 'our choice', minimum=1,
+      1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad '
+      'program instead of everything in one process.', 'our choice', minimum=1,
       maximum=1000)
   stall_seconds: float = _setting(
-      600.0, 'With several workers: a run in which nothing has moved for so long '
-      'is stopped; after a tenth of it a line says who waits for what.',
+      600.0, 'With several workers: a run in which nothing has moved for so '
+      'long is stopped; after a tenth of it a line says who waits for what.',
       'our choice', unit='s', minimum=0, exclusive=True)
   checkpoint_seconds: float = _setting(
-      60.0, 'Work that a kill may cost, or two episodes where these take longer: '
-      'checkpoints are written so often, and at the end.', 'our choice',
+      60.0, 'Work that a kill may cost, or two episodes where these take '
+      'longer: checkpoints are written so often, and at the end.', 'our choice',
       unit='s', minimum=0)
   evaluation_period: int = _setting(
       10, 'Training episodes between two evaluation episodes without noise; 0: '
@@ -138,9 +139,9 @@ class Config:
       'where it stays for RS-D4PG.', 'paper',
       unit='reward per penalty', minimum=0)
   meta_lr: Optional[float] = _setting(
-      None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; unset '
-      'means 1e-3 for adam and 1e3 for sgd, whose steps scale with a gradient '
-      'of some 1e-8.', 'our choice', minimum=0)
+      None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
+      'unset means 1e-3 for adam and 1e3 for sgd, whose steps scale with a '
+      'gradient of some 1e-8.', 'our choice', minimum=0)
   meta_optimizer: str = _setting(
       'adam', 'Optimizer of alpha_lambda.', 'our choice',
       choices=('sgd', 'adam'))
@@ -157,8 +158,8 @@ class Config:
       "actor's form is our reading.", 'paper',
       choices=('critic', 'actor', 'actor_critic'))
   outer_divergence: str = _setting(
-      'cross_entropy', 'Divergence of the outer critic loss: the literal reading '
-      "of the paper, or KL, which shares the theorem's fixed point.",
+      'cross_entropy', 'Divergence of the outer critic loss: the literal '
+      "reading of the paper, or KL, which shares the theorem's fixed point.",
       'our choice', choices=('cross_entropy', 'kl'))
   validation_fraction: float = _setting(
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
@@ -230,8 +231,8 @@ class Config:
       1000, 'Transitions before learning starts.', 'checked',
       unit='transitions', minimum=1)
   samples_per_insert: float = _setting(
-      32.0, 'Times that a transition is sampled on average; with batches of 256 '
-      'one learner step per 8 environment steps.', 'checked', minimum=0,
+      32.0, 'Times that a transition is sampled on average; with batches of '
+      '256 one learner step per 8 environment steps.', 'checked', minimum=0,
       exclusive=True)
   penalty_capacity: int = _setting(
       100, 'Episode penalties kept, first in first out.', 'our choice',
@@ -240,13 +241,14 @@ class Config:
       32, 'Episode penalties averaged per learner step to estimate J_C.',
       'our choice', unit='episodes', minimum=1)
   replay: str = _setting(
-      'uniform', 'How transitions are drawn. The paper counts prioritized replay '
-      "among D4PG's parts without settings; Acme's D4PG draws uniformly.",
+      'uniform', 'How transitions are drawn. The paper counts prioritized '
+      "replay among D4PG's parts without settings; Acme's D4PG draws "
+      'uniformly.',
       'checked', choices=('uniform', 'prioritized'))
   priority_exponent: float = _setting(
-      0.6, 'alpha of prioritized replay: transitions are drawn in proportion to '
-      'priority ** alpha; 0 is uniform. The proportional variant of Schaul et '
-      'al. (2016).', 'checked', minimum=0, maximum=1)
+      0.6, 'alpha of prioritized replay: transitions are drawn in proportion '
+      'to priority ** alpha; 0 is uniform. The proportional variant of Schaul '
+      'et al. (2016).', 'checked', minimum=0, maximum=1)
   importance_exponent: float = _setting(
       0.4, 'beta of prioritized replay: a transition weighs (N P) ** -beta in '
       "the critic's loss; 1 corrects fully. Where Schaul et al. (2016) begin; "

@@ -25,7 +25,7 @@ def _caption(**changes):
 
 
 def _reddish(image):
-  """Pixels of the violated constraints' colour, as the encoder may change it."""
+  """Pixels of violated constraints' colour, as the encoder may change it."""
   image = image.astype(int)
   return (image[..., 0] > 150) & (image[..., 1] < 120) & (image[..., 2] < 120)
 

@@ -105,7 +105,8 @@ class ReportTest(absltest.TestCase):
     self.assertFalse(constraint['satisfied'])
     self.assertEqual(content['each_episode']['return'], [0, 1, 2])
     self.assertEqual(
-        content['each_episode']['penalty']['balance_velocity'], [0.1, 0.3, 0.05])
+        content['each_episode']['penalty']['balance_velocity'],
+        [0.1, 0.3, 0.05])
 
 
 if __name__ == '__main__':

@@ -76,7 +76,8 @@ def of_export(directory: str) -> Source:
   content = description_lib.read(directory)
 
   def load() -> Tuple[Policy, int]:
-    from metal_tf.policy import load as load_lib  # pylint: disable=g-import-not-at-top
+    # pylint: disable-next=g-import-not-at-top
+    from metal_tf.policy import load as load_lib
     return load_lib.load_policy(directory), content['training']['episodes']
 
   return Source(

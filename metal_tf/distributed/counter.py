@@ -48,8 +48,8 @@ class Counter(service.Service):
     self._spec = spec
     self._num_episodes = num_episodes
     if leash_lib.hello(coordinator, NAME):
-      raise RuntimeError('the counter was started again behind the state of its '
-                         'run; the logs are left alone')
+      raise RuntimeError('the counter was started again behind the state of '
+                         'its run; the logs are left alone')
     self._records = records_lib.Records(
         directory, spec, saved, coordinator.note)
     self._lock = threading.Lock()
@@ -139,7 +139,7 @@ class Counter(service.Service):
   # --- What the screen calls -------------------------------------------------
 
   def news(self, since: int) -> Dict[str, Any]:
-    """'episodes' counted here from number `since` on, and the newest numbers."""
+    """'episodes' counted from number `since` on, and the newest numbers."""
     with self._lock:
       return dict(
           self._news, episodes=self._news['episodes'][since:],

@@ -64,7 +64,8 @@ def installed(experiment):
   xm_local.create_experiment = lambda experiment_title: experiment
   package = types.ModuleType('xmanager')
   package.xm, package.xm_local = xm, xm_local
-  fakes = {'xmanager': package, 'xmanager.xm': xm, 'xmanager.xm_local': xm_local}
+  fakes = {
+      'xmanager': package, 'xmanager.xm': xm, 'xmanager.xm_local': xm_local}
   with mock.patch.dict(sys.modules, fakes), mock.patch.object(
       importlib.metadata, 'version', return_value='0.1.3'):
     for name in _NEEDS_XMANAGER:  # Loaded anew, with the fake.

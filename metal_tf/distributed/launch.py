@@ -119,7 +119,8 @@ class _Launched:
       if self._failure is not None:
         print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
               flush=True)
-      os._exit(128 + self._signal if self._signal else not self._ended)  # pylint: disable=protected-access
+      # pylint: disable-next=protected-access
+      os._exit(128 + self._signal if self._signal else not self._ended)
     self._killed = True
     for child in psutil.Process().children(recursive=True):
       with contextlib.suppress(psutil.NoSuchProcess):
@@ -163,7 +164,8 @@ def _start(program: lp.Program, launch_type: str,
   shutil.rmtree(logs, ignore_errors=True)  # Of the session before.
   # Read from LAUNCHPAD_LOGGING_DIR when Launchpad is imported, which is too
   # early to know it.
-  launch_local_output_to_files._LOGGING_DIR = logs  # pylint: disable=protected-access
+  # pylint: disable-next=protected-access
+  launch_local_output_to_files._LOGGING_DIR = logs
   resources = {label: _process(label) for label in program.groups}
   tempfile.tempdir = run.scratch_directory
   try:

@@ -51,7 +51,8 @@ def supervise(command: Sequence[str]) -> int:
   environment = {**os.environ, process.PARENT_VARIABLE: str(os.getpid())}
   deaths: Deque[float] = collections.deque(maxlen=_MOST_DEATHS)
   while True:
-    child = subprocess.Popen(command, env=environment)  # pylint: disable=consider-using-with
+    # pylint: disable-next=consider-using-with
+    child = subprocess.Popen(command, env=environment)
     if terminated:  # While it was being started.
       child.send_signal(signal.SIGTERM)
     status = child.wait()

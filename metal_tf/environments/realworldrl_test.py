@@ -46,8 +46,8 @@ class RealworldrlTest(absltest.TestCase):
   def test_auto_takes_it(self):
     self.assertEqual(environments.resolve_suite('auto'), 'realworldrl')
     self.assertRegex(_make().suite,
-                     r'^realworldrl \(realworldrl_suite ([0-9a-f]{40}|of unknown '
-                     r'commit)\)$')
+                     r'^realworldrl \(realworldrl_suite '
+                     r'([0-9a-f]{40}|of unknown commit)\)$')
 
   def test_agrees_with_the_registry(self):
     for domain, info in registry.TASKS.items():

@@ -43,7 +43,8 @@ class ReadTest(parameterized.TestCase):
       rwrl_spec.read(path)
 
   @parameterized.parameters(
-      ('{"a": 1,\n "b" 2}', "is not JSON: Expecting ':' .* at line 2, column 6"),
+      ('{"a": 1,\n "b" 2}',
+       "is not JSON: Expecting ':' .* at line 2, column 6"),
       ('', 'is not JSON: Expecting value at line 1, column 1'),
       ('[1]', r'must hold a JSON object, got \[1\]'),
       ('{"a": {"b": 1, "b": 2}}', "has 'b' twice"))

@@ -105,7 +105,8 @@ class ExportTest(absltest.TestCase):
       content = json.load(stream)
     os.rename(os.path.join(self.workdir, 'checkpoints'),
               os.path.join(self.workdir, 'gone'))
-    with self.assertRaisesRegex(checkpoint.CheckpointError, 'no checkpoint yet'):
+    with self.assertRaisesRegex(checkpoint.CheckpointError,
+                                'no checkpoint yet'):
       metal_tf.export(self.workdir)
     for changed, message in (
         ({**content, 'config': {**content['config'], 'later': 1}}, "'later'"),

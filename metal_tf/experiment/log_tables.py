@@ -85,8 +85,8 @@ _LEARNING = (
     Quantity('skipped_updates', 'gradient',
              'learner steps dropped so far for a NaN or infinity'),
     Quantity('outer_critic_loss', 'loss',
-             'the critic\'s part of the outer loss, in critic_loss\'s unit, mean '
-             'likewise'),
+             'the critic\'s part of the outer loss, in critic_loss\'s unit, '
+             'mean likewise'),
     Quantity('outer_actor_loss', 'loss',
              'the actor\'s part of the outer loss, -Q, mean likewise'),
     Quantity('shaping_scale', 'shaping',

@@ -1,4 +1,4 @@
-"""Makes a run's parts from its configuration; no part knows the config itself."""
+"""Makes a run's parts from its configuration; no part knows the config."""
 
 from typing import Callable, Optional, Sequence
 

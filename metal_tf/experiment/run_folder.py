@@ -5,7 +5,6 @@ TensorFlow.
 """
 
 import csv
-import json
 import os
 from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
 import zlib
@@ -13,13 +12,19 @@ import zlib
 import numpy as np
 
 from metal_tf.experiment import log_tables
+from metal_tf.experiment import workdir
 
 FINISHED = 'finished'
 RUNNING = 'running'
 UNFINISHED = 'unfinished'
 
-# Settings that every version has written, and that whoever reads a run needs.
-_NEEDED = ('domain', 'safety_coeff', 'seed', 'num_episodes')
+# Entries of `config.json` that every version has written and that whoever reads
+# a run needs, and their types.
+_DESCRIPTION = {
+    'algorithm': str, 'constraints': list, 'config': dict, 'suite': str}
+_CONSTRAINT = {'name': str, 'threshold': (int, float)}
+_CONFIG = {'domain': str, 'safety_coeff': (int, float), 'seed': int,
+           'num_episodes': int}
 
 
 class RunFolderError(Exception):
@@ -97,12 +102,9 @@ def read(path: str) -> RunFolder:
   if not is_run(path):
     raise RunFolderError(f'{path} holds no run: there is no config.json.')
   try:
-    description = _read_json(path, 'config.json')
-    assert description is not None  # It was there a moment ago.
-    summary = _read_json(path, 'summary.json')
+    description = _read_description(path)
+    summary = workdir.load_summary(path)
     constraints = description['constraints']
-    for name in _NEEDED:
-      _ = description['config'][name]
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
@@ -122,12 +124,14 @@ def read(path: str) -> RunFolder:
     ) from error
 
 
-def _read_json(path: str, name: str) -> Optional[Dict[str, Any]]:
-  try:
-    with open(os.path.join(path, name), encoding='utf-8') as stream:
-      return json.load(stream)
-  except FileNotFoundError:
-    return None
+def _read_description(path: str) -> Dict[str, Any]:
+  name = 'config.json'
+  description = workdir.load_json(os.path.join(path, name)) or {}
+  workdir.check_entries(description, _DESCRIPTION, name)
+  workdir.check_entries(description['config'], _CONFIG, f'config in {name}')
+  for constraint in description['constraints']:
+    workdir.check_entries(constraint, _CONSTRAINT, f'a constraint in {name}')
+  return description
 
 
 def _read_log(path: str, table: log_tables.Table) -> Dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ import json
 import os
 
 from absl.testing import absltest
+from absl.testing import parameterized
 import numpy as np
 
 from metal_tf.experiment import log_tables
@@ -34,7 +35,17 @@ def _make(path, episodes=2, num_episodes=2):
   _write(path, 'episodes.csv', '\n'.join(rows) + '\n')
 
 
-class RunFolderTest(absltest.TestCase):
+def _summary(constraint=None, **changes):
+  """What a run of two constraints writes at its end, with changes."""
+  constraint = {'penalty': 0.1, 'threshold': 0.1, 'lambda': 1.0,
+                'alpha_lambda': 0.0, **(constraint or {})}
+  return {'episodes': 2, 'seconds': 3.0, 'actor_steps': 200,
+          'learner_steps': 20, 'return': 1.5,
+          'constraints': [{'name': name, **constraint} for name in 'ab'],
+          **changes}
+
+
+class RunFolderTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
@@ -43,7 +54,7 @@ class RunFolderTest(absltest.TestCase):
 
   def test_reads_a_finished_run(self):
     _make(self._path)
-    _write(self._path, 'summary.json', {'episodes': 2})
+    _write(self._path, 'summary.json', _summary())
     run = run_folder.read(self._path)
     self.assertEqual(run.algorithm, 'metal')
     self.assertEqual(run.config['seed'], 3)
@@ -57,7 +68,7 @@ class RunFolderTest(absltest.TestCase):
 
   def test_a_run_that_was_made_longer_is_not_finished(self):
     _make(self._path, num_episodes=3)
-    _write(self._path, 'summary.json', {'episodes': 2})
+    _write(self._path, 'summary.json', _summary())
     self.assertEqual(
         run_folder.read(self._path).status, run_folder.UNFINISHED)
 
@@ -118,6 +129,36 @@ class RunFolderTest(absltest.TestCase):
     del content['config']['domain']
     _write(self._path, 'config.json', content)
     with self.assertRaisesRegex(run_folder.RunFolderError, "'domain'"):
+      run_folder.read(self._path)
+
+  @parameterized.parameters(
+      ('{', 'summary.json is not valid JSON '),
+      ('null', 'summary.json is no JSON object'),
+      ([_summary()], 'summary.json is no JSON object'),
+      ({}, "summary.json has no 'episodes'"),
+      ({'episodes': 2}, "summary.json has no 'seconds'"),
+      (_summary(episodes='2'), "'episodes' of summary.json is '2'"),
+      (_summary(constraints=None), "'constraints' of summary.json is None"),
+      (_summary(constraints=[1]),
+       'a constraint in summary.json is no JSON object'),
+      (_summary(constraints=[{}]),
+       "a constraint in summary.json has no 'name'"),
+      (_summary({'lambda': '1'}),
+       "'lambda' of a constraint in summary.json is '1'"))
+  def test_a_summary_that_no_run_has_written(self, content, message):
+    _make(self._path)
+    _write(self._path, 'summary.json', content)
+    with self.assertRaisesRegex(
+        run_folder.RunFolderError,
+        f'^{self._path} cannot be read as a run '
+        rf'\(ValueError: {message}.*\)\.$'):
+      run_folder.read(self._path)
+
+  def test_settings_that_no_run_has_written(self):
+    _make(self._path, num_episodes='2')
+    with self.assertRaisesRegex(
+        run_folder.RunFolderError,
+        "'num_episodes' of config in config.json is '2'"):
       run_folder.read(self._path)
 
 

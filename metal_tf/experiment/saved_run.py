@@ -46,7 +46,7 @@ class SavedRun(NamedTuple):
 
   def summary(self) -> Optional[Dict[str, Any]]:
     """The content of `summary.json`; None before the end of the run."""
-    return workdir_lib.read_json(os.path.join(self.path, 'summary.json'))
+    return workdir_lib.read_summary(self.path)
 
 
 def read(path: str) -> SavedRun:

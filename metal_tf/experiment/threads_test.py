@@ -35,7 +35,6 @@ class ThreadsTest(parameterized.TestCase):
   def test_tensorflow_follows(self):
     code = ('from metal_tf.experiment import threads; threads.set_up(3); '
             'import tensorflow as tf; tf.constant(0); '
-            'from tensorflow.python.eager import context; '
             'import os; print(len(os.listdir("/proc/self/task")))')
     counts = [
         int(subprocess.run(

@@ -8,7 +8,8 @@ more), whose mean J_C is held against the threshold:
 * a constraint is `satisfied` if the mean J_C is at most the threshold,
   otherwise it is `not satisfied so far`, `no longer satisfied` if such a mean
   has been below before, or, after a whole window, `infeasible so far` if not
-  one episode satisfied it. Before means in this session, behind the last resume.
+  one episode satisfied it. Before means in this session, behind the last
+  resume.
 """
 
 import collections

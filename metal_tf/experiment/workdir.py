@@ -15,6 +15,15 @@ _CHANGEABLE = (
     'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds',
     'learner_threads')
 
+_NUMBER = (int, float)
+# Entries of `summary.json` that whoever reads it needs, and their types.
+_SUMMARY = {
+    'episodes': int, 'seconds': _NUMBER, 'actor_steps': _NUMBER,
+    'learner_steps': _NUMBER, 'return': _NUMBER, 'constraints': list}
+_SUMMARY_CONSTRAINT = {
+    'name': str, 'penalty': _NUMBER, 'threshold': _NUMBER, 'lambda': _NUMBER,
+    'alpha_lambda': _NUMBER}
+
 
 class WorkdirError(Exception):
   """The folder cannot be used; the message says why in one sentence."""
@@ -102,16 +111,82 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
     WorkdirError: for a file that is no JSON, or no table of names.
   """
   try:
+    return load_json(path)
+  except ValueError as error:
+    raise _named(os.path.dirname(path), error) from error
+
+
+def read_summary(path: str) -> Optional[Dict[str, Any]]:
+  """Returns the content of a run's `summary.json`, or None if there is none.
+
+  Args:
+    path: the run's folder.
+
+  Raises:
+    WorkdirError: for a file that no run has written.
+  """
+  try:
+    return load_summary(path)
+  except ValueError as error:
+    raise _named(path, error) from error
+
+
+def load_json(path: str) -> Optional[Dict[str, Any]]:
+  """As `read_json`, for those who read a run from outside.
+
+  Raises:
+    ValueError: likewise.
+  """
+  name = os.path.basename(path)
+  try:
     with open(path, encoding='utf-8') as stream:
       content = json.load(stream)
   except (FileNotFoundError, NotADirectoryError):
     return None
   except ValueError as error:  # No JSON, or not even text.
-    raise WorkdirError(
-        f'--workdir: {path} is not valid JSON ({error}).') from error
+    raise ValueError(f'{name} is not valid JSON ({error})') from error
   if not isinstance(content, dict):
-    raise WorkdirError(f'--workdir: {path} is no JSON object.')
+    raise ValueError(f'{name} is no JSON object')
   return content
+
+
+def load_summary(path: str) -> Optional[Dict[str, Any]]:
+  """As `read_summary`, likewise.
+
+  Raises:
+    ValueError: likewise.
+  """
+  name = 'summary.json'
+  summary = load_json(os.path.join(path, name))
+  if summary is not None:
+    check_entries(summary, _SUMMARY, name)
+    for constraint in summary['constraints']:
+      check_entries(constraint, _SUMMARY_CONSTRAINT, f'a constraint in {name}')
+  return summary
+
+
+def check_entries(content: Any, kinds: Mapping[str, Any], what: str) -> None:
+  """Checks a JSON object, which somebody may have edited by hand.
+
+  Args:
+    content: the object.
+    kinds: the type, or a tuple of types, of each entry that it must have.
+    what: its name in messages.
+
+  Raises:
+    ValueError: if it is no object, lacks an entry or has one of another type.
+  """
+  if not isinstance(content, dict):
+    raise ValueError(f'{what} is no JSON object')
+  for name, kind in kinds.items():
+    if name not in content:
+      raise ValueError(f'{what} has no {name!r}')
+    if not isinstance(content[name], kind):
+      raise ValueError(f'{name!r} of {what} is {content[name]!r}')
+
+
+def _named(folder: str, error: ValueError) -> WorkdirError:
+  return WorkdirError(f'--workdir: {folder} is damaged: {error}.')
 
 
 def write_atomically(path: str, content: bytes) -> None:
@@ -184,8 +259,8 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   may have been moved. Evaluations may, too: they have an environment and random
   numbers of their own, so training is the same without them, and their log says
   which episode each belongs to; so may the measurement before training. So may
-  the number of actors, since what they fill is the replay. Constraints and sizes
-  are compared as the environment has them, not only as flags say.
+  the number of actors, since what they fill is the replay. Constraints and
+  sizes are compared as the environment has them, not only as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
               if name not in _CHANGEABLE}

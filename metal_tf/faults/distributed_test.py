@@ -166,7 +166,7 @@ class DistributedTest(harness.FaultTestCase):
                      'BadEnvironmentOutput: .*observation')
 
   def test_f12_a_simulator_that_gives_up(self):
-    """PhysicsError in actors -> the episode is cut, counted, training goes on"""
+    """PhysicsError in actors -> episode cut, counted; training goes on"""
     ended = self.end(self._start(['physics_error', 50], num_episodes=10))
     self.assert_ended(ended, 0)
     self.assertIn('Episode cut', ended.out)

@@ -51,8 +51,8 @@ class SoakTest(harness.FaultTestCase):
         descriptors[:third], descriptors[-third:]))
     print(f'{_SECONDS:g} s, {self.num_rows()} episodes')
     for k, name in enumerate(workers):
-      print(f'{name}: {early[k]:.1f} -> {late[k]:.1f} MB, {few[k]} -> {many[k]} '
-            'descriptors', flush=True)
+      print(f'{name}: {early[k]:.1f} -> {late[k]:.1f} MB, '
+            f'{few[k]} -> {many[k]} descriptors', flush=True)
     for k, name in enumerate(workers):
       self.assertLess(late[k] - early[k],
                       _GROWTH_MEGABYTES + _GROWTH_SHARE * early[k], name)

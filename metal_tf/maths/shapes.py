@@ -1,4 +1,4 @@
-"""Static shape checks that name the argument, what was expected and what came."""
+"""Static shape checks that name the argument, what was expected, what came."""
 
 from typing import Optional, Sequence
 

@@ -1,4 +1,4 @@
-"""What the replays of a single process share: counts and the ratio they keep."""
+"""What replays of a single process share: counts and the ratio they keep."""
 
 from typing import Any, Dict, Optional
 

@@ -7,6 +7,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from metal_tf.report import claims
+from metal_tf.report import collect
 from metal_tf.report import dynamics
 from metal_tf.report import statistics
 from metal_tf.report import testing
@@ -213,6 +214,34 @@ class OverTrainingTest(absltest.TestCase):
     moving = _training(-steps / 10, steps, np.full(100, 0.5))
     self.assertEqual(
         self._over(moving, 0.05)['f-adam'].verdict, claims.NOT_SEEN)
+
+  def test_the_agent_nearest_the_plain_one_is_judged(self):
+    root = testing.copy_grid(self.create_tempdir().full_path)
+
+    def chosen(optimizer):
+      return dynamics.metal_runs(
+          collect.collect(root, testing.silent), optimizer, 0.3)
+
+    def add(*seeds, **settings):
+      for seed in seeds:
+        name = '-'.join(map(str, (*settings.values(), seed)))
+        testing.copy_run(root, 'metal-0.3-0', name, seed=seed, **settings)
+
+    problem = chosen('adam')[0].partition(' on ')[2]
+    add(0, 1, 2, batch_size=512)  # More seeds here than the plain one, ...
+    name, runs = chosen('adam')
+    self.assertEqual(name, f'MetaL on {problem}')
+    self.assertLen(runs, 2)
+    # ... whose optimizer may be another. Of equally near ones the larger.
+    add(0, 1, batch_size=64, meta_optimizer='sgd')
+    add(0, 1, 2, batch_size=512, meta_optimizer='sgd')
+    name, runs = chosen('sgd')
+    self.assertEqual(
+        name, f'MetaL [batch_size=512, meta_optimizer=sgd] on {problem}')
+    self.assertLen(runs, 3)
+    add(0, meta_optimizer='sgd')
+    self.assertEqual(chosen('sgd')[0],
+                     f'MetaL [meta_optimizer=sgd] on {problem}')
 
   def test_lambda_that_still_moves(self):
     measured = dynamics.falls([testing.made_run(

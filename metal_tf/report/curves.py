@@ -231,7 +231,7 @@ def _heading(condition: collect.Condition) -> str:
 
 def _dashes(columns: Sequence[collect.Condition]
            ) -> List[Tuple[str, Tuple[str, str]]]:
-  """How each of several constraints is drawn: its dashes, and these in words."""
+  """How each of several constraints is drawn: dashes, and these in words."""
   names = max((c.constraints for c in columns), key=len)
   if len(names) == 1:
     return []

@@ -1,6 +1,6 @@
 """What lambda and alpha_lambda do over training, in numbers per run."""
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -34,21 +34,31 @@ def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
                ) -> Tuple[str, List[collect.ScoredRun]]:
   """The runs of MetaL with that optimizer at a coefficient, K = 1.
 
-  Of several such agents the one with the most runs; of several conditions the
-  one with the most.
+  Of several such agents those that differ from plain MetaL in the fewest
+  settings besides the optimizer, since a variant with more seeds is not the
+  agent that the claims are about; of these, and of several conditions, the one
+  with the most runs.
   """
-  possible = {}
+  # Without any plain run: the defaults.
+  plain = next((run.variant.settings for run in grid.runs
+                if run.label == variants.METAL), ())
+  possible: Dict[
+      Tuple[int, str, collect.Condition], List[collect.ScoredRun]] = {}
   for run in grid.used:
     if (run.label.split(' [')[0] == variants.METAL
         and run.run.config['meta_optimizer'] == optimizer
         and run.condition.safety_coeff == coefficient
         and len(run.condition.constraints) == 1):
-      possible.setdefault((run.label, run.condition), []).append(run)
+      different = set(variants.differences(run.variant.settings, plain))
+      possible.setdefault(
+          (len(different - {'meta_optimizer'}), run.label, run.condition),
+          []).append(run)
   if not possible:
     return '', []
-  # Python's max takes the first of equals, and the plain label sorts first.
-  key = max(sorted(possible), key=lambda k: len(possible[k]))
-  return f'{key[0]} on {key[1]}', possible[key]
+  # Python's min takes the first of equals, and the plain label sorts first.
+  key = min(sorted(possible), key=lambda k: (k[0], -len(possible[k])))
+  _, label, condition = key
+  return f'{label} on {condition}', possible[key]
 
 
 def satisfied_at(run: collect.ScoredRun) -> int:

@@ -119,8 +119,8 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
               f' ({left_out} more in no statistics)' if left_out else '')
           + f'. Mean ± standard deviation over n seeds of the last '
           f'{metrics.WINDOW} training episodes, exploration included; '
-          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} × '
-          'overshoot. ' + ' '.join(map(reductions.power, sizes))),
+          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
+          '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
       tables.by_coefficient(grid),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '

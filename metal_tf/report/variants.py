@@ -125,13 +125,18 @@ def assign(runs: Sequence[run_folder.RunFolder]) -> List[Variant]:
       for label, settings in described]
 
 
+def differences(one: Settings, other: Settings) -> List[str]:
+  """Returns the names of the settings in which two agents differ, sorted."""
+  a, b = dict(one), dict(other)
+  return [name for name in sorted({**a, **b}) if a.get(name) != b.get(name)]
+
+
 def _suffixed(label: str, settings: Settings, plain: Settings) -> str:
   if settings == plain:
     return label
-  own, other = dict(settings), dict(plain)
+  own = dict(settings)
   parts = [f'{name}={own.get(name, "default")}'
-           for name in sorted({**own, **other})
-           if own.get(name) != other.get(name)]
+           for name in differences(settings, plain)]
   return f'{label} [{", ".join(parts)}]'.replace('"', '')
 
 

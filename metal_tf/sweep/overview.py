@@ -84,7 +84,8 @@ class Overview:
     if name in self._finished:
       state = self._finished[name]
       return record_lib.Entry(name, state.algorithm, {
-          'domain': state.domain, 'num_episodes': state.num_episodes}, [])
+          'domain': state.domain, 'num_episodes': state.num_episodes}, [],
+                              record_lib.FINISHED)
     try:
       run = self._run(path)
     except run_folder.RunFolderError as error:
@@ -98,11 +99,14 @@ class Overview:
     num_episodes = entry.settings['num_episodes']
     status, run, last_line = entry.status, None, entry.last_line
     try:
-      summary = finished_summary(path, num_episodes)
+      # Without a length its settings cannot be read, whatever it left besides.
+      summary = finished_summary(path, num_episodes) if num_episodes else None
       if summary is None and run_folder.is_run(path):
         run = self._run(path)
     except (workdir_lib.WorkdirError, run_folder.RunFolderError) as error:
       summary, last_line = None, str(error)
+      if status == record_lib.FINISHED:  # So it was, and is damaged now.
+        status = record_lib.FAILED
     if summary is not None:
       if entry.name not in self._finished:
         self._read.pop(path, None)
@@ -141,8 +145,8 @@ def finished_summary(path: str, num_episodes: int) -> Optional[Dict[str, Any]]:
   Raises:
     WorkdirError: if there is a `summary.json` of another kind.
   """
-  summary = workdir_lib.read_json(os.path.join(path, 'summary.json'))
-  if summary is None or summary.get('episodes', 0) < num_episodes:
+  summary = workdir_lib.read_summary(path)
+  if summary is None or summary['episodes'] < num_episodes:
     return None
   return summary
 

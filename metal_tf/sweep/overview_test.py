@@ -35,6 +35,11 @@ class OverviewTest(absltest.TestCase):
   def _run(self, name, *arguments, **config):
     testing.write_run(os.path.join(self._root, name), *arguments, **config)
 
+  def _write(self, name, content):
+    with open(os.path.join(self._root, name), 'w',
+              encoding='utf-8') as stream:
+      stream.write(content)
+
   def _statuses(self):
     return {state.name: state.status for state in self._overview.states()}
 
@@ -101,12 +106,32 @@ class OverviewTest(absltest.TestCase):
   def test_a_broken_folder_does_not_hide_the_others(self):
     for name in 'ab':
       self._run(name, 4, [1])
-    with open(os.path.join(self._root, 'a', 'config.json'), 'w',
-              encoding='utf-8') as stream:
-      stream.write('{')
+    self._write('a/config.json', '{')
     found = {state.name: state for state in self._overview.states()}
     self.assertIn('cannot be read', found['a'].last_line)
     self.assertEqual(found['b'].episodes, 1)
+
+  def test_a_damaged_file_of_a_finished_run_is_named(self):
+    for name in 'abc':
+      self._run(name, 4, [1, 2, 3, 4], finished=True)
+    self._write('a/summary.json', '{"episodes": "4"}')
+    self._write('b/config.json', '{}')
+    a, b, c = self._overview.states()
+    self.assertEqual([a.status, b.status, c.status],
+                     [record.FAILED, record.FAILED, record.FINISHED])
+    self.assertIn("summary.json is '4'", a.last_line)
+    self.assertIn("config.json has no 'algorithm'", b.last_line)
+
+  def test_a_file_that_is_damaged_after_the_end_is_named(self):
+    self._run('a', 4, [1, 2, 3, 4], finished=True)
+    self.assertEqual(self._statuses(), {'a': record.FINISHED})
+    self._write('a/summary.json', '[]')
+    self.assertEqual(self._statuses(), {'a': record.FAILED})
+    # With a record, too, which says that the run has finished.
+    self._write_record(_entry('a', record.FINISHED)).close()
+    [a] = self._overview.states()
+    self.assertEqual(a.status, record.FAILED)
+    self.assertIn('summary.json is no JSON object', a.last_line)
 
 
 class EstimateTest(absltest.TestCase):

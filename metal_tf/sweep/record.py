@@ -25,10 +25,11 @@ INTERRUPTED = 'interrupted'
 
 _STATUSES = (WAITING, RUNNING, FINISHED, FAILED, INTERRUPTED)
 # Of what a person may have written into the file.
-_KINDS: Dict[str, Any] = {
+_KINDS = {
     'name': str, 'algorithm': str, 'settings': dict, 'command': list,
     'exit_status': (int, type(None)), 'seconds': (int, float), 'attempts': int,
     'failures': int, 'last_line': str}
+_SETTINGS = {'domain': str, 'num_episodes': int}
 
 
 @dataclasses.dataclass
@@ -123,14 +124,10 @@ def read(path: str) -> Optional[List[Entry]]:
 
 
 def _checked(entry: Entry) -> Entry:
-  """Raises KeyError, TypeError or ValueError for what no sweep has written."""
-  for name, kind in _KINDS.items():
-    value = getattr(entry, name)
-    if not isinstance(value, kind):
-      raise TypeError(f'{name} of {entry.name!r} is {value!r}')
-  for name, kind in (('domain', str), ('num_episodes', int)):
-    if not isinstance(entry.settings[name], kind):
-      raise TypeError(f'{name} of {entry.name!r} is {entry.settings[name]!r}')
+  """Raises ValueError for what no sweep has written."""
+  workdir_lib.check_entries(vars(entry), _KINDS, repr(entry.name))
+  workdir_lib.check_entries(entry.settings, _SETTINGS,
+                            f'settings of {entry.name!r}')
   if entry.status not in _STATUSES:
     raise ValueError(f'status of {entry.name!r} is {entry.status!r}')
   return entry

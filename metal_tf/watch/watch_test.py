@@ -140,6 +140,22 @@ class WatchTest(parameterized.TestCase):
     with self.assertRaisesRegex(run_folder.RunFolderError, 'is no folder'):
       self._frame()
 
+  @parameterized.parameters('[]', '{"episodes": "4"}', '{"episodes": 4}')
+  def test_a_summary_edited_by_hand_is_named(self, content):
+    path = os.path.join(self._path, 'a')
+    testing.write_run(path, 4, [1, 2, 3, 4], finished=True)
+    testing.write_run(os.path.join(self._path, 'b'), 4, [7], finished=True)
+    with open(os.path.join(path, 'summary.json'), 'w',
+              encoding='utf-8') as stream:
+      stream.write(content)
+    lines = self._frame(300)  # Of both runs.
+    self.assertStartsWith(lines[0], '0 of 2 runs finished, 1 failed')
+    self.assertRegex('\n'.join(lines), f'{path} .*summary.json')
+    self._assert_row(lines, 'b 1/4 7.0 0.100 <= 0.15 1 0 0.0001')
+    self._path = path
+    with self.assertRaisesRegex(run_folder.RunFolderError, 'summary.json'):
+      self._frame()
+
   def test_frames_follow_each_other_until_control_c(self):
     out = io.StringIO()
     pauses = []
