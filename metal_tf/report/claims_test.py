@@ -3,22 +3,22 @@
 import math
 
 from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 
 from metal_tf.report import claims
 from metal_tf.report import collect
 from metal_tf.report import dynamics
-from metal_tf.report import statistics
+from metal_tf.report import rules
 from metal_tf.report import testing
 
 _NOISE = (-3.0, -1.0, 0.0, 1.5, 2.5)
 
 
-def _agent(label, episode_return, penalty=0.115, coefficients=(0.05, 0.3),
+def _agent(label, episode_return, penalty=0.114, coefficients=(0.05, 0.3),
            seeds=5, **details):
-  return [testing.made_run(label, seed, episode_return + _NOISE[seed], penalty,
-                           coefficient, **details)
+  return [testing.made_run(label, seed, episode_return + _NOISE[seed],
+                           penalty + 1e-4 * _NOISE[seed], coefficient,
+                           **details)
           for coefficient in coefficients for seed in range(seeds)]
 
 
@@ -40,33 +40,6 @@ def _training(alpha, multiplier, penalty):
           'clipped_mass': np.full(len(alpha), 0.25)}
 
 
-class EffectTest(parameterized.TestCase):
-
-  @parameterized.parameters(
-      (1, 2, claims.SEEN), (-2, -1, claims.NOT_SEEN), (-1, 1, claims.UNDECIDED),
-      (float('nan'), float('nan'), claims.UNDECIDED))
-  def test_above_zero(self, low, high, expected):
-    effect = claims.Effect('', statistics.Interval(0, low, high))
-    self.assertEqual(effect.verdict(), expected)
-
-  @parameterized.parameters(
-      (-5, 5, claims.SEEN), (5, 15, claims.UNDECIDED),
-      (11, 12, claims.NOT_SEEN), (-12, -11, claims.NOT_SEEN),
-      (-20, 20, claims.UNDECIDED))
-  def test_between(self, low, high, expected):
-    effect = claims.Effect('', statistics.Interval(0, low, high), -10, 10)
-    self.assertEqual(effect.verdict(), expected)
-
-  def test_all_effects_have_to_be_seen(self):
-    seen, not_seen, undecided = (
-        claims.Effect('', statistics.Interval(0, low, high))
-        for low, high in ((1, 2), (-2, -1), (-1, 1)))
-    self.assertEqual(claims.judge([seen, seen]), claims.SEEN)
-    self.assertEqual(claims.judge([seen, undecided]), claims.UNDECIDED)
-    self.assertEqual(claims.judge([undecided, not_seen]), claims.NOT_SEEN)
-    self.assertEqual(claims.judge([]), claims.UNDECIDED)
-
-
 class ClaimsTest(absltest.TestCase):
 
   def test_the_papers_picture_is_seen(self):
@@ -77,12 +50,12 @@ class ClaimsTest(absltest.TestCase):
         _agent('MetaL (actor+critic)', 700), _agent('MetaL (actor)', 300),
         _shaping(850, 700, 200, 100))
     for name in 'abcdgh':
-      self.assertEqual(found[name].verdict, claims.SEEN, found[name])
+      self.assertEqual(found[name].verdict, rules.SEEN, found[name].diagnosis)
       self.assertEqual(found[name].n, 5)
     # The smallest lead of MetaL: over RS-0.1, over both coefficients.
-    self.assertAlmostEqual(found['a'].effect.estimate, 50)
-    self.assertLess(found['a'].effect.low, 50)
-    self.assertAlmostEqual(found['h'].effect.estimate, 750)
+    self.assertAlmostEqual(found['a'].interval.estimate, 50)
+    self.assertLess(found['a'].interval.low, 50)
+    self.assertAlmostEqual(found['h'].interval.estimate, 750)
 
   def test_the_contrary_is_not_seen(self):
     found = _verdicts(
@@ -90,37 +63,38 @@ class ClaimsTest(absltest.TestCase):
         _agent('MetaL (actor+critic)', 700), _agent('MetaL (actor)', 800),
         _shaping(600, 601, 602, 603))
     for name in 'abcdgh':
-      self.assertEqual(found[name].verdict, claims.NOT_SEEN, found[name])
+      self.assertEqual(found[name].verdict, rules.NOT_SEEN, found[name].diagnosis)
 
   def test_few_seeds_leave_it_undecided(self):
     found = _verdicts(
         _agent('MetaL', 900, seeds=1), _agent('D4PG', 920, seeds=1),
         _agent('RC-D4PG', 890, seeds=1))
     for name in 'abcd':
-      self.assertEqual(found[name].verdict, claims.UNDECIDED)
-      self.assertTrue(math.isnan(found[name].effect.low))
+      self.assertEqual(found[name].verdict, rules.UNDECIDED)
+      self.assertTrue(math.isnan(found[name].interval.low))
       self.assertIn('n = 1', found[name].diagnosis)
 
   def test_best_of_some_is_not_best_of_all(self):
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 500),
                       _agent('RC-D4PG', 500))['a']
-    self.assertEqual(found.verdict, claims.UNDECIDED)
-    self.assertIn('Not there on conditions of MetaL: RS-0.1', found.diagnosis)
+    self.assertEqual(found.verdict, rules.UNDECIDED)
+    self.assertStartsWith(
+        found.why, 'not there on conditions of MetaL: RS-0.1, ')
 
   def test_an_agent_on_other_conditions_alone_is_not_beaten(self):
     found = _verdicts(
         _agent('MetaL', 900), _agent('D4PG', 500), _agent('RC-D4PG', 500),
         _shaping(500, 500, 500), _agent('RS-100.0', 100, coefficients=(0.1,))
         )['a']
-    self.assertEqual(found.verdict, claims.UNDECIDED)
-    self.assertIn('Not there on conditions of MetaL: RS-100.0',
-                  found.diagnosis)
+    self.assertEqual(found.verdict, rules.UNDECIDED)
+    self.assertStartsWith(
+        found.why, 'not there on conditions of MetaL: RS-100.0')
 
   def test_agents_that_learned_nothing_prove_nothing(self):
     found = _verdicts(_agent('MetaL', 100), _agent('D4PG', 101),
                       _agent('RC-D4PG', 99))
     for name in 'bcd':
-      self.assertEqual(found[name].verdict, claims.UNDECIDED)
+      self.assertEqual(found[name].verdict, rules.UNDECIDED)
       self.assertIn('has not learned the task', found[name].diagnosis)
 
   def test_copies_of_one_run_decide_nothing(self):
@@ -130,8 +104,9 @@ class ClaimsTest(absltest.TestCase):
          for coefficient in (0.05, 0.3) for seed in range(5)],
         _agent('D4PG', 920, 0.5), _agent('RC-D4PG', 100), _shaping(100, 100))
     for name in 'abcd':
-      self.assertEqual(found[name].verdict, claims.UNDECIDED, found[name])
-      self.assertIn('no interval: a single value, or all alike',
+      self.assertEqual(found[name].verdict, rules.UNDECIDED,
+                       found[name].diagnosis)
+      self.assertIn('no interval: fewer than 3 seeds, or all alike',
                     found[name].diagnosis)
     self.assertEqual(found['c'].n, 5)
 
@@ -150,15 +125,64 @@ class ClaimsTest(absltest.TestCase):
                              columns=_training(steps, steps, steps))
             for seed in range(5)]
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900), late)['d']
-    self.assertEqual(found.verdict, claims.SEEN)
-    self.assertIn('RC-D4PG: lambda at the end 100, 25 % of it moved in the '
-                  'last quarter; highest smoothed return 102', found.diagnosis)
+    self.assertEqual(found.verdict, rules.SEEN)
+    self.assertIn(
+        'RC-D4PG: lambda at the end 100, which moved by +25 % in the last '
+        'quarter; return in the halves of the scored window 102, then 102; '
+        'highest smoothed return 102', found.diagnosis)
+
+  def test_an_agent_that_violates_more_does_not_do_the_same(self):
+    # Penalized returns are within the margin: more return makes up for it.
+    found = _verdicts(
+        _agent('MetaL', 790, 0.26, coefficients=(0.3,)),
+        _agent('RC-D4PG', 700, coefficients=(0.3,)))['c']
+    self.assertEqual(found.verdict, rules.NOT_SEEN)
+    self.assertEqual(found.effect.name, 'J_C of MetaL - RC-D4PG')
+    self.assertIn('MetaL: mean return 790, J_C 0.26, overshoot 0.145, satisfied '
+                  'by 0 of 5 seeds', found.diagnosis)
+
+  def test_best_needs_the_same_coefficients_and_more_than_one(self):
+    others = [_agent(label, 500) for label in (
+        'D4PG', 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')]
+    found = _verdicts(_agent('MetaL', 900), *others, _agent(
+        'RC-D4PG', 500, coefficients=(0.3,)))['a']
+    self.assertEqual((found.verdict, found.why), (
+        rules.UNDECIDED, 'compared over different coefficients'))
+    found = _verdicts(*(
+        _agent(label, value, coefficients=(0.3,)) for label, value in (
+            ('MetaL', 900), ('D4PG', 500), ('RC-D4PG', 500), ('RS-0.1', 500),
+            ('RS-1.0', 500), ('RS-10.0', 500), ('RS-100.0', 500))))['a']
+    self.assertEqual((found.verdict, found.why),
+                     (rules.UNDECIDED, 'only one coefficient'))
+
+  def test_seeds_that_lack_runs_are_named(self):
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900)[:-1])['b']
+    self.assertEqual((found.verdict, found.n), (rules.SEEN, 4))
+    self.assertIn('over the coefficients 0.05, 0.3; seeds 4 of D4PG left out, '
+                  'since they lack runs on these conditions; underpowered',
+                  found.diagnosis)
+
+  def test_the_same_rule_on_episodes_without_exploration(self):
+    def evaluated(runs, episode_return):
+      return [run._replace(run=run.run._replace(evaluations={
+          'episode': np.ones(1), 'episode_return': np.array(
+              [episode_return + _NOISE[run.seed]]),
+          'penalty/balance_velocity': np.full(1, 0.1)})) for run in runs]
+
+    found = _verdicts(evaluated(_agent('MetaL', 900), 700),
+                      evaluated(_agent('D4PG', 900), 850))['b']
+    self.assertEqual(found.verdict, rules.SEEN)
+    self.assertIn('Of episodes without exploration the same rule says "not '
+                  'seen"; R of MetaL - R of D4PG: -150 [', found.diagnosis)
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900))['b']
+    self.assertEndsWith(found.diagnosis, 'says nothing, for lack of '
+                        'evaluations.')
 
   def test_no_data(self):
     found = _verdicts(_agent('D4PG', 101))
     self.assertLen(found, 10)
     for verdict in found.values():
-      self.assertEqual((verdict.verdict, verdict.n), (claims.UNDECIDED, 0))
+      self.assertEqual((verdict.verdict, verdict.n), (rules.UNDECIDED, 0))
       self.assertStartsWith(verdict.diagnosis, 'No data for it')
 
 
@@ -184,36 +208,65 @@ class OverTrainingTest(absltest.TestCase):
         alpha, steps, penalty))
     self.assertEqual(dynamics.satisfied_at(run), 53)
     found = self._over(_training(alpha, steps, penalty), 0.3)['e-adam']
-    self.assertEqual(found.verdict, claims.SEEN)
-    self.assertAlmostEqual(found.effect.estimate, 4.5, delta=0.05)
+    self.assertEqual(found.verdict, rules.SEEN)
+    self.assertAlmostEqual(found.interval.estimate, 4.5, delta=0.05)
     self.assertIn('direct term 0.002, through the weights -0.001 (share 0.33)',
                   found.diagnosis)
 
   def test_fall_before_it_is_satisfied(self):
     steps = np.arange(100.0)
     found = self._over(_training(-steps / 10, steps, np.full(100, 0.5)), 0.3)
-    self.assertEqual(found['e-adam'].verdict, claims.NOT_SEEN)
-    self.assertIn('5 of 5 runs never satisfied', found['e-adam'].diagnosis)
-    self.assertEqual(found['e-sgd'].verdict, claims.UNDECIDED)
-    self.assertIn('not run: there is no finished run of MetaL with '
+    self.assertEqual(found['e-adam'].verdict, rules.NOT_SEEN)
+    self.assertIn('at episode never, never, never, never, never; highest '
+                  'alpha_lambda, and at which episode: 0 at 1, ',
+                  found['e-adam'].diagnosis)
+    self.assertEqual(found['e-sgd'].why, 'not run')
+    self.assertIn('there is no finished run of MetaL with '
                   'meta_optimizer=sgd and one constraint at 0.3',
                   found['e-sgd'].diagnosis)
 
   def test_rise_without_a_fall_to_be_measured(self):
     steps = np.arange(100.0)
     found = self._over(_training(steps / 10, steps, np.full(100, 0.5)), 0.3)
-    self.assertEqual(found['e-adam'].verdict, claims.UNDECIDED)
+    self.assertEqual(found['e-adam'].verdict, rules.UNDECIDED)
 
   def test_fall_and_settling(self):
     steps = np.arange(100.0)
     settled = _training(-steps / 10, np.minimum(steps, 20), np.full(100, 0.5))
     found = self._over(settled, 0.05, meta_optimizer='sgd')
-    self.assertEqual(found['f-sgd'].verdict, claims.SEEN)
-    self.assertAlmostEqual(found['f-sgd'].effect.estimate, 9.9, delta=0.05)
-    self.assertEqual(found['f-adam'].verdict, claims.UNDECIDED)
+    self.assertEqual(found['f-sgd'].verdict, rules.SEEN)
+    self.assertAlmostEqual(found['f-sgd'].interval.estimate, 9.9, delta=0.05)
+    self.assertEqual(found['f-adam'].verdict, rules.UNDECIDED)
     moving = _training(-steps / 10, steps, np.full(100, 0.5))
     self.assertEqual(
-        self._over(moving, 0.05)['f-adam'].verdict, claims.NOT_SEEN)
+        self._over(moving, 0.05)['f-adam'].verdict, rules.NOT_SEEN)
+
+  def test_what_is_beside_the_fall(self):
+    steps = np.arange(100.0)
+    columns = _training((0 - steps) / 10, np.minimum(steps, 20),
+                        np.full(100, 0.5))
+    runs = [testing.made_run('MetaL', seed, 900 * (coefficient < 0.1), 0.1,
+                             coefficient, columns=columns)
+            for coefficient in (0.05, 0.3) for seed in range(2)]
+    found = _verdicts(runs)['f-adam']
+    self.assertIn(
+        'lambda at the end: 20, 20; when the smoothed return first passed 500: '
+        '0, 0; alpha_lambda at the end: -9.9, -9.9; for comparison, at 0.3 '
+        'alpha_lambda ends at -9.9, -9.9 after a highest value of 0, 0',
+        found.diagnosis)
+    self.assertIn('first passed 500: nan, nan',
+                  dynamics.falls(runs[2:]).notes[0])
+
+  def test_n_is_that_of_the_half_that_has_fewer(self):
+    steps = np.arange(100.0)
+    alpha = np.minimum(steps, 98 - steps) / 10
+    runs = [testing.made_run('MetaL', seed, 900, 0.1, 0.3, columns=_training(
+        alpha + seed * steps / 1000, steps,
+        np.where(steps < 49, 0.5, 0.05 if seed else 0.5))) for seed in range(4)]
+    found = _verdicts(runs)['e-adam']
+    self.assertEqual(found.n, 3)
+    self.assertIn('is satisfied (n = 4): ', found.diagnosis)
+    self.assertIn('after that (n = 3): ', found.diagnosis)
 
   def test_the_agent_nearest_the_plain_one_is_judged(self):
     root = testing.copy_grid(self.create_tempdir().full_path)

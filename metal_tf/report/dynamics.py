@@ -1,9 +1,10 @@
 """What lambda and alpha_lambda do over training, in numbers per run."""
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from metal_tf import metrics
 from metal_tf.report import collect
 from metal_tf.report import curves
 from metal_tf.report import variants
@@ -15,6 +16,8 @@ FALLS = 'alpha_lambda falls and lambda settles'
 # Lambda has settled if it moves by less than this share of itself in the last
 # quarter of the training.
 SETTLED = 0.1
+# Below half of the return's upper bound the task counts as not learned.
+LEARNED = 500.0
 _INF = float('inf')
 
 
@@ -83,37 +86,67 @@ def rises(runs: Sequence[collect.ScoredRun]) -> Measured:
   run that never satisfies its constraint, the rise is that over all of it, and
   there is no fall.
   """
-  up, down, never = [], [], 0
+  up, down, reached, peaks = [], [], [], []
   for run in runs:
-    alpha = run.run.per_constraint('alpha_lambda')[:, 0]
+    alpha = _column(run, 'alpha_lambda')
+    episodes = run.run.episodes['episode']
     at = satisfied_at(run)
     up.append(alpha[at] - alpha[0])
-    if at < 0:
-      never += 1
-    else:
+    if at >= 0:
       down.append(alpha[at] - alpha[-1])
-  notes = (f'{never} of {len(runs)} runs never satisfied the constraint',
-           ) if never else ()
+    reached.append(f'{episodes[at]:g}' if at >= 0 else 'never')
+    peak = int(np.argmax(alpha))
+    peaks.append(f'{alpha[peak]:.3g} at {episodes[peak]:g}')
   return Measured((
-      ('rise of alpha_lambda', np.array(up), 0.0, _INF),
-      ('fall of the log of the rate after that', np.array(down), 0.0, _INF)),
-                  notes)
+      ('rise of alpha_lambda until the constraint is satisfied', np.array(up),
+       0.0, _INF),
+      ('fall of the log of the rate after that', np.array(down), 0.0, _INF)), (
+          f'satisfied (J_C once within beta, smoothed) at episode '
+          f'{", ".join(reached)}',
+          f'highest alpha_lambda, and at which episode: {", ".join(peaks)}'))
 
 
 def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
   """Claim (f): the fall of alpha_lambda, and lambda's last movement."""
-  down, moved, last = [], [], []
-  for run in runs:
-    alpha = run.run.per_constraint('alpha_lambda')[:, 0]
-    multiplier = run.run.per_constraint('lambda')[:, 0]
-    down.append(alpha[0] - alpha[-1])
-    last.append(multiplier[-1])
-    moved.append(_moved(multiplier))
-  ends = ', '.join(f'{x:.3g}' for x in last)
+  alphas = [_column(run, 'alpha_lambda') for run in runs]
+  multipliers = [_column(run, 'lambda') for run in runs]
   return Measured((
-      ('fall of alpha_lambda', np.array(down), 0.0, _INF),
-      ('share of lambda moved in the last quarter', np.array(moved), -_INF,
-       SETTLED)), (f'lambda at the end: {ends}',))
+      ('fall of alpha_lambda', np.array([x[0] - x[-1] for x in alphas]), 0.0,
+       _INF),
+      ('share of lambda moved in the last quarter',
+       np.array([abs(_moved(x)) for x in multipliers]), -_INF, SETTLED)), (
+           f'lambda at the end: {_listed(x[-1] for x in multipliers)}; when '
+           f'the smoothed return first passed {LEARNED:g}: '
+           f'{_listed(map(_when_learned, runs, multipliers))}',
+           f'alpha_lambda at the end: {_listed(x[-1] for x in alphas)}'))
+
+
+def course(runs: Sequence[collect.ScoredRun]) -> str:
+  """What alpha_lambda does in runs of K = 1, in a few words."""
+  alphas = [_column(run, 'alpha_lambda') for run in runs]
+  return (f'ends at {_listed(x[-1] for x in alphas)} after a highest value of '
+          f'{_listed(x.max() for x in alphas)}')
+
+
+def _column(run: collect.ScoredRun, name: str) -> np.ndarray:
+  """A per-constraint column of a run of K = 1, `[E]`."""
+  return run.run.per_constraint(name)[:, 0]
+
+
+def _listed(values: Iterable[float]) -> str:
+  return ', '.join(f'{x:.3g}' for x in values)
+
+
+def _smoothed_return(run: collect.ScoredRun) -> np.ndarray:
+  """`[E]`."""
+  return curves.smooth(run.run.episodes['episode_return'][:, None],
+                       curves.window(run.run.num_episodes))[:, 0]
+
+
+def _when_learned(run: collect.ScoredRun, values: np.ndarray) -> float:
+  """What a column `[E]` was when the task was learned; NaN if never."""
+  learned = np.flatnonzero(_smoothed_return(run) >= LEARNED)
+  return values[learned[0]] if learned.size else float('nan')
 
 
 def _moved(multiplier: np.ndarray) -> float:
@@ -121,7 +154,7 @@ def _moved(multiplier: np.ndarray) -> float:
   quarter = multiplier[len(multiplier) * 3 // 4]
   # A lambda that is 0 and stays there has settled.
   largest = max(multiplier[-1], quarter)
-  return abs(multiplier[-1] - quarter) / largest if largest else 0.0
+  return (multiplier[-1] - quarter) / largest if largest else 0.0
 
 
 def history(runs: Sequence[collect.ScoredRun]) -> str:
@@ -133,16 +166,21 @@ def history(runs: Sequence[collect.ScoredRun]) -> str:
   Args:
     runs: of one agent; at least one.
   """
-  highest = [curves.smooth(
-      run.run.episodes['episode_return'][:, None],
-      curves.window(run.run.num_episodes)).max() for run in runs]
   multipliers = [run.run.per_constraint('lambda').sum(axis=1) for run in runs]
+  returns = [run.run.episodes['episode_return'][-metrics.WINDOW:]
+             for run in runs]
+  halves = [np.mean([np.array_split(x, 2)[i].mean() for x in returns])
+            for i in range(2)] if min(map(len, returns)) > 1 else []
+  both = ', then '.join(f'{x:.4g}' for x in halves)
   return (
       f'{runs[0].label}: lambda at the end '
-      f'{np.mean([each[-1] for each in multipliers]):.3g}, '
-      f'{100 * np.mean([_moved(each) for each in multipliers]):.0f} % of it '
-      'moved in the last quarter; highest smoothed return '
-      f'{np.mean(highest):.4g}')
+      f'{np.mean([each[-1] for each in multipliers]):.3g}, which moved by '
+      f'{100 * np.mean([_moved(each) for each in multipliers]):+.0f} % in the '
+      'last quarter'
+      + (f'; return in the halves of the scored window {both}'
+         if halves else '')
+      + '; highest smoothed return '
+      f'{np.mean([_smoothed_return(run).max() for run in runs]):.4g}')
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:

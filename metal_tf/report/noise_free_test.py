@@ -34,11 +34,15 @@ class NoiseFreeTest(absltest.TestCase):
     none = testing.made_run('MetaL', 1, 100.0, 0.5)
     unfinished = testing.made_run('MetaL', 2, 100.0, 0.5)._replace(
         left_out='3 of 4 episodes')
-    found = noise_free.scored(testing.grid_of(early, none, unfinished))
+    damaged = _run(250, [250], [700], [0.1])
+    del damaged.run.evaluations['penalty/balance_velocity']
+    found = noise_free.scored(
+        testing.grid_of(early, none, unfinished, damaged))
     self.assertEmpty(found.used)
     self.assertEqual([run.left_out for run in found.runs], [
-        'no evaluation during its last 100 training episodes'] * 2
-        + ['3 of 4 episodes'])
+        'no evaluation during its last 100 training episodes',
+        'no evaluation during its last 100 training episodes',
+        '3 of 4 episodes', 'its evaluations lack penalty/balance_velocity'])
 
 
 if __name__ == '__main__':

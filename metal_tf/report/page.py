@@ -10,6 +10,7 @@ from metal_tf.report import collect
 from metal_tf.report import document
 from metal_tf.report import figures
 from metal_tf.report import reductions
+from metal_tf.report import rules
 from metal_tf.report import statistics
 from metal_tf.report import style
 from metal_tf.report import tables
@@ -28,7 +29,7 @@ class Report(NamedTuple):
   blocks: List[document.Block]
   rows: List[aggregate.Scores]
   figures: List[style.Made]
-  verdicts: List[claims.Verdict]
+  verdicts: List[rules.Verdict]
 
 
 TITLE = 'metal_tf: report of runs'
@@ -119,14 +120,16 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
       tables.points(rows)]
 
 
-def _claims(verdicts: Sequence[claims.Verdict]) -> List[document.Block]:
+def _claims(verdicts: Sequence[rules.Verdict]) -> List[document.Block]:
   return [
       document.Heading('The paper\'s claims'),
       document.Text(
           'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated '
-          'in docs/report.md): seen if every 95 % interval (widened where a '
-          'claim has several) lies where the claim says, not seen if one lies '
-          'entirely elsewhere, undecided otherwise.'),
+          'in docs/report.md): seen if the interval of every effect lies where '
+          'the claim says, not seen if one lies entirely elsewhere, undecided '
+          'otherwise. A claim of m effects has intervals of '
+          f'1 − {100 * statistics.LEVEL:g} %/m; shown is the first effect with '
+          'the verdict of the claim.'),
       tables.verdicts(verdicts),
       document.Text('What stands behind each:'),
       document.Items([f'**{verdict.id}**: {verdict.diagnosis}'

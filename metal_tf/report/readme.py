@@ -10,6 +10,7 @@ from metal_tf.report import collect
 from metal_tf.report import curves
 from metal_tf.report import document
 from metal_tf.report import reductions
+from metal_tf.report import rules
 from metal_tf.report import style
 from metal_tf.report import tables
 from metal_tf.report import write
@@ -108,7 +109,7 @@ def _make(grid: collect.Grid, runs: str, base: str
   return head + document.blocks_to_markdown(blocks), files
 
 
-def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
+def _blocks(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
             claims_path: str, runs_path: str) -> List[document.Block]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})

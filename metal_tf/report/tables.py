@@ -9,9 +9,9 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.report import aggregate
-from metal_tf.report import claims
 from metal_tf.report import collect
 from metal_tf.report import document
+from metal_tf.report import rules
 from metal_tf.report import statistics
 
 _PAPER = os.path.join(
@@ -190,20 +190,28 @@ def improvement(found: aggregate.AcrossTasks) -> document.Table:
        for first, other, value in found.improvement])
 
 
-def verdicts(found: Sequence[claims.Verdict]) -> document.Table:
+def verdicts(found: Sequence[rules.Verdict]) -> document.Table:
   """The claims."""
   return document.Table(
-      ['', 'claim', 'verdict', 'effect [95 %]', 'n'],
-      [[verdict.id, verdict.claim, f'**{verdict.verdict}**',
-        interval(verdict.effect, 2), f'{verdict.n}'] for verdict in found])
+      ['', 'claim', 'verdict', 'the effect that decides [its interval]', 'n'],
+      [[verdict.id, verdict.claim, f'**{verdict.verdict}**', _deciding(verdict),
+        f'{verdict.n}'] for verdict in found])
 
 
-def verdicts_csv(found: Sequence[claims.Verdict]) -> List[Dict[str, object]]:
+def _deciding(verdict: rules.Verdict) -> str:
+  """The effect in a cell, and what else kept the claim from a verdict."""
+  if verdict.effect is None:
+    return verdict.why
+  why = f'; {verdict.why}' if verdict.why else ''
+  return f'{verdict.effect}{why}'
+
+
+def verdicts_csv(found: Sequence[rules.Verdict]) -> List[Dict[str, object]]:
   """The claims, one dict each."""
   return [
       {'id': verdict.id, 'claim': verdict.claim, 'verdict': verdict.verdict,
-       'effect': verdict.effect.estimate, 'low': verdict.effect.low,
-       'high': verdict.effect.high, 'n': verdict.n,
+       'effect': verdict.interval.estimate, 'low': verdict.interval.low,
+       'high': verdict.interval.high, 'n': verdict.n,
        'diagnosis': verdict.diagnosis} for verdict in found]
 
 

@@ -1,0 +1,177 @@
+"""What makes a verdict out of measured effects.
+
+A claim is about one or more effects, each with an interval. It is `seen` if
+every interval lies where the claim says, `not seen` if one lies entirely
+elsewhere, and `undecided` otherwise: too few seeds, or no data. With m effects
+in one claim each interval is widened to the level 5 %/m (Bonferroni). What is
+known besides may keep a claim from a verdict, and is then the reason why.
+"""
+
+import math
+from typing import (Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
+
+from metal_tf.report import aggregate
+from metal_tf.report import statistics
+
+SEEN = 'seen'
+NOT_SEEN = 'not seen'
+UNDECIDED = 'undecided'
+
+# Of an effect with an interval. That of two seeds is right, too, if scores are
+# normal; nobody can tell that by two.
+FEWEST_SEEDS = 3
+
+_INF = float('inf')
+_NO_INTERVAL = statistics.Interval(*[float('nan')] * 3)
+
+# Verdict -> reasons why it is not given.
+Against = Dict[str, List[str]]
+
+
+class Effect(NamedTuple):
+  """One effect and where the claim says that it lies.
+
+  Attributes:
+    name: in words.
+    interval: measured.
+    low: the claim says: above this,
+    high: and below this.
+    level: 1 - coverage of the interval.
+  """
+  name: str
+  interval: statistics.Interval
+  low: float = 0.0
+  high: float = _INF
+  level: float = statistics.LEVEL
+
+  def verdict(self) -> str:
+    """Of this effect alone."""
+    _, low, high = self.interval
+    if math.isnan(low) or math.isnan(high):
+      return UNDECIDED
+    if self.low < low and high < self.high:
+      return SEEN
+    return NOT_SEEN if high < self.low or low > self.high else UNDECIDED
+
+  def __str__(self) -> str:
+    value, low, high = self.interval
+    bounds = (f' (no interval: fewer than {FEWEST_SEEDS} seeds, or all alike)'
+              if math.isnan(low) else
+              f' [{low:.4g}, {high:.4g}] ({coverage(self.level)})')
+    return f'{self.name}: {value:.4g}{bounds}'
+
+
+class Verdict(NamedTuple):
+  """One line of `claims.csv`.
+
+  Attributes:
+    id: 'a' to 'h'; 'e' and 'f' with the meta optimizer behind.
+    claim: in words.
+    verdict: `SEEN`, `NOT_SEEN` or `UNDECIDED`.
+    effect: the one that decides, or that does not let it be decided: of those
+      with this verdict the first; None where nothing was measured.
+    n: seeds of the agent that has the fewest.
+    why: what kept it from another verdict, besides intervals; '' for nothing.
+    diagnosis: all effects, and what stands behind the verdict.
+  """
+  id: str
+  claim: str
+  verdict: str
+  effect: Optional[Effect]
+  n: int
+  why: str
+  diagnosis: str
+
+  @property
+  def interval(self) -> statistics.Interval:
+    """Of the effect; NaN without one."""
+    return self.effect.interval if self.effect else _NO_INTERVAL
+
+
+def coverage(level: float) -> str:
+  """What an interval at that level is called."""
+  return f'{100 * (1 - level):.4g} %'
+
+
+def judge(effects: Sequence[Effect]) -> str:
+  """The verdict of a claim that says all of these at once."""
+  verdicts = {effect.verdict() for effect in effects}
+  if NOT_SEEN in verdicts:
+    return NOT_SEEN
+  return SEEN if verdicts == {SEEN} else UNDECIDED
+
+
+def difference(name: str, one: aggregate.Scores, other: aggregate.Scores,
+               measure: str, family: int = 1, low: float = 0.0,
+               high: float = _INF) -> Effect:
+  """The effect that one agent has more of a measure than the other.
+
+  Args:
+    name: in words.
+    one: an agent's scores.
+    other: another's, on the same conditions.
+    measure: of `collect.MEASURES`.
+    family: effects in the claim.
+    low: the claim says that the difference is above this,
+    high: and below this.
+  """
+  return contrast(name, [(1, one.measure(measure)),
+                         (-1, other.measure(measure))], family, low, high)
+
+
+def contrast(name: str, terms: Sequence[Tuple[float, Sequence[float]]],
+             family: int = 1, low: float = 0.0, high: float = _INF) -> Effect:
+  """As `difference`, of a weighted sum of the means of several groups.
+
+  Scores of seeds that are equal to the last bit are copies of one run, or stand
+  at a limit. They are no independent draws, and may not narrow an interval that
+  judges a claim: there is none then, as there is none of fewer than three.
+  """
+  level = statistics.LEVEL / family
+  found = statistics.contrast(terms, level)
+  if any(len(values) < FEWEST_SEEDS or len(set(map(float, values))) < 2
+         for _, values in terms):
+    found = statistics.Interval(found.estimate, *[float('nan')] * 2)
+  return Effect(name, found, low, high, level)
+
+
+def conclude(name: str, claim: str, effects: Sequence[Effect], n: int,
+             notes: Sequence[str], against: Mapping[str, Sequence[str]]
+             ) -> Verdict:
+  """Puts a verdict together.
+
+  Args:
+    name: its id.
+    claim: in words.
+    effects: what was measured; of equal verdicts the first is shown.
+    n: seeds of the agent that has the fewest.
+    notes: what else to say, in the order of the diagnosis.
+    against: reasons why a verdict is not given, though the intervals say so.
+  """
+  if not effects:
+    return Verdict(name, claim, UNDECIDED, None, 0, 'not run', '; '.join(
+        ['No data for it', *filter(None, notes)]) + '.')
+  verdict = judge(effects)
+  shown = next(effect for effect in effects if effect.verdict() == verdict)
+  why = '; '.join(against.get(verdict, ()))
+  if why:
+    verdict = UNDECIDED
+  said = ([f'by its intervals {judge(effects)}, but: {why}'] if why else
+          dict.fromkeys(reason for each in against.values() for reason in each))
+  return Verdict(name, claim, verdict, shown, n, why, '; '.join(filter(
+      None, [*map(str, effects), *said, *notes])) + '.')
+
+
+def power(effects: Sequence[Effect], n: int) -> str:
+  """What so few seeds can show at these effects' level, in words."""
+  if n >= statistics.ENOUGH_SEEDS:
+    return ''
+  if n < FEWEST_SEEDS:
+    return f'n = {n}: no interval'
+  level = effects[0].level
+  found = statistics.smallest_effect(n, level=level)
+  return (
+      f'underpowered: with n = {n} against {n} a difference has to be of '
+      f'{found:.2f} standard deviations to be found with '
+      f'{100 * statistics.POWER:.0f} % power at the level of '
+      f'{coverage(level)} intervals')

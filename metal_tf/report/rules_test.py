@@ -1,0 +1,113 @@
+"""Tests of what makes a verdict."""
+
+import math
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from metal_tf.report import rules
+from metal_tf.report import statistics
+
+
+class EffectTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      (1, 2, rules.SEEN), (-2, -1, rules.NOT_SEEN), (-1, 1, rules.UNDECIDED),
+      (float('nan'), float('nan'), rules.UNDECIDED))
+  def test_above_zero(self, low, high, expected):
+    effect = rules.Effect('', statistics.Interval(0, low, high))
+    self.assertEqual(effect.verdict(), expected)
+
+  @parameterized.parameters(
+      (-5, 5, rules.SEEN), (5, 15, rules.UNDECIDED),
+      (11, 12, rules.NOT_SEEN), (-12, -11, rules.NOT_SEEN),
+      (-20, 20, rules.UNDECIDED))
+  def test_between(self, low, high, expected):
+    effect = rules.Effect('', statistics.Interval(0, low, high), -10, 10)
+    self.assertEqual(effect.verdict(), expected)
+
+  def test_all_effects_have_to_be_seen(self):
+    seen, not_seen, undecided = (
+        rules.Effect('', statistics.Interval(0, low, high))
+        for low, high in ((1, 2), (-2, -1), (-1, 1)))
+    self.assertEqual(rules.judge([seen, seen]), rules.SEEN)
+    self.assertEqual(rules.judge([seen, undecided]), rules.UNDECIDED)
+    self.assertEqual(rules.judge([undecided, not_seen]), rules.NOT_SEEN)
+    self.assertEqual(rules.judge([]), rules.UNDECIDED)
+
+
+def _effect(low, high, name='', **bounds):
+  return rules.Effect(name, statistics.Interval((low + high) / 2, low, high),
+                      **bounds)
+
+
+class ConcludeTest(parameterized.TestCase):
+
+  def _conclude(self, *effects, n=5, **against):
+    return rules.conclude('x', 'a claim', effects, n, ['a note', ''], {
+        rules.SEEN: against.get('seen', []),
+        rules.NOT_SEEN: against.get('not_seen', [])})
+
+  def test_the_effect_that_decides_is_shown(self):
+    seen, undecided, elsewhere, other = (
+        _effect(1, 2, 'one'), _effect(-1, 1, 'two'), _effect(-2, -1, 'three'),
+        _effect(-3, -2, 'four'))
+    for effects, verdict, shown in (
+        ((seen, undecided, elsewhere, other), rules.NOT_SEEN, elsewhere),
+        ((seen, undecided), rules.UNDECIDED, undecided),
+        ((seen, seen._replace(name='other')), rules.SEEN, seen)):
+      found = self._conclude(*effects)
+      self.assertEqual((found.verdict, found.effect), (verdict, shown))
+      self.assertEqual(found.interval, shown.interval)
+      self.assertEqual(found.why, '')
+
+  def test_a_reason_keeps_it_from_that_verdict_alone(self):
+    found = self._conclude(_effect(1, 2, 'one'), seen=['half is missing'])
+    self.assertEqual((found.verdict, found.why),
+                     (rules.UNDECIDED, 'half is missing'))
+    self.assertEqual(
+        found.diagnosis, 'one: 1.5 [1, 2] (95 %); by its intervals seen, but: '
+        'half is missing; a note.')
+    for effect, verdict in ((_effect(-2, -1), rules.NOT_SEEN),
+                            (_effect(-1, 1), rules.UNDECIDED)):
+      found = self._conclude(effect, seen=['half is missing'])
+      self.assertEqual((found.verdict, found.why), (verdict, ''))
+      self.assertIn('half is missing', found.diagnosis)  # Told all the same.
+
+  def test_nothing_measured(self):
+    found = self._conclude()
+    self.assertEqual((found.verdict, found.n, found.why, found.effect),
+                     (rules.UNDECIDED, 0, 'not run', None))
+    self.assertTrue(math.isnan(found.interval.estimate))
+
+
+class ContrastTest(absltest.TestCase):
+
+  def test_the_interval_is_widened_for_a_family(self):
+    terms = [(1, [1.0, 2.0, 4.0]), (-1, [0.0, 0.5, 0.25])]
+    found = rules.contrast('x', terms, 4)
+    self.assertEqual(found.interval, statistics.contrast(terms, 0.0125))
+    self.assertIn('(98.75 %)', str(found))
+
+  def test_copies_and_two_seeds_have_no_interval(self):
+    for other in ([1.0] * 3, [1.0, 1.01]):
+      found = rules.contrast('x', [(1, [11.0, 12.0, 14.0]), (-1, other)])
+      self.assertTrue(math.isnan(found.interval.low))
+      self.assertEqual(found.verdict(), rules.UNDECIDED)
+      self.assertIn('no interval: fewer than 3 seeds, or all alike', str(found))
+
+
+class PowerTest(absltest.TestCase):
+
+  def test_it_is_that_of_the_effects_level(self):
+    # 3.07 at 5 %; Welch's intervals of three effects have 5 %/3.
+    self.assertIn('n = 3 against 3 a difference has to be of 3.07 standard',
+                  rules.power([_effect(1, 2)], 3))
+    self.assertIn('has to be of 4.18 standard', rules.power(
+        [_effect(1, 2, level=0.05 / 3)], 3))
+    self.assertEqual(rules.power([_effect(1, 2)], 1), 'n = 1: no interval')
+    self.assertEqual(rules.power([_effect(1, 2)], 5), '')
+
+
+if __name__ == '__main__':
+  absltest.main()
