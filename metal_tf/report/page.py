@@ -141,9 +141,11 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
     blocks += [
         document.Heading('MetaL against each agent', 3),
         document.Text(
-            "Welch's t-test, two-sided, of the seeds' scores; Holm's family: "
-            "all tests of one measure in this table. Hedges' g with the "
-            'interval of the noncentral t distribution. Smallest d found: the '
+            "Welch's t-test, two-sided, of the seeds' scores. Holm's families, "
+            "within one measure: the tests against the agents of the paper's "
+            'Table 1; those against all others, so that an agent added to them '
+            "changes no p-value of the first. Hedges' g with the interval of "
+            'the noncentral t distribution. Smallest d found: the '
             'difference in standard deviations that these n find with '
             f'{100 * statistics.POWER:.0f} % power at p < {statistics.LEVEL}. '
             'For J_C and overshoot less is better. A dash: fewer than two '
