@@ -7,6 +7,7 @@ from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import claims
 from metal_tf.report import collect
+from metal_tf.report import compute
 from metal_tf.report import document
 from metal_tf.report import figures
 from metal_tf.report import reductions
@@ -95,7 +96,9 @@ def _opening(grid: collect.Grid) -> List[document.Block]:
             if left_out else '')
   return [document.Text(
       f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
-      f'{len(grid.conditions)} conditions{others}.')]
+      f'{len(grid.conditions)} conditions{others}.'),
+          document.Text(f'Compute: {compute.total(grid.finished)}. Runs that '
+                        'are not finished are not in it.')]
 
 
 def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]

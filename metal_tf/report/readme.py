@@ -7,6 +7,7 @@ from metal_tf import metrics
 from metal_tf.experiment import workdir
 from metal_tf.report import claims
 from metal_tf.report import collect
+from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
 from metal_tf.report import reductions
@@ -121,6 +122,7 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
           f'{metrics.WINDOW} training episodes, exploration included; '
           f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
           '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
+      document.Text(f'Compute: {compute.total(grid.finished)}.'),
       tables.by_coefficient(grid),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '

@@ -57,6 +57,7 @@ class ReadmeTest(parameterized.TestCase):
       for row in (table.header, *table.rows):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
+    self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)
     self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
     self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)
     for link in re.findall(r'\]\(([^)]+)\)', text):
