@@ -32,3 +32,16 @@ def total(runs: Sequence[collect.ScoredRun]) -> str:
   return (f'{len(runs)} finished runs with '
           f'{sum(run.run.num_episodes for run in runs)} episodes: {time} of '
           f'training in all (runs side by side count each), {where}')
+
+def commits(runs: Sequence[collect.ScoredRun]) -> str:
+  """Which versions of the code took part in how many runs, in words.
+
+  A run that was resumed under another version counts for both.
+  """
+  found = [commit for run in runs for commit in of_sessions(run, 'commit')]
+  listed = [f'`{commit}` (runs: {found.count(commit)})'
+            for commit in sorted(set(found))]
+  unknown = sum(not of_sessions(run, 'commit') for run in runs)
+  if unknown:
+    listed.append(f'not recorded (runs: {unknown})')
+  return ', '.join(listed)

@@ -24,6 +24,12 @@ class ComputeTest(absltest.TestCase):
     self.assertEndsWith(compute.total([_run(0, 1.0, {'commit': 'a'})]),
                         ', cores not recorded')
 
+  def test_all_commits_of_a_resumed_run_are_listed(self):
+    runs = [_run(0, 1.0, {'commit': 'b'}, {'commit': 'a'}, {'commit': 'b'}),
+            _run(1, 1.0, {'commit': 'b'}), _run(2, 1.0, {'cores': 2})]
+    self.assertEqual(compute.commits(runs),
+                     '`a` (runs: 1), `b` (runs: 2), not recorded (runs: 1)')
+
   def test_twins_have_cost_time_though_they_count_once(self):
     one, twin = _run(0, 60.0), _run(0, 60.0)
     grid = testing.grid_of(

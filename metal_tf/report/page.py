@@ -204,16 +204,10 @@ def _runs(grid: collect.Grid) -> List[document.Block]:
           'several of one name, that with the most finished runs has the plain '
           'name, the others have their differences from it.'),
       tables.settings(grid),
-      document.Text(f'Commits of metal_tf: {_commits(grid)}.'),
+      document.Text('Commits of metal_tf, with the number of finished runs that '
+                    'each took part in (a run resumed under another one has '
+                    f'both): {compute.commits(grid.finished)}.'),
       document.Heading('Runs'),
       document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '
                     'Only finished runs are in the statistics.'),
       tables.runs(grid)]
-
-
-def _commits(grid: collect.Grid) -> str:
-  """Which versions of the code trained how many of the finished runs."""
-  found = [session['commit'] for run in grid.used
-           for session in run.run.sessions[-1:]]
-  return ', '.join(f'`{commit}` ({found.count(commit)} runs)'
-                   for commit in sorted(set(found))) or 'not recorded'

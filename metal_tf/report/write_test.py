@@ -114,7 +114,7 @@ class FullReportTest(absltest.TestCase):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
     self.assertIn('Compute: 32 finished runs with 256 episodes: ', text)
-    self.assertRegex(text, r'Commits of metal_tf: `[0-9a-f]{40}` \(32 runs\)')
+    self.assertRegex(text, r'Commits of metal_tf, .*: `[0-9a-f]{40}` \(runs: 32\)')
     self.assertIn('failed, exit status 1, attempts: 2', text)
     self.assertRegex(
         text, r'metal-0.3-2 .*\*\*unfinished\*\* \| 3 of 8 episodes')
