@@ -1,6 +1,6 @@
 """What is smaller than, or other than, in the paper: computed from the runs."""
 
-from typing import List, Sequence, Set
+from typing import Dict, List, Sequence, Set
 
 from metal_tf import metrics
 from metal_tf.environments import registry
@@ -54,13 +54,35 @@ def of(grid: collect.Grid) -> List[str]:
   if missing:
     found.append(f'Agents of Table 1 without finished runs: '
                  f'{", ".join(missing)}.')
+  found += _batches(grid)
   suites = sorted({run.run.suite for run in used})
   if any(not suite.startswith('realworldrl') for suite in suites):
+    parity = (' The builtin tasks equal it bit for bit in observations, '
+              'rewards and penalties: docs/tasks.md.' if any(
+                  suite.startswith('builtin') for suite in suites) else '')
     found.append('Simulated by ' + '; '.join(suites) + ' (the paper: the '
-                 'Real-World RL suite).')
+                 f'Real-World RL suite).{parity}')
   found.append("Where the paper's settings are unknown (its appendix), ours "
                'are used: docs/settings.md labels each.')
   return found
+
+
+def _batches(grid: collect.Grid) -> List[str]:
+  """Whether all agents' inner updates see equally many samples."""
+  sizes = {label: sorted({variants.inner_batch(run.run)
+                          for run in grid.of(label)}) for label in grid.labels}
+  parts: Dict[str, List[str]] = {}
+  for label, pairs in sizes.items():
+    text = ' or '.join(
+        f'{inner} of {batch}' if inner < batch else f'all {batch}'
+        for inner, batch in pairs)
+    parts.setdefault(text, []).append(label)
+  if all(inner == batch for pairs in sizes.values() for inner, batch in pairs):
+    return []
+  return ['Inner batch: ' + '; '.join(
+      f'{", ".join(labels)} {text} samples' for text, labels in parts.items())
+          + ', the rest of a batch being for the outer loss. The paper does '
+          'not say how MetaL splits its batch.']
 
 
 def _of_domain(domain: str, conditions: Sequence[collect.Condition]

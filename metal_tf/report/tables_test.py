@@ -78,6 +78,30 @@ class TablesTest(absltest.TestCase):
     self.assertIn('Tasks: 1 of 2 finished runs have delays, noise or',
                   ' '.join(reductions.of(grid)))
 
+  def test_an_inner_batch_that_is_smaller_than_the_baselines_is_told(self):
+    metal = testing.made_run('MetaL', 0, 900, 0.2, batch_size=256,
+                             validation_fraction=0.25)
+    free = testing.made_run('D4PG', 0, 900, 0.2, validation_fraction=0.25)
+    free = free._replace(run=free.run._replace(algorithm='d4pg'))
+    self.assertIn(
+        'Inner batch: MetaL 192 of 256 samples; D4PG all 256 samples, the rest '
+        'of a batch being for the outer loss. The paper does not say how MetaL '
+        'splits its batch.', reductions.of(testing.grid_of(metal, free)))
+    self.assertNotIn(
+        'Inner batch', ' '.join(reductions.of(testing.grid_of(free))))
+
+  def test_who_simulated_is_told(self):
+    run = testing.made_run('MetaL', 0, 900, 0.2)
+    texts = []
+    for suite in ('builtin (x)', 'realworldrl at y', 'own'):
+      texts.append(' '.join(reductions.of(testing.grid_of(
+          run._replace(run=run.run._replace(suite=suite))))))
+    self.assertIn('Simulated by builtin (x) (the paper: the Real-World RL '
+                  'suite). The builtin tasks equal it bit for bit', texts[0])
+    self.assertNotIn('Simulated', texts[1])
+    self.assertIn('Simulated by own', texts[2])
+    self.assertNotIn('bit for bit', texts[2])
+
   def test_different_lengths_are_told(self):
     columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}
     grid = testing.grid_of(
