@@ -1,4 +1,4 @@
-"""What the runs of a report took: time, episodes, cores, versions of the code."""
+"""What runs took: time, episodes, cores, versions of the code."""
 
 from typing import Any, List, Sequence
 

@@ -110,6 +110,7 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
   multiple = any(len(c.constraints) > 1 for c in grid.conditions)
   return [
       document.Heading('Table 1: ours beside the paper\'s'),
+      document.Text(reductions.scopes(grid)),
       tables.table1(rows, len(grid.conditions)),
       document.Text('Against the paper:'),
       document.Items(reductions.of(grid)),
@@ -204,8 +205,8 @@ def _runs(grid: collect.Grid) -> List[document.Block]:
           'several of one name, that with the most finished runs has the plain '
           'name, the others have their differences from it.'),
       tables.settings(grid),
-      document.Text('Commits of metal_tf, with the number of finished runs that '
-                    'each took part in (a run resumed under another one has '
+      document.Text('Commits of metal_tf, with the number of finished runs '
+                    'that each took part in (a run resumed under another one has '
                     f'both): {compute.commits(grid.finished)}.'),
       document.Heading('Runs'),
       document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '

@@ -5,6 +5,7 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 from metal_tf import metrics
 from metal_tf.experiment import workdir
+from metal_tf.report import aggregate
 from metal_tf.report import claims
 from metal_tf.report import collect
 from metal_tf.report import compute
@@ -113,6 +114,7 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
             claims_path: str, runs_path: str) -> List[document.Block]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
+  beside = tables.compact_table1(aggregate.rows(grid), len(grid.conditions))
   left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
   return [
       document.Text(
@@ -124,6 +126,9 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
           '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
       document.Text(f'Compute: {compute.total(grid.finished)}.'),
       tables.by_coefficient(grid),
+      *([document.Text('Beside the paper\'s Table 1. '
+                       f'{reductions.scopes(grid)} Rows with ‡ are not over all our conditions.'),
+         beside] if beside.rows else []),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '
           '([docs/report.md](docs/report.md)); what stands behind each verdict '

@@ -9,10 +9,12 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from metal_tf.report import aggregate
 from metal_tf.report import claims
 from metal_tf.report import collect
 from metal_tf.report import curves
 from metal_tf.report import readme
+from metal_tf.report import reductions
 from metal_tf.report import style
 from metal_tf.report import tables
 from metal_tf.report import testing
@@ -52,11 +54,13 @@ class ReadmeTest(parameterized.TestCase):
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
     grid = collect.collect(self._runs, testing.silent)
-    for table in (tables.by_coefficient(grid),
+    for table in (tables.by_coefficient(grid), tables.compact_table1(
+        aggregate.rows(grid), len(grid.conditions)),
                   tables.verdicts(claims.all_claims(grid))):
       for row in (table.header, *table.rows):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
+    self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows', text)
     self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)
     self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
     self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)

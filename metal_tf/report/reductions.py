@@ -4,6 +4,7 @@ from typing import Dict, List, Sequence, Set
 
 from metal_tf import metrics
 from metal_tf.environments import registry
+from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
 from metal_tf.report import variants
@@ -13,30 +14,53 @@ EPISODES = 20_000
 SEEDS = 8
 
 
+def scopes(grid: collect.Grid) -> str:
+  """What the two halves of Table 1 are averages over, in words."""
+  problems = sorted({c.problem for c in grid.conditions})
+  coefficients = sorted({c.safety_coeff for c in grid.conditions})
+  episodes = captions.span(run.run.num_episodes for run in grid.used)
+  return (
+      f"The paper's columns are averages over {len(registry.TASKS)} domains, "
+      f'{len(registry.SAFETY_COEFFICIENTS)} safety coefficients, all '
+      f'thresholds and {SEEDS} seeds of {EPISODES} episodes; ours are of '
+      f'{"; ".join(problems)}, at coefficient '
+      f'{", ".join(f"{c:g}" for c in coefficients)}, '
+      f'{captions.span(_seeds(grid))} seeds of {episodes} episodes. Our ± is '
+      'the standard deviation over seeds; what its own is, the paper does not '
+      'say.')
+
+
+def _seeds(grid: collect.Grid) -> Set[int]:
+  """How many seeds an agent has on a condition."""
+  return {len(grid.of(label, condition))
+          for label in grid.labels for condition in grid.conditions
+          if grid.of(label, condition)}
+
+
 def of(grid: collect.Grid) -> List[str]:
   """Returns one sentence per difference to the paper's experiments."""
   used = grid.used
   episodes = sorted({run.run.num_episodes for run in used})
-  seeds = sorted({len({run.seed for run in grid.of(label, condition)})
-                  for label in grid.labels for condition in grid.conditions
-                  if grid.of(label, condition)})
+  seeds = _seeds(grid)
   found = []
   if episodes != [EPISODES]:
-    found.append(f'Episodes: {_range(episodes)} a run instead of {EPISODES}.')
+    found.append(f'Episodes: {captions.span(episodes)} a run instead of '
+                 f'{EPISODES}.')
   if len(episodes) > 1:
     lengths = {label: sorted({run.run.num_episodes for run in grid.of(label)})
                for label in grid.labels}
     found.append('Runs of different lengths are put together: ' + '; '.join(
-        f'{label} {_range(own)}' for label, own in lengths.items()) + '.')
+        f'{label} {captions.span(own)}'
+        for label, own in lengths.items()) + '.')
   short = [run.name for run in used if run.score.episodes < metrics.WINDOW]
   if short:
     found.append(
         f'Window: {len(short)} of {len(used)} finished runs have fewer than '
         f'{metrics.WINDOW} episodes and are scored over all they have, from '
         'the first on (marked † in the list of runs).')
-  if seeds != [SEEDS]:
-    found.append(f'Seeds: {_range(seeds)} per agent and condition instead of '
-                 f'{SEEDS}.')
+  if seeds != {SEEDS}:
+    found.append(f'Seeds: {captions.span(seeds)} per agent and condition '
+                 f'instead of {SEEDS}.')
   found += _differences(
       'Safety coefficients', [c.safety_coeff for c in grid.conditions],
       registry.SAFETY_COEFFICIENTS)
@@ -118,10 +142,6 @@ def _differences(what: str, ours, papers) -> List[str]:
 
 def _listed(values) -> str:
   return ', '.join(str(value) for value in sorted(values))
-
-
-def _range(values: Sequence[int]) -> str:
-  return f'{values[0]}' if len(values) == 1 else f'{values[0]} to {values[-1]}'
 
 
 def power(n: int) -> str:

@@ -98,6 +98,7 @@ class FullReportTest(absltest.TestCase):
     text = _read(self._output, 'report.md')
     section = text[text.index('## Table 1'):text.index('### All points')]
     for expected in (
+        'columns are averages over 4 domains, 4 safety coefficients, all',
         'Episodes: 8 a run instead of 20000.',
         'Seeds: 2 per agent and condition instead of 8.',
         'Safety coefficients: 0.05, 0.3 instead of 0.05, 0.1, 0.2, 0.3.',
@@ -114,7 +115,8 @@ class FullReportTest(absltest.TestCase):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
     self.assertIn('Compute: 32 finished runs with 256 episodes: ', text)
-    self.assertRegex(text, r'Commits of metal_tf, .*: `[0-9a-f]{40}` \(runs: 32\)')
+    self.assertRegex(
+        text, r'Commits of metal_tf, .*: `[0-9a-f]{40}` \(runs: 32\)')
     self.assertIn('failed, exit status 1, attempts: 2', text)
     self.assertRegex(
         text, r'metal-0.3-2 .*\*\*unfinished\*\* \| 3 of 8 episodes')
@@ -139,7 +141,13 @@ class FullReportTest(absltest.TestCase):
       self.assertAlmostEqual(
           float(row['penalized_return_sd']), np.std(seeds, ddof=1), 5)
     self.assertEqual(table['MetaL']['paper_penalized_return'], '677.93')
-    self.assertIn(r'\begin{tabular}', _read(self._output, 'table1.tex'))
+    self.assertEqual(
+        table['MetaL']['paper_penalized_return_plus_minus'], '25.78')
+    latex = _read(self._output, 'table1.tex')
+    self.assertIn(r'\begin{tabular}', latex)
+    self.assertRegex(
+        latex, r'(?s)\\caption\{.*4 domains.*ours are of cartpole, '
+        r'slider\\_pos \$\\leq\$ 0\.115, .*2 seeds of 8 episodes')
 
   def test_claims(self):
     rows = _rows(self._output, 'claims.csv')
