@@ -6,6 +6,7 @@ from typing import Callable, List, NamedTuple, Sequence
 from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import document
@@ -71,8 +72,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
   across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
   made, missing = figures.draw(grid, say)
   blocks = [
-      *_opening(grid), *_table1(grid, rows), *_claims(verdicts),
-      *_statistics(grid, rows, across), *_by_domain(grid),
+      *_opening(grid), *_table1(grid, rows), *coefficients.section(grid),
+      *_claims(verdicts), *_statistics(grid, rows, across), *_by_domain(grid),
       *_figures(made, missing), *_runs(grid)]
   return Report(blocks, rows, made, verdicts)
 
@@ -206,8 +207,8 @@ def _runs(grid: collect.Grid) -> List[document.Block]:
           'name, the others have their differences from it.'),
       tables.settings(grid),
       document.Text('Commits of metal_tf, with the number of finished runs '
-                    'that each took part in (a run resumed under another one has '
-                    f'both): {compute.commits(grid.finished)}.'),
+                    'that each took part in (a run resumed under another one '
+                    f'has both): {compute.commits(grid.finished)}.'),
       document.Heading('Runs'),
       document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '
                     'Only finished runs are in the statistics.'),

@@ -7,6 +7,7 @@ from metal_tf import metrics
 from metal_tf.experiment import workdir
 from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
@@ -126,9 +127,10 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
           '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
       document.Text(f'Compute: {compute.total(grid.finished)}.'),
       tables.by_coefficient(grid),
-      *([document.Text('Beside the paper\'s Table 1. '
-                       f'{reductions.scopes(grid)} Rows with ‡ are not over all our conditions.'),
-         beside] if beside.rows else []),
+      *coefficients.without_exploration(grid),
+      *([document.Text(f"Beside the paper's Table 1. {reductions.scopes(grid)} "
+                       'Rows with ‡ are not over all our conditions.'), beside]
+        if beside.rows else []),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '
           '([docs/report.md](docs/report.md)); what stands behind each verdict '

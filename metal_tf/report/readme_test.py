@@ -11,8 +11,10 @@ from absl.testing import parameterized
 
 from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import curves
+from metal_tf.report import noise_free
 from metal_tf.report import readme
 from metal_tf.report import reductions
 from metal_tf.report import style
@@ -54,13 +56,17 @@ class ReadmeTest(parameterized.TestCase):
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
     grid = collect.collect(self._runs, testing.silent)
-    for table in (tables.by_coefficient(grid), tables.compact_table1(
-        aggregate.rows(grid), len(grid.conditions)),
+    free = noise_free.scored(grid)
+    for table in (tables.by_coefficient(grid), tables.by_coefficient(free),
+                  tables.compact_table1(
+                      aggregate.rows(grid), len(grid.conditions)),
                   tables.verdicts(claims.all_claims(grid))):
       for row in (table.header, *table.rows):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
     self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows', text)
+    self.assertIn('every 4 episodes, so 2 episodes a run', text)
+    self.assertIn(coefficients.order(grid, free), text)
     self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)
     self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
     self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)

@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ _PAPER = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), '..', '..', 'testdata',
     'paper_table1.csv')
 _NONE = '–'
+# What the conditions at all safety coefficients are called.
+ALL = 'all'
 
 _DECIMALS = {'penalized_return': 1, 'return': 1, 'penalty': 3, 'overshoot': 3}
 
@@ -159,22 +161,28 @@ def scores(rows: Sequence[aggregate.Scores]) -> document.Table:
         f'{len(row.conditions)}'] for row in rows])
 
 
+def groups(grid: collect.Grid) -> List[Tuple[str, List[collect.Condition]]]:
+  """The conditions at each safety coefficient and, if there are several, all.
+
+  Returns:
+    the coefficient, or `ALL`, and its conditions.
+  """
+  coefficients = sorted({c.safety_coeff for c in grid.conditions})
+  found = [(f'{coefficient:g}', [c for c in grid.conditions
+                                 if c.safety_coeff == coefficient])
+           for coefficient in coefficients]
+  return found + ([(ALL, grid.conditions)] if len(found) > 1 else [])
+
+
 def by_coefficient(grid: collect.Grid) -> document.Table:
   """All agents at each safety coefficient, and over all conditions.
 
   An agent stands under "all" only if it has every condition there is.
   """
-  conditions = grid.conditions
-  coefficients = sorted({c.safety_coeff for c in conditions})
-  groups = [(f'{coefficient:g}', [c for c in conditions
-                                  if c.safety_coeff == coefficient])
-            for coefficient in coefficients]
-  if len(coefficients) > 1:
-    groups.append(('all', conditions))
   cells = []
-  for name, group in groups:
+  for name, group in groups(grid):
     for row in aggregate.rows(grid, group):
-      if name == 'all' and len(row.conditions) < len(group):
+      if name == ALL and len(row.conditions) < len(group):
         continue
       cells.append([name, row.label, *_measured(row), f'{len(row.seeds)}',
                     _share(row, len(group))])

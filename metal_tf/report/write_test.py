@@ -111,6 +111,17 @@ class FullReportTest(absltest.TestCase):
         '677.93 ± 25.78'):
       self.assertIn(expected, section)
 
+  def test_scores_without_exploration_stand_behind_table_1(self):
+    text = _read(self._output, 'report.md')
+    start = text.index('## By safety coefficient')
+    self.assertGreater(start, text.index('## Table 1'))
+    section = text[start:text.index("## The paper's claims")]
+    with_noise, without = section.split(
+        '### The same runs without exploration')
+    for part in (with_noise, without):
+      self.assertRegex(part, r'\n\| 0\.05 \| MetaL \| .* \| 2 \| 1 of 1 \|\n')
+    self.assertIn('every 4 episodes, so 2 episodes a run', without)
+
   def test_failed_and_unfinished_runs_are_listed(self):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
