@@ -105,24 +105,24 @@ def _make(grid: collect.Grid, runs: str, base: str
   verdicts = claims.all_claims(grid)
   path = os.path.join(beside, _CLAIMS)
   files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
-  blocks = _blocks(grid, verdicts, os.path.relpath(path, base),
-                   os.path.relpath(runs, base))
+  runs_path = os.path.relpath(runs, base)
+  blocks = _blocks(grid, verdicts, os.path.relpath(path, base), runs_path,
+                   _others(grid, collect.left_out(runs), runs_path))
   head = ''.join(f'{line}\n' for line in lines)
   return head + document.blocks_to_markdown(blocks), files
 
 
 def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
-            claims_path: str, runs_path: str) -> List[document.Block]:
+            claims_path: str, runs_path: str, others: str
+            ) -> List[document.Block]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
   beside = tables.compact_table1(aggregate.rows(grid), len(grid.conditions))
-  left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
   return [
       document.Text(
-          f'{len(grid.used)} finished runs' + (
-              f' ({left_out} more in no statistics)' if left_out else '')
-          + f'. Mean ± standard deviation over n seeds of the last '
-          f'{metrics.WINDOW} training episodes, exploration included; '
+          f'{len(grid.used)} finished runs{others}. Mean ± standard deviation '
+          f'over n seeds of the last {metrics.WINDOW} training episodes, '
+          'exploration included; '
           f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
           '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
       document.Text(f'Compute: {compute.total(grid.finished)}.'),
@@ -142,3 +142,23 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
           f'The runs are in [{runs_path}]({runs_path}); this part of the page '
           'is written by `./bazelw run //launchers:readme -- '
           f'--runs={runs_path}`.')]
+
+
+def _others(grid: collect.Grid, listed: Sequence[collect.Absent],
+            runs_path: str) -> str:
+  """Which runs are in no statistics, in words; '' if there are none.
+
+  Args:
+    grid: the runs.
+    listed: those that the archive's own list names.
+    runs_path: the archive, from the README.
+  """
+  in_list = [entry for entry in grid.absent if entry in listed]
+  names = [run.name for run in grid.runs if run.left_out] + [
+      entry.name for entry in grid.absent if entry not in listed]
+  parts = [f'`{name}`' for name in names]
+  if in_list:
+    path = os.path.join(runs_path, collect.LEFT_OUT)
+    parts.append(f'{len(in_list)} in [{path}]({path})')
+  return (f' ({len(names) + len(in_list)} more in no statistics: '
+          f'{", ".join(parts)})') if parts else ''

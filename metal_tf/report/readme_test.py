@@ -63,7 +63,8 @@ class ReadmeTest(parameterized.TestCase):
                   tables.verdicts(claims.all_claims(grid))):
       for row in (table.header, *table.rows):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
-    self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
+    self.assertIn('\n3 finished runs (1 more in no statistics: '
+                  '`metal-0.3-2`). ', text)
     self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows', text)
     self.assertIn('every 4 episodes, so 2 episodes a run', text)
     self.assertIn(coefficients.order(grid, free), text)
@@ -84,6 +85,16 @@ class ReadmeTest(parameterized.TestCase):
     self.assertLen(rows, 10)
     with open(f'{self._runs}.png', 'rb') as stream:
       self.assertEqual(stream.read(4), b'\x89PNG')
+
+  def test_runs_that_the_archive_has_not_are_in_its_list(self):
+    path = os.path.join(self._runs, collect.LEFT_OUT)
+    with open(path, 'w', encoding='utf-8') as stream:
+      stream.write('run,why\na,waiting\nb,failed\n')
+    self._update()
+    self.assertIn(
+        '\n3 finished runs (3 more in no statistics: `metal-0.3-2`, 2 in '
+        '[results/cartpole/left_out.csv](results/cartpole/left_out.csv)). ',
+        self._read())
 
   def test_without_runs_of_metal_there_is_no_picture(self):
     for name in ('metal-0.05-0', 'metal-0.3-0'):
