@@ -31,18 +31,19 @@ def without_exploration(grid: collect.Grid) -> List[document.Block]:
     grid: with a finished run.
   """
   free = noise_free.scored(grid)
-  if not free.used:
-    return [document.Text(
-        'Without exploration: no finished run has an evaluation during its '
-        f'last {metrics.WINDOW} training episodes.')]
-  period = captions.span(
-      run.run.config.get('evaluation_period', config_lib.Config(
-          ).evaluation_period) for run in free.used)
-  episodes = captions.span(run.score.episodes for run in free.used)
   missing: Dict[str, List[str]] = {}
   for run, scored in zip(grid.runs, free.runs):
     if scored.left_out and not run.left_out:
       missing.setdefault(scored.left_out, []).append(run.name)
+  if not free.used:
+    return [document.Text(
+        'Without exploration there are no scores: ' + '; '.join(
+            f'{why} (runs: {len(names)})' for why, names in missing.items())
+        + '.')]
+  period = captions.span(
+      run.run.config.get('evaluation_period', config_lib.Config(
+          ).evaluation_period) for run in free.used)
+  episodes = captions.span(run.score.episodes for run in free.used)
   return [
       document.Text(
           'The same runs by their evaluations without exploration: those made '

@@ -72,8 +72,8 @@ class CoefficientsTest(absltest.TestCase):
   def test_without_any_evaluation_there_is_one_line(self):
     grid = testing.grid_of(_run('MetaL', 0, 300, None))
     self.assertEqual(coefficients.without_exploration(grid), [document.Text(
-        'Without exploration: no finished run has an evaluation during its '
-        'last 100 training episodes.')])
+        'Without exploration there are no scores: no evaluation during its '
+        'last 100 training episodes (runs: 1).')])
 
   def test_the_section_has_both_tables(self):
     with_noise, without = [

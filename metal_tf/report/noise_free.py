@@ -34,7 +34,11 @@ def _scored(run: collect.ScoredRun) -> collect.ScoredRun:
     return run._replace(
         left_out='no evaluation during its last '
         f'{metrics.WINDOW} training episodes')
-  penalties = np.stack([columns[f'penalty/{name}'][counts]
-                        for name in run.run.constraint_names], axis=1)
+  names = [f'penalty/{name}' for name in run.run.constraint_names]
+  missing = [name for name in ('episode_return', *names) if name not in columns]
+  if missing:
+    return run._replace(
+        left_out=f'its evaluations have no {", ".join(missing)}')
+  penalties = np.stack([columns[name][counts] for name in names], axis=1)
   return run._replace(score=metrics.score(
       columns['episode_return'][counts], penalties, run.run.thresholds))

@@ -229,6 +229,7 @@ class WriteTest(absltest.TestCase):
     self._write()
     text = _read(self._output, 'report.md')
     self.assertIn('cartpole, slider_pos ≤ 0.115, b ≤ 0.5', text)
+    self.assertIn('its evaluations have no penalty/b (runs: 1)', text)
     self.assertIn('Constraints: slider_pos solid, b dash-dotted.', text)
     self.assertIn('J_C is their mean, overshoot their sum', text)
     row, = _rows(self._output, 'scores.csv')
