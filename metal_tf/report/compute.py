@@ -27,7 +27,7 @@ def total(runs: Sequence[collect.ScoredRun]) -> str:
   time = progress.duration(sum(map(seconds, runs)))
   cores = sorted({x for run in runs for x in of_sessions(run, 'cores')},
                  key=lambda x: (len(x), x))
-  where = (f'each could use {" or ".join(cores)} cores' if cores else
+  where = (f'each session could use {" or ".join(cores)} cores' if cores else
            'cores not recorded')
   return (f'{len(runs)} finished runs with '
           f'{sum(run.run.num_episodes for run in runs)} episodes: {time} of '

@@ -19,8 +19,8 @@ class ComputeTest(absltest.TestCase):
             _run(1, 5400.0, {'cores': 16}, {'cores': 2})]
     self.assertEqual(
         compute.total(runs), '2 finished runs with 2 episodes: 2h30m of '
-        'training in all (runs side by side count each), each could use 2 or '
-        '16 cores')
+        'training in all (runs side by side count each), each session could '
+        'use 2 or 16 cores')
     self.assertEndsWith(compute.total([_run(0, 1.0, {'commit': 'a'})]),
                         ', cores not recorded')
 

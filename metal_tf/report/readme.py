@@ -128,8 +128,10 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[claims.Verdict],
       document.Text(f'Compute: {compute.total(grid.finished)}.'),
       tables.by_coefficient(grid),
       *coefficients.without_exploration(grid),
-      *([document.Text(f"Beside the paper's Table 1. {reductions.scopes(grid)} "
-                       'Rows with ‡ are not over all our conditions.'), beside]
+      *([document.Text(
+          f"Beside the paper's Table 1. {reductions.scopes(grid)}" + (
+              ' Rows with ‡ are not over all our conditions.'
+              if any('‡' in row[-1] for row in beside.rows) else '')), beside]
         if beside.rows else []),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '
@@ -159,6 +161,7 @@ def _others(grid: collect.Grid, listed: Sequence[collect.Absent],
   parts = [f'`{name}`' for name in names]
   if in_list:
     path = os.path.join(runs_path, collect.LEFT_OUT)
-    parts.append(f'{len(in_list)} in [{path}]({path})')
+    parts.append((f'{len(in_list)} in ' if names else '')
+                 + f'[{path}]({path})')
   return (f' ({len(names) + len(in_list)} more in no statistics: '
           f'{", ".join(parts)})') if parts else ''

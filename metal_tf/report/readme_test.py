@@ -65,7 +65,7 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics: '
                   '`metal-0.3-2`). ', text)
-    self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows', text)
+    self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows with', text)
     self.assertIn('every 4 episodes, so 2 episodes a run', text)
     self.assertIn(coefficients.order(grid, free), text)
     self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)

@@ -23,11 +23,11 @@ def scopes(grid: collect.Grid) -> str:
       f"The paper's columns are averages over {len(registry.TASKS)} domains, "
       f'{len(registry.SAFETY_COEFFICIENTS)} safety coefficients, all '
       f'thresholds and {SEEDS} seeds of {EPISODES} episodes; ours are of '
-      f'{"; ".join(problems)}, at coefficient '
-      f'{", ".join(f"{c:g}" for c in coefficients)}, '
-      f'{captions.span(_seeds(grid))} seeds of {episodes} episodes. Our ± is '
-      'the standard deviation over seeds; what its own is, the paper does not '
-      'say.')
+      f'{"; ".join(problems)} (safety coefficient '
+      f'{", ".join(f"{c:g}" for c in coefficients)}; seeds per agent and '
+      f'condition: {captions.span(_seeds(grid))}; episodes a run: {episodes}). '
+      "Our ± is the standard deviation over seeds; what the paper's is, it "
+      'does not say.')
 
 
 def _seeds(grid: collect.Grid) -> Set[int]:

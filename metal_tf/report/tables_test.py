@@ -61,7 +61,8 @@ class TablesTest(absltest.TestCase):
     self.assertIn(
         'averages over 4 domains, 4 safety coefficients, all thresholds and 8 '
         'seeds of 20000 episodes; ours are of cartpole, balance_velocity ≤ '
-        '0.115, at coefficient 0.05, 0.3, 1 to 2 seeds of 1 episodes.',
+        '0.115 (safety coefficient 0.05, 0.3; seeds per agent and condition: '
+        '1 to 2; episodes a run: 1).',
         reductions.scopes(grid))
 
   def test_by_coefficient_all_is_of_those_that_have_all(self):

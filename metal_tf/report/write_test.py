@@ -158,7 +158,7 @@ class FullReportTest(absltest.TestCase):
     self.assertIn(r'\begin{tabular}', latex)
     self.assertRegex(
         latex, r'(?s)\\caption\{.*4 domains.*ours are of cartpole, '
-        r'slider\\_pos \$\\leq\$ 0\.115, .*2 seeds of 8 episodes')
+        r'slider\\_pos \$\\leq\$ 0\.115 .*condition: 2; episodes a run: 8')
 
   def test_claims(self):
     rows = _rows(self._output, 'claims.csv')
