@@ -70,7 +70,7 @@ def order(grid: collect.Grid, free: collect.Grid) -> str:
   if not found:
     return ''
   texts = [
-      ('Over all conditions, ' if name == tables.ALL else f'At {name}, ')
+      ('Over all conditions below, ' if name == tables.ALL else f'At {name}, ')
       + ', '.join(f'{upper} is above {lower}' for upper, lower in pairs)
       + ' in R_penalized with exploration and below it without.'
       for name, pairs in found.items() if pairs]

@@ -66,6 +66,14 @@ class CoefficientsTest(absltest.TestCase):
         'during its last 100 training episodes).')
     [same] = self._texts(_run('MetaL', 0, 300, 600), _run('D4PG', 0, 200, 500))
     self.assertIn('no two agents change places', same)
+    [both, *_] = self._texts(
+        _run('MetaL', 0, 300, 600), _run('D4PG', 0, 200, 700),
+        _run('RC-D4PG', 0, 100, 650), _run('MetaL', 0, 800, 900, 0.3),
+        _run('D4PG', 0, 850, 860, 0.3))
+    self.assertIn('At 0.05, MetaL is above RC-D4PG, MetaL is above D4PG in ',
+                  both)
+    self.assertIn('without. Over all conditions below, MetaL is above D4PG in',
+                  both)
     [alone] = self._texts(_run('MetaL', 0, 300, 600))
     self.assertEndsWith(alone, 'fixed in advance.')
 

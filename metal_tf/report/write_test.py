@@ -118,6 +118,7 @@ class FullReportTest(absltest.TestCase):
     section = text[start:text.index("## The paper's claims")]
     with_noise, without = section.split(
         '### The same runs without exploration')
+    self.assertIn("changes no p-value of the first. Hedges' g", text)
     for part in (with_noise, without):
       self.assertRegex(part, r'\n\| 0\.05 \| MetaL \| .* \| 2 \| 1 of 1 \|\n')
     self.assertIn('every 4 episodes, so 2 episodes a run', without)
