@@ -57,7 +57,8 @@ class ReportTest(absltest.TestCase):
                      launcher='archive')
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     self.assertIn('metal-0.3-2: left out, unfinished', done.stdout)
-    self.assertRegex(done.stdout, r'1 runs with 8 episodes in .* in all.*\n$')
+    self.assertRegex(
+        done.stdout, r'1 finished runs with 8 episodes: .* in all.*\n$')
     with open(os.path.join(here, 'README.md'), 'w',
               encoding='utf-8') as stream:
       stream.write(f'{readme.START}\n{readme.END}\n')

@@ -136,7 +136,7 @@ class Comparison(NamedTuple):
     measure: one of `collect.MEASURES`.
     difference: first - second, with its interval.
     welch: the test that belongs to it.
-    holm: its p-value, adjusted over the family.
+    holm: its p-value, adjusted over its family.
     effect: Hedges' g.
   """
   first: Scores
@@ -152,23 +152,33 @@ def comparisons(grid: collect.Grid, reference: str = variants.METAL
                 ) -> List[Comparison]:
   """The reference against each other agent, in all measures.
 
-  Holm's family is the set of all tests of one measure in this list.
+  Holm's families are, within one measure, the tests against the agents of the
+  paper's Table 1, and those against all others. So an ablation that is added
+  changes no p-value of the paper's comparisons.
   """
   found: List[Comparison] = []
   if reference not in grid.labels:
     return found
   pairs = [common(grid, [reference, other])
            for other in grid.labels if other != reference]
+  pairs = [pair for pair in pairs if pair]
+  families = [
+      [pair for pair in pairs if (pair[1].label in variants.PAPER) == papers]
+      for papers in (True, False)]
   for measure in collect.MEASURES:
-    family = []
-    for first, second in filter(None, pairs):
-      x, y = first.measure(measure), second.measure(measure)
-      family.append(Comparison(
-          first, second, measure, statistics.contrast([(1, x), (-1, y)]),
-          statistics.welch(x, y), float('nan'), statistics.hedges_g(x, y)))
-    adjusted = statistics.holm([test.welch.p for test in family])
-    found += [test._replace(holm=p) for test, p in zip(family, adjusted)]
+    for family in families:
+      tests = [_compare(*pair, measure) for pair in family]
+      adjusted = statistics.holm([test.welch.p for test in tests])
+      found += [test._replace(holm=p) for test, p in zip(tests, adjusted)]
   return found
+
+
+def _compare(first: Scores, second: Scores, measure: str) -> Comparison:
+  """One test, not adjusted yet."""
+  x, y = first.measure(measure), second.measure(measure)
+  return Comparison(
+      first, second, measure, statistics.contrast([(1, x), (-1, y)]),
+      statistics.welch(x, y), float('nan'), statistics.hedges_g(x, y))
 
 
 class AcrossTasks(NamedTuple):

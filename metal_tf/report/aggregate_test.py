@@ -72,6 +72,27 @@ class AggregateTest(absltest.TestCase):
     self.assertAlmostEqual(constrained.holm, constrained.welch.p)
     self.assertTrue(math.isnan(by_name['D4PG', 'overshoot'].welch.p))
 
+  def test_ablations_are_a_family_of_their_own(self):
+    papers = [*_runs('MetaL', (0, 1, 2), (0.3,), 200),
+              *_runs('D4PG', (0, 1, 2), (0.3,), 185),
+              *_runs('RC-D4PG', (0, 1, 2), (0.3,), 190)]
+    ablations = [
+        *_runs('MeSh', (0, 1, 2), (0.3,), 150),
+        *_runs('MetaL [meta_optimizer=sgd]', (0, 1, 2), (0.3,), 195),
+        *_runs('RC-D4PG [lagrange_lr=0.01]', (0, 1, 2), (0.3,), 197)]
+
+    def adjusted(runs):
+      return {c.second.label: (c.holm, c.welch.p)
+              for c in aggregate.comparisons(testing.grid_of(*runs))
+              if c.measure == 'return'}
+
+    before, after = adjusted(papers), adjusted(papers + ablations)
+    self.assertEqual({label: after[label] for label in before}, before)
+    # Two of the paper's and three others: the smallest is times 2 and times 3.
+    for label, size in (('D4PG', 2), ('MeSh', 3)):
+      holm, p = after[label]
+      self.assertAlmostEqual(holm, size * p)
+
   def test_nothing_in_common(self):
     grid = testing.grid_of(*_runs('MetaL', (0,), (0.05,)),
                            *_runs('D4PG', (0,), (0.3,)))

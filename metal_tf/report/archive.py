@@ -14,10 +14,10 @@ import socket
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
 
 from metal_tf.experiment import log_tables
-from metal_tf.experiment import progress
 from metal_tf.experiment import run_folder
 from metal_tf.experiment import workdir
 from metal_tf.report import collect
+from metal_tf.report import compute
 from metal_tf.report import write
 
 RUNS = 'runs.csv'
@@ -55,7 +55,7 @@ def archive(runs: str, output: str, replace: bool,
   runs, output = os.path.abspath(runs), os.path.abspath(output)
   _check_apart(runs, output)
   grid = collect.collect(runs, say)
-  finished = _finished(grid)
+  finished = grid.finished
   if not finished:
     raise collect.ReportError(
         f'none of the {len(grid.runs)} runs in {runs} is finished.')
@@ -78,12 +78,6 @@ def archive(runs: str, output: str, replace: bool,
     raise collect.ReportError(
         f'--output={output} cannot be written ({error}).') from error
   say(total)
-
-
-def _finished(grid: collect.Grid) -> List[collect.ScoredRun]:
-  """The runs to keep; those of one seed, too, that a report counts once."""
-  return [run for run in grid.runs
-          if run.status == run_folder.FINISHED and run.score]
 
 
 def _check_apart(runs: str, output: str) -> None:
@@ -248,30 +242,19 @@ def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
 def _write_table(output: str, say: Callable[[str], None]) -> str:
   """Lists all runs of the archive; returns what they took, in words."""
   grid = collect.collect(output, say)
-  rows = [_row(run) for run in _finished(grid)]
+  rows = [_row(run) for run in grid.finished]
   workdir.write_atomically(
       os.path.join(output, RUNS), write.csv_text(rows).encode())
-  seconds = sum(row['seconds'] for row in rows)
-  return (f'{len(rows)} runs with {sum(row["episodes"] for row in rows)} '
-          f'episodes in {output}: {progress.duration(seconds)} of training in '
-          'all (runs side by side count each)')
+  return f'{output}: {compute.total(grid.finished)}'
 
 
 def _row(run: collect.ScoredRun) -> Dict[str, Any]:
-  summary = run.run.summary or {}
-  sessions = run.run.sessions
   return {
       'run': run.name, 'agent': run.label, 'domain': run.condition.domain,
       'thresholds': ' '.join(f'{x:.10g}' for x in run.condition.thresholds),
       'safety_coeff': run.condition.safety_coeff, 'seed': run.seed,
       'episodes': run.run.num_episodes,
-      'seconds': float(summary.get('seconds', 0)),
-      'commit': _distinct(session.get('commit') for session in sessions),
-      'cores': _distinct(session.get('cores') for session in sessions),
+      'seconds': compute.seconds(run),
+      'commit': ' '.join(compute.of_sessions(run, 'commit')),
+      'cores': ' '.join(compute.of_sessions(run, 'cores')),
       **dict(zip(collect.MEASURES, map(float, collect.measures(run))))}
-
-
-def _distinct(values: Any) -> str:
-  """What the sessions of a run say, each once; '' for what none has said."""
-  known: List[str] = [str(value) for value in values if value is not None]
-  return ' '.join(dict.fromkeys(known))

@@ -135,8 +135,8 @@ class ArchiveTest(parameterized.TestCase):
       self.assertAlmostEqual(float(row['return']), summary['return'], 4)
       self.assertAlmostEqual(float(row['penalized_return']),
                              summary['penalized_return'], 4)
-    self.assertRegex(self._said[-1], r'^2 runs with 16 episodes in .* of '
-                     'training in all')
+    self.assertRegex(self._said[-1], r'cartpole: 2 finished runs with 16 '
+                     r'episodes: \d+s of training in all')
 
   def test_a_second_archive_changes_nothing(self):
     self._archive()

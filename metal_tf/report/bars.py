@@ -7,6 +7,7 @@ import numpy as np
 from metal_tf import metrics
 from metal_tf.environments import registry
 from metal_tf.report import aggregate
+from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
 from metal_tf.report import style
@@ -17,7 +18,9 @@ Outcome = Union[style.Made, style.Missing]
 _Group = Tuple[str, List[aggregate.Scores]]
 
 _HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one '
-        'standard deviation over seeds (none for n = 1); dots: seeds.')
+        'standard deviation over seeds (none for n = 1), black of the '
+        'penalized return, grey beside it of R; dots: penalized returns of '
+        'the seeds.')
 _SOLVABLE = max(registry.SAFETY_COEFFICIENTS)
 
 
@@ -168,19 +171,26 @@ def _bars(stem: str, title: str, groups: Sequence[_Group],
                  for label in labels]
       figure.legend(handles=handles, loc='outside upper center',
                     ncols=min(4, len(labels)))
-  return style.made(stem, title, ' '.join(f'{_HOW} {caption}'.split()), figure)
+  n = captions.seeds({
+      label: [len(row.seeds) for _, rows in groups for row in rows
+              if row.label == label] for label in labels})
+  return style.made(
+      stem, title, ' '.join(f'{_HOW} {n} {caption}'.split()), figure)
 
 
 def _bar(axes, x: float, width: float, row: aggregate.Scores,
          color: str) -> None:
   values = row.measure('penalized_return')
+  returns = statistics.summary(row.measure('return'))
   spread = statistics.summary(values)
-  axes.bar(x, row.measure('return').mean(), 0.92 * width, color=color,
-           alpha=0.3)
+  axes.bar(x, returns.mean, 0.92 * width, color=color, alpha=0.3)
   axes.bar(x, spread.mean, 0.5 * width, color=color)
   if spread.n > 1:
     axes.errorbar(x, spread.mean, spread.sd, color='black', linewidth=1,
                   capsize=2.5)
+    # In the pale bar's edge, which the narrow one never covers.
+    axes.errorbar(x + 0.35 * width, returns.mean, returns.sd,
+                  color='#666666', linewidth=1, capsize=1.8)
   # Side by side, so that equal seeds are seen as several.
   places = x + 0.18 * width * np.linspace(-1, 1, len(values)) if len(
       values) > 1 else [x]
@@ -197,8 +207,7 @@ def _lacking(names: Sequence[str]) -> str:
 
 
 def _over(rows: Sequence[aggregate.Scores]) -> str:
-  return (f'Means over {len(rows[0].conditions)} condition(s) that all have; '
-          'n = ' + _listed([f'{len(row.seeds)}' for row in rows]) + '.')
+  return f'Means over {len(rows[0].conditions)} condition(s) that all have.'
 
 
 def _widest(rows: Sequence[aggregate.Scores]) -> Tuple[collect.Condition, ...]:

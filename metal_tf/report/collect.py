@@ -104,6 +104,12 @@ class Grid(NamedTuple):
     return tuple(run for run in self.runs if not run.left_out)
 
   @property
+  def finished(self) -> Tuple[ScoredRun, ...]:
+    """All finished runs; those of one seed, too, that count once above."""
+    return tuple(run for run in self.runs
+                 if run.status == run_folder.FINISHED and run.score)
+
+  @property
   def labels(self) -> List[str]:
     """The agents that have a finished run, in the tables' order."""
     return variants.order([run.label for run in self.used])

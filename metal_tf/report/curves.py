@@ -6,6 +6,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 import numpy as np
 
 from metal_tf.environments import registry
+from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
 from metal_tf.report import style
@@ -14,8 +15,15 @@ from metal_tf.report import variants
 Outcome = Union[style.Made, style.Missing]
 
 _ANALYSED = registry.TASKS['cartpole']
-_COEFFICIENTS = (max(registry.SAFETY_COEFFICIENTS),
-                 min(registry.SAFETY_COEFFICIENTS))
+# The harder one first, as in all figures.
+_COEFFICIENTS = (min(registry.SAFETY_COEFFICIENTS),
+                 max(registry.SAFETY_COEFFICIENTS))
+_SYMBOLS = (
+    ' J_C: mean penalty per step of an episode (share of steps that violate '
+    'the constraint), at most β where it is satisfied. λ: multiplier, the '
+    'weight of the penalty against the reward; D4PG has none. α_λ: '
+    'meta-parameter, learned by MetaL alone. α_1 exp(α_λ): effective rate, '
+    'the learning rate of λ; for RC-D4PG always α_1.')
 _MOST_POINTS = 200
 # Of two seeds the interval is 12.7 standard errors to either side: a curtain.
 _BAND_SEEDS = 3
@@ -119,8 +127,8 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
             log=True, labels=learned)]
   return _figure('figure4', title, panels, columns, grid, looks,
-                 variants.PAPER[:3],
-                 f' Not there: {", ".join(missing)}.' if missing else '')
+                 variants.PAPER[:3], _SYMBOLS + (
+                     f' Not there: {", ".join(missing)}.' if missing else ''))
 
 
 def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
@@ -212,13 +220,16 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
     figure.legend(handles=handles, loc='outside lower center',
                   ncols=min(4 if wide > 1 else 3, len(handles)))
   smoothed = ('Not smoothed' if widths == {1} else
-              f'Smoothed over the last {_span(widths)} episodes')
+              f'Smoothed over the last {captions.span(widths)} episodes')
+  n = captions.seeds({
+      label: [len(runs) for c in columns for runs in [grid.of(label, c)]
+              if runs] for label in drawn})
   return style.made(
-      stem, title, f'{smoothed}; thick: mean over seeds; thin: seeds; band: '
-      f'95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by the '
-      'axis where it is wider than the seeds themselves; on logarithmic axes, '
-      'of the logarithm). Training episodes, exploration included.' + more +
-      _about_dashes(columns), figure)
+      stem, title, f'{n} {smoothed}; thick: mean over seeds; thin: seeds; '
+      f'band: 95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by '
+      'the axis where it is wider than the seeds themselves; on logarithmic '
+      'axes, of the logarithm). Training episodes, exploration included.'
+      + more + _about_dashes(columns), figure)
 
 
 def _heading(condition: collect.Condition) -> str:
@@ -311,7 +322,3 @@ def _interval(values: np.ndarray, log: bool) -> Sequence[np.ndarray]:
     return statistics.mean_intervals(values)
   positive = np.where(values > 0, values, np.nan)
   return [np.exp(x) for x in statistics.mean_intervals(np.log(positive))]
-
-
-def _span(widths: Sequence[int]) -> str:
-  return '–'.join(f'{w}' for w in sorted({min(widths), max(widths)}))

@@ -1,8 +1,12 @@
 """Tests of the numbers behind the figures over training, and of the front."""
 
+from unittest import mock
+
 from absl.testing import absltest
+from matplotlib import container
 import numpy as np
 
+from metal_tf.report import aggregate
 from metal_tf.report import bars
 from metal_tf.report import curves
 from metal_tf.report import dynamics
@@ -52,6 +56,51 @@ class CurvesTest(absltest.TestCase):
       self.assertEqual(
           'Not comparable: D4PG at 0.3: other conditions' in figure.caption,
           hollow)
+
+
+  def test_whiskers_are_of_both_returns(self):
+    [row] = aggregate.rows(testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.215),
+        testing.made_run('MetaL', 1, 700, 0.115)))
+    axes = style.new(4, 3).subplots()
+    bars._bar(axes, 0, 1, row, 'red')  # pylint: disable=protected-access
+    whiskers = [
+        drawn.lines[2][0].get_segments()[0][:, 1] for drawn in axes.containers
+        if isinstance(drawn, container.ErrorbarContainer)]
+    # Penalized 800 and 700, R 900 and 700.
+    np.testing.assert_allclose(whiskers, [
+        [750 - 5000**0.5, 750 + 5000**0.5], [800 - 2e4**0.5, 800 + 2e4**0.5]])
+
+  def test_coefficients_have_one_order_and_captions_say_n(self):
+    columns = {'penalty': [0.1], 'lambda': [0], 'alpha_lambda': [0],
+               'effective_rate': [1e-4]}
+    grid = testing.grid_of(*(
+        testing.made_run('MetaL', seed, 900, 0.1, coefficient, columns=columns)
+        for seed in range(3) for coefficient in (0.05, 0.3)
+        if (seed, coefficient) != (2, 0.3)), testing.made_run(
+            'D4PG', 0, 900, 0.1, columns=columns))
+    looks = style.looks(grid.labels)
+    drawn = {}
+
+    def made(stem, title, caption, figure):
+      del title
+      drawn[stem] = figure, caption
+      return stem
+
+    with mock.patch.object(style, 'made', made):
+      curves.figure_4(grid, looks)
+      bars.by_coefficient(grid, looks, all_agents=False)
+    figure, caption = drawn['figure4']
+    self.assertEqual(
+        [axes.get_title().split()[-1] for axes in figure.axes[:2]],
+        ['0.05', '0.3'])
+    for name in ('J_C', 'λ', 'α_λ', 'α_1 exp(α_λ)'):
+      self.assertIn(f' {name}: ', caption)
+    for _, caption in drawn.values():
+      self.assertIn('MetaL n = 2 to 3; D4PG n = 1.', caption)
+    [axes] = drawn['figure1_right'][0].axes
+    self.assertEqual([label.get_text() for label in axes.get_xticklabels()],
+                     ['0.05', '0.3'])
 
 
 class GradientPartsTest(absltest.TestCase):

@@ -1,7 +1,7 @@
 """The same runs, scored by their evaluations: episodes without exploration.
 
-Training episodes have exploration noise in them, which costs return and, on a
-hard constraint, most of J_C. So agents may rank otherwise without it.
+Training episodes have exploration noise in them, which costs return and can be
+most of an agent's J_C. So agents may rank otherwise without it.
 """
 
 import numpy as np
@@ -35,10 +35,10 @@ def _scored(run: collect.ScoredRun) -> collect.ScoredRun:
         left_out='no evaluation during its last '
         f'{metrics.WINDOW} training episodes')
   names = [f'penalty/{name}' for name in run.run.constraint_names]
-  lacking = [name for name in ['episode_return', *names] if name not in columns]
-  if lacking:
-    return run._replace(left_out=f'its evaluations lack {", ".join(lacking)}')
+  missing = [name for name in ('episode_return', *names) if name not in columns]
+  if missing:
+    return run._replace(
+        left_out=f'its evaluations have no {", ".join(missing)}')
+  penalties = np.stack([columns[name][counts] for name in names], axis=1)
   return run._replace(score=metrics.score(
-      columns['episode_return'][counts],
-      np.stack([columns[name][counts] for name in names], axis=1),
-      run.run.thresholds))
+      columns['episode_return'][counts], penalties, run.run.thresholds))

@@ -6,7 +6,9 @@ from typing import Callable, List, NamedTuple, Sequence
 from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
+from metal_tf.report import compute
 from metal_tf.report import document
 from metal_tf.report import figures
 from metal_tf.report import reductions
@@ -71,8 +73,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
   across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
   made, missing = figures.draw(grid, say)
   blocks = [
-      *_opening(grid), *_table1(grid, rows), *_claims(verdicts),
-      *_statistics(grid, rows, across), *_by_domain(grid),
+      *_opening(grid), *_table1(grid, rows), *coefficients.section(grid),
+      *_claims(verdicts), *_statistics(grid, rows, across), *_by_domain(grid),
       *_figures(made, missing), *_runs(grid)]
   return Report(blocks, rows, made, verdicts)
 
@@ -96,7 +98,9 @@ def _opening(grid: collect.Grid) -> List[document.Block]:
             if left_out else '')
   return [document.Text(
       f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
-      f'{len(grid.conditions)} conditions{others}.')]
+      f'{len(grid.conditions)} conditions{others}.'),
+          document.Text(f'Compute: {compute.total(grid.finished)}. Runs that '
+                        'are not finished are not in it.')]
 
 
 def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
@@ -108,6 +112,7 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
   multiple = any(len(c.constraints) > 1 for c in grid.conditions)
   return [
       document.Heading('Table 1: ours beside the paper\'s'),
+      document.Text(reductions.scopes(grid)),
       tables.table1(rows, len(grid.conditions)),
       document.Text('Against the paper:'),
       document.Items(reductions.of(grid)),
@@ -144,9 +149,11 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
     blocks += [
         document.Heading('MetaL against each agent', 3),
         document.Text(
-            "Welch's t-test, two-sided, of the seeds' scores; Holm's family: "
-            "all tests of one measure in this table. Hedges' g with the "
-            'interval of the noncentral t distribution. Smallest d found: the '
+            "Welch's t-test, two-sided, of the seeds' scores. Holm's families, "
+            "within one measure: the tests against the agents of the paper's "
+            'Table 1; those against all others, so that an agent added to them '
+            "changes no p-value of the first. Hedges' g with the interval of "
+            'the noncentral t distribution. Smallest d found: the '
             'difference in standard deviations that these n find with '
             f'{100 * statistics.POWER:.0f} % power at p < {statistics.LEVEL}. '
             'For J_C and overshoot less is better. A dash: fewer than two '
@@ -202,16 +209,10 @@ def _runs(grid: collect.Grid) -> List[document.Block]:
           'several of one name, that with the most finished runs has the plain '
           'name, the others have their differences from it.'),
       tables.settings(grid),
-      document.Text(f'Commits of metal_tf: {_commits(grid)}.'),
+      document.Text('Commits of metal_tf, with the number of finished runs '
+                    'that each took part in (a run resumed under another one '
+                    f'has both): {compute.commits(grid.finished)}.'),
       document.Heading('Runs'),
       document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '
                     'Only finished runs are in the statistics.'),
       tables.runs(grid)]
-
-
-def _commits(grid: collect.Grid) -> str:
-  """Which versions of the code trained how many of the finished runs."""
-  found = [session['commit'] for run in grid.used
-           for session in run.run.sessions[-1:]]
-  return ', '.join(f'`{commit}` ({found.count(commit)} runs)'
-                   for commit in sorted(set(found))) or 'not recorded'

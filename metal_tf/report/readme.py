@@ -5,8 +5,11 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 from metal_tf import metrics
 from metal_tf.experiment import workdir
+from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
+from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
 from metal_tf.report import reductions
@@ -103,26 +106,34 @@ def _make(grid: collect.Grid, runs: str, base: str
   verdicts = claims.all_claims(grid)
   path = os.path.join(beside, _CLAIMS)
   files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
-  blocks = _blocks(grid, verdicts, os.path.relpath(path, base),
-                   os.path.relpath(runs, base))
+  runs_path = os.path.relpath(runs, base)
+  blocks = _blocks(grid, verdicts, os.path.relpath(path, base), runs_path,
+                   _others(grid, collect.left_out(runs), runs_path))
   head = ''.join(f'{line}\n' for line in lines)
   return head + document.blocks_to_markdown(blocks), files
 
 
 def _blocks(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-            claims_path: str, runs_path: str) -> List[document.Block]:
+            claims_path: str, runs_path: str, others: str
+            ) -> List[document.Block]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
-  left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
+  beside = tables.compact_table1(aggregate.rows(grid), len(grid.conditions))
   return [
       document.Text(
-          f'{len(grid.used)} finished runs' + (
-              f' ({left_out} more in no statistics)' if left_out else '')
-          + f'. Mean ± standard deviation over n seeds of the last '
-          f'{metrics.WINDOW} training episodes, exploration included; '
+          f'{len(grid.used)} finished runs{others}. Mean ± standard deviation '
+          f'over n seeds of the last {metrics.WINDOW} training episodes, '
+          'exploration included; '
           f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
           '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
+      document.Text(f'Compute: {compute.total(grid.finished)}.'),
       tables.by_coefficient(grid),
+      *coefficients.without_exploration(grid),
+      *([document.Text(
+          f"Beside the paper's Table 1. {reductions.scopes(grid)}" + (
+              ' Rows with ‡ are not over all our conditions.'
+              if any('‡' in row[-1] for row in beside.rows) else '')), beside]
+        if beside.rows else []),
       document.Text(
           'The paper\'s claims, judged by rules that are fixed in code '
           '([docs/report.md](docs/report.md)); what stands behind each verdict '
@@ -134,3 +145,24 @@ def _blocks(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
           f'The runs are in [{runs_path}]({runs_path}); this part of the page '
           'is written by `./bazelw run //launchers:readme -- '
           f'--runs={runs_path}`.')]
+
+
+def _others(grid: collect.Grid, listed: Sequence[collect.Absent],
+            runs_path: str) -> str:
+  """Which runs are in no statistics, in words; '' if there are none.
+
+  Args:
+    grid: the runs.
+    listed: those that the archive's own list names.
+    runs_path: the archive, from the README.
+  """
+  in_list = [entry for entry in grid.absent if entry in listed]
+  names = [run.name for run in grid.runs if run.left_out] + [
+      entry.name for entry in grid.absent if entry not in listed]
+  parts = [f'`{name}`' for name in names]
+  if in_list:
+    path = os.path.join(runs_path, collect.LEFT_OUT)
+    parts.append((f'{len(in_list)} in ' if names else '')
+                 + f'[{path}]({path})')
+  return (f' ({len(names) + len(in_list)} more in no statistics: '
+          f'{", ".join(parts)})') if parts else ''

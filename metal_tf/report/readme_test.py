@@ -9,10 +9,14 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from metal_tf.report import aggregate
 from metal_tf.report import claims
+from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import curves
+from metal_tf.report import noise_free
 from metal_tf.report import readme
+from metal_tf.report import reductions
 from metal_tf.report import style
 from metal_tf.report import tables
 from metal_tf.report import testing
@@ -52,11 +56,19 @@ class ReadmeTest(parameterized.TestCase):
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
     grid = collect.collect(self._runs, testing.silent)
-    for table in (tables.by_coefficient(grid),
+    free = noise_free.scored(grid)
+    for table in (tables.by_coefficient(grid), tables.by_coefficient(free),
+                  tables.compact_table1(
+                      aggregate.rows(grid), len(grid.conditions)),
                   tables.verdicts(claims.all_claims(grid))):
       for row in (table.header, *table.rows):
         self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
-    self.assertIn('\n3 finished runs (1 more in no statistics). ', text)
+    self.assertIn('\n3 finished runs (1 more in no statistics: '
+                  '`metal-0.3-2`). ', text)
+    self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows with', text)
+    self.assertIn('every 4 episodes, so 2 episodes a run', text)
+    self.assertIn(coefficients.order(grid, free), text)
+    self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)
     self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
     self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)
     for link in re.findall(r'\]\(([^)]+)\)', text):
@@ -73,6 +85,16 @@ class ReadmeTest(parameterized.TestCase):
     self.assertLen(rows, 10)
     with open(f'{self._runs}.png', 'rb') as stream:
       self.assertEqual(stream.read(4), b'\x89PNG')
+
+  def test_runs_that_the_archive_has_not_are_in_its_list(self):
+    path = os.path.join(self._runs, collect.LEFT_OUT)
+    with open(path, 'w', encoding='utf-8') as stream:
+      stream.write('run,why\na,waiting\nb,failed\n')
+    self._update()
+    self.assertIn(
+        '\n3 finished runs (3 more in no statistics: `metal-0.3-2`, 2 in '
+        '[results/cartpole/left_out.csv](results/cartpole/left_out.csv)). ',
+        self._read())
 
   def test_without_runs_of_metal_there_is_no_picture(self):
     for name in ('metal-0.05-0', 'metal-0.3-0'):

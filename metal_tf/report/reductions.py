@@ -1,9 +1,10 @@
 """What is smaller than, or other than, in the paper: computed from the runs."""
 
-from typing import List, Sequence, Set
+from typing import Dict, List, Sequence, Set
 
 from metal_tf import metrics
 from metal_tf.environments import registry
+from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
 from metal_tf.report import variants
@@ -13,30 +14,53 @@ EPISODES = 20_000
 SEEDS = 8
 
 
+def scopes(grid: collect.Grid) -> str:
+  """What the two halves of Table 1 are averages over, in words."""
+  problems = sorted({c.problem for c in grid.conditions})
+  coefficients = sorted({c.safety_coeff for c in grid.conditions})
+  episodes = captions.span(run.run.num_episodes for run in grid.used)
+  return (
+      f"The paper's columns are averages over {len(registry.TASKS)} domains, "
+      f'{len(registry.SAFETY_COEFFICIENTS)} safety coefficients, all '
+      f'thresholds and {SEEDS} seeds of {EPISODES} episodes; ours are of '
+      f'{"; ".join(problems)} (safety coefficient '
+      f'{", ".join(f"{c:g}" for c in coefficients)}; seeds per agent and '
+      f'condition: {captions.span(_seeds(grid))}; episodes a run: {episodes}). '
+      "Our ± is the standard deviation over seeds; what the paper's is, it "
+      'does not say.')
+
+
+def _seeds(grid: collect.Grid) -> Set[int]:
+  """How many seeds an agent has on a condition."""
+  return {len(grid.of(label, condition))
+          for label in grid.labels for condition in grid.conditions
+          if grid.of(label, condition)}
+
+
 def of(grid: collect.Grid) -> List[str]:
   """Returns one sentence per difference to the paper's experiments."""
   used = grid.used
   episodes = sorted({run.run.num_episodes for run in used})
-  seeds = sorted({len({run.seed for run in grid.of(label, condition)})
-                  for label in grid.labels for condition in grid.conditions
-                  if grid.of(label, condition)})
+  seeds = _seeds(grid)
   found = []
   if episodes != [EPISODES]:
-    found.append(f'Episodes: {_range(episodes)} a run instead of {EPISODES}.')
+    found.append(f'Episodes: {captions.span(episodes)} a run instead of '
+                 f'{EPISODES}.')
   if len(episodes) > 1:
     lengths = {label: sorted({run.run.num_episodes for run in grid.of(label)})
                for label in grid.labels}
     found.append('Runs of different lengths are put together: ' + '; '.join(
-        f'{label} {_range(own)}' for label, own in lengths.items()) + '.')
+        f'{label} {captions.span(own)}'
+        for label, own in lengths.items()) + '.')
   short = [run.name for run in used if run.score.episodes < metrics.WINDOW]
   if short:
     found.append(
         f'Window: {len(short)} of {len(used)} finished runs have fewer than '
         f'{metrics.WINDOW} episodes and are scored over all they have, from '
         'the first on (marked † in the list of runs).')
-  if seeds != [SEEDS]:
-    found.append(f'Seeds: {_range(seeds)} per agent and condition instead of '
-                 f'{SEEDS}.')
+  if seeds != {SEEDS}:
+    found.append(f'Seeds: {captions.span(seeds)} per agent and condition '
+                 f'instead of {SEEDS}.')
   found += _differences(
       'Safety coefficients', [c.safety_coeff for c in grid.conditions],
       registry.SAFETY_COEFFICIENTS)
@@ -54,13 +78,35 @@ def of(grid: collect.Grid) -> List[str]:
   if missing:
     found.append(f'Agents of Table 1 without finished runs: '
                  f'{", ".join(missing)}.')
+  found += _batches(grid)
   suites = sorted({run.run.suite for run in used})
   if any(not suite.startswith('realworldrl') for suite in suites):
+    parity = (' The builtin tasks equal it bit for bit in observations, '
+              'rewards and penalties: docs/tasks.md.' if any(
+                  suite.startswith('builtin') for suite in suites) else '')
     found.append('Simulated by ' + '; '.join(suites) + ' (the paper: the '
-                 'Real-World RL suite).')
+                 f'Real-World RL suite).{parity}')
   found.append("Where the paper's settings are unknown (its appendix), ours "
                'are used: docs/settings.md labels each.')
   return found
+
+
+def _batches(grid: collect.Grid) -> List[str]:
+  """Whether all agents' inner updates see equally many samples."""
+  sizes = {label: sorted({variants.inner_batch(run.run)
+                          for run in grid.of(label)}) for label in grid.labels}
+  parts: Dict[str, List[str]] = {}
+  for label, pairs in sizes.items():
+    text = ' or '.join(
+        f'{inner} of {batch}' if inner < batch else f'all {batch}'
+        for inner, batch in pairs)
+    parts.setdefault(text, []).append(label)
+  if all(inner == batch for pairs in sizes.values() for inner, batch in pairs):
+    return []
+  return ['Inner batch: ' + '; '.join(
+      f'{", ".join(labels)} {text} samples' for text, labels in parts.items())
+          + ', the rest of a batch being for the outer loss. The paper does '
+          'not say how MetaL splits its batch.']
 
 
 def _of_domain(domain: str, conditions: Sequence[collect.Condition]
@@ -96,10 +142,6 @@ def _differences(what: str, ours, papers) -> List[str]:
 
 def _listed(values) -> str:
   return ', '.join(str(value) for value in sorted(values))
-
-
-def _range(values: Sequence[int]) -> str:
-  return f'{values[0]}' if len(values) == 1 else f'{values[0]} to {values[-1]}'
 
 
 def power(n: int) -> str:

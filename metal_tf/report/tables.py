@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,14 +18,21 @@ _PAPER = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), '..', '..', 'testdata',
     'paper_table1.csv')
 _NONE = '–'
+# What the conditions at all safety coefficients are called.
+ALL = 'all'
 
 _DECIMALS = {'penalized_return': 1, 'return': 1, 'penalty': 3, 'overshoot': 3}
 
 
 class PaperRow(NamedTuple):
-  """A row of the paper's Table 1."""
+  """A row of the paper's Table 1.
+
+  An average over four domains, four safety coefficients, all thresholds and 8
+  seeds. What stands behind its "±" (a standard deviation, a standard error, an
+  interval), and over what, the paper does not say.
+  """
   penalized_return: float
-  penalized_return_sd: float
+  penalized_return_plus_minus: float
   episode_return: float
   overshoot: float
 
@@ -71,20 +78,52 @@ def table1(rows: Sequence[aggregate.Scores], conditions: int
     conditions: how many there are in the report.
   """
   published = paper()
-  cells = []
-  for row in rows:
-    whole = len(row.conditions) == conditions
-    theirs = published.get(row.label)
-    cells.append([
-        row.label, *_measured(row), f'{len(row.seeds)}',
-        f'{len(row.conditions)} of {conditions}' + ('' if whole else ' ‡'),
-        *([f'{theirs.penalized_return:.2f} ± {theirs.penalized_return_sd:.2f}',
-           f'{theirs.episode_return:.2f}', f'{theirs.overshoot:.2f}']
-          if theirs else [_NONE] * 3)])
   return document.Table(
       ['agent', *(f'{name} (ours)' for name in collect.MEASURES.values()), 'n',
        'conditions', 'R_penalized (paper)', 'R (paper)', 'overshoot (paper)'],
-      cells)
+      [[row.label, *_measured(row), f'{len(row.seeds)}',
+        _share(row, conditions), *_theirs(published.get(row.label))]
+       for row in rows])
+
+
+def compact_table1(rows: Sequence[aggregate.Scores], conditions: int
+                   ) -> document.Table:
+  """The paper's agents and measures only, ours and the paper's in turn.
+
+  Args:
+    rows: as of `table1`.
+    conditions: likewise.
+
+  Returns:
+    Without rows if there is no agent of the paper's table.
+  """
+  published = paper()
+  names = ('penalized_return', 'return', 'overshoot')
+  cells = []
+  for row in rows:
+    if row.label in published:
+      ours = [_spread(row.measure(name), _DECIMALS[name]) for name in names]
+      pairs = zip(ours, _theirs(published[row.label]))
+      cells.append([row.label, *(cell for pair in pairs for cell in pair),
+                    f'{len(row.seeds)}', _share(row, conditions)])
+  return document.Table(
+      ['agent', *(f'{collect.MEASURES[name]} ({whose})' for name in names
+                  for whose in ('ours', 'paper')), 'n', 'conditions'], cells)
+
+
+def _share(row: aggregate.Scores, conditions: int) -> str:
+  """How many of the conditions a row is over."""
+  return f'{len(row.conditions)} of {conditions}' + (
+      '' if len(row.conditions) == conditions else ' ‡')
+
+
+def _theirs(published: Optional[PaperRow]) -> List[str]:
+  """The paper's cells."""
+  if not published:
+    return [_NONE] * 3
+  return [f'{published.penalized_return:.2f} ± '
+          f'{published.penalized_return_plus_minus:.2f}',
+          f'{published.episode_return:.2f}', f'{published.overshoot:.2f}']
 
 
 def table1_csv(rows: Sequence[aggregate.Scores]) -> List[Dict[str, object]]:
@@ -122,26 +161,31 @@ def scores(rows: Sequence[aggregate.Scores]) -> document.Table:
         f'{len(row.conditions)}'] for row in rows])
 
 
+def groups(grid: collect.Grid) -> List[Tuple[str, List[collect.Condition]]]:
+  """The conditions at each safety coefficient and, if there are several, all.
+
+  Returns:
+    the coefficient, or `ALL`, and its conditions.
+  """
+  coefficients = sorted({c.safety_coeff for c in grid.conditions})
+  found = [(f'{coefficient:g}', [c for c in grid.conditions
+                                 if c.safety_coeff == coefficient])
+           for coefficient in coefficients]
+  return found + ([(ALL, grid.conditions)] if len(found) > 1 else [])
+
+
 def by_coefficient(grid: collect.Grid) -> document.Table:
   """All agents at each safety coefficient, and over all conditions.
 
   An agent stands under "all" only if it has every condition there is.
   """
-  conditions = grid.conditions
-  coefficients = sorted({c.safety_coeff for c in conditions})
-  groups = [(f'{coefficient:g}', [c for c in conditions
-                                  if c.safety_coeff == coefficient])
-            for coefficient in coefficients]
-  if len(coefficients) > 1:
-    groups.append(('all', conditions))
   cells = []
-  for name, group in groups:
+  for name, group in groups(grid):
     for row in aggregate.rows(grid, group):
-      if name == 'all' and len(row.conditions) < len(group):
+      if name == ALL and len(row.conditions) < len(group):
         continue
-      whole = '' if len(row.conditions) == len(group) else ' ‡'
       cells.append([name, row.label, *_measured(row), f'{len(row.seeds)}',
-                    f'{len(row.conditions)} of {len(group)}{whole}'])
+                    _share(row, len(group))])
   return document.Table(
       ['coefficient', 'agent', *collect.MEASURES.values(), 'n', 'conditions'],
       cells)

@@ -39,6 +39,32 @@ class TablesTest(absltest.TestCase):
         ['D4PG', '800.0', '800.0', '0.000', '0.000', '1', '2 of 2',
          '432.70 ± 11.99', '927.66', '0.49']])
 
+  def test_compact_table_1_has_the_papers_agents_only(self):
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.215),
+        testing.made_run('MeSh', 0, 900, 0.215),
+        testing.made_run('MeSh', 0, 900, 0.215, safety_coeff=0.1))
+    table = tables.compact_table1(aggregate.rows(grid), 2)
+    self.assertEqual(table.rows, [
+        ['MetaL', '800.0', '677.93 ± 25.78', '900.0', '921.16', '0.100', '0.24',
+         '1', '1 of 2 ‡']])
+    self.assertEqual(table.header[:4], [
+        'agent', 'R_penalized (ours)', 'R_penalized (paper)', 'R (ours)'])
+    self.assertLen(table.header, len(table.rows[0]))
+    self.assertEmpty(tables.compact_table1(aggregate.rows(grid)[1:], 2).rows)
+
+  def test_scopes(self):
+    grid = testing.grid_of(
+        testing.made_run('MetaL', 0, 900, 0.2),
+        testing.made_run('MetaL', 1, 900, 0.2),
+        testing.made_run('MetaL', 0, 900, 0.2, safety_coeff=0.05))
+    self.assertIn(
+        'averages over 4 domains, 4 safety coefficients, all thresholds and 8 '
+        'seeds of 20000 episodes; ours are of cartpole, balance_velocity ≤ '
+        '0.115 (safety coefficient 0.05, 0.3; seeds per agent and condition: '
+        '1 to 2; episodes a run: 1).',
+        reductions.scopes(grid))
+
   def test_by_coefficient_all_is_of_those_that_have_all(self):
     grid = testing.grid_of(
         testing.made_run('MetaL', 0, 900, 0.215),
@@ -78,6 +104,30 @@ class TablesTest(absltest.TestCase):
     self.assertIn('Tasks: 1 of 2 finished runs have delays, noise or',
                   ' '.join(reductions.of(grid)))
 
+  def test_an_inner_batch_that_is_smaller_than_the_baselines_is_told(self):
+    metal = testing.made_run('MetaL', 0, 900, 0.2, batch_size=256,
+                             validation_fraction=0.25)
+    free = testing.made_run('D4PG', 0, 900, 0.2, validation_fraction=0.25)
+    free = free._replace(run=free.run._replace(algorithm='d4pg'))
+    self.assertIn(
+        'Inner batch: MetaL 192 of 256 samples; D4PG all 256 samples, the rest '
+        'of a batch being for the outer loss. The paper does not say how MetaL '
+        'splits its batch.', reductions.of(testing.grid_of(metal, free)))
+    self.assertNotIn(
+        'Inner batch', ' '.join(reductions.of(testing.grid_of(free))))
+
+  def test_who_simulated_is_told(self):
+    run = testing.made_run('MetaL', 0, 900, 0.2)
+    texts = []
+    for suite in ('builtin (x)', 'realworldrl at y', 'own'):
+      texts.append(' '.join(reductions.of(testing.grid_of(
+          run._replace(run=run.run._replace(suite=suite))))))
+    self.assertIn('Simulated by builtin (x) (the paper: the Real-World RL '
+                  'suite). The builtin tasks equal it bit for bit', texts[0])
+    self.assertNotIn('Simulated', texts[1])
+    self.assertIn('Simulated by own', texts[2])
+    self.assertNotIn('bit for bit', texts[2])
+
   def test_different_lengths_are_told(self):
     columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}
     grid = testing.grid_of(
@@ -105,8 +155,10 @@ class DocumentTest(absltest.TestCase):
     text = document.to_markdown('T', blocks)
     self.assertIn(r'| x \| <b> & `c` |', text)
     self.assertIn('## h\n', text)
-    latex = document.to_latex(document.Table(['x'], [['1 % & β a_b {‡}']]), '')
+    latex = document.to_latex(
+        document.Table(['x'], [['1 % & β a_b {‡}']]), 'x ≤ 1')
     self.assertIn(r'1 \% \& $\beta$ a\_b \{$^\ddagger$\} \\', latex)
+    self.assertIn(r'\caption{x $\leq$ 1}', latex)
 
 
 if __name__ == '__main__':

@@ -99,6 +99,19 @@ def _json(value: Any) -> str:
   return json.dumps(value)
 
 
+def inner_batch(run: run_folder.RunFolder) -> Tuple[int, int]:
+  """Samples that the inner update takes of a batch, and all of the batch.
+
+  MetaL and MeSh validate on the rest, the others train on all of it.
+  """
+  config = config_lib.Config(**{
+      name: run.config[name] for name in ('batch_size', 'validation_fraction')
+      if name in run.config})
+  splits = run.algorithm in (algorithm_lib.METAL.name, 'mesh')
+  return (config.batch_size - (config.num_validation if splits else 0),
+          config.batch_size)
+
+
 def assign(runs: Sequence[run_folder.RunFolder]) -> List[Variant]:
   """Names the agent of each run.
 

@@ -10,6 +10,7 @@ from metal_tf.experiment import run_folder
 from metal_tf.report import collect
 from metal_tf.report import document
 from metal_tf.report import page
+from metal_tf.report import reductions
 from metal_tf.report import statistics
 from metal_tf.report import tables
 
@@ -89,7 +90,7 @@ def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
       'index.html': document.to_html(page.TITLE, made.blocks, images),
       'table1.tex': document.to_latex(
           tables.table1(made.rows, len(grid.conditions)),
-          'Ours beside the paper\'s Table 1.')}
+          f'Ours beside the paper\'s Table 1. {reductions.scopes(grid)}')}
   for name, text in texts.items():
     _bytes(output, name, text.encode('utf-8'))
   for name, rows in (('table1.csv', tables.table1_csv(made.rows)),

@@ -98,6 +98,7 @@ class FullReportTest(absltest.TestCase):
     text = _read(self._output, 'report.md')
     section = text[text.index('## Table 1'):text.index('### All points')]
     for expected in (
+        'columns are averages over 4 domains, 4 safety coefficients, all',
         'Episodes: 8 a run instead of 20000.',
         'Seeds: 2 per agent and condition instead of 8.',
         'Safety coefficients: 0.05, 0.3 instead of 0.05, 0.1, 0.2, 0.3.',
@@ -110,10 +111,24 @@ class FullReportTest(absltest.TestCase):
         '677.93 ± 25.78'):
       self.assertIn(expected, section)
 
+  def test_scores_without_exploration_stand_behind_table_1(self):
+    text = _read(self._output, 'report.md')
+    start = text.index('## By safety coefficient')
+    self.assertGreater(start, text.index('## Table 1'))
+    section = text[start:text.index("## The paper's claims")]
+    with_noise, without = section.split(
+        '### The same runs without exploration')
+    self.assertIn("changes no p-value of the first. Hedges' g", text)
+    for part in (with_noise, without):
+      self.assertRegex(part, r'\n\| 0\.05 \| MetaL \| .* \| 2 \| 1 of 1 \|\n')
+    self.assertIn('every 4 episodes, so 2 episodes a run', without)
+
   def test_failed_and_unfinished_runs_are_listed(self):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
-    self.assertRegex(text, r'Commits of metal_tf: `[0-9a-f]{40}` \(32 runs\)')
+    self.assertIn('Compute: 32 finished runs with 256 episodes: ', text)
+    self.assertRegex(
+        text, r'Commits of metal_tf, .*: `[0-9a-f]{40}` \(runs: 32\)')
     self.assertIn('failed, exit status 1, attempts: 2', text)
     self.assertRegex(
         text, r'metal-0.3-2 .*\*\*unfinished\*\* \| 3 of 8 episodes')
@@ -138,7 +153,13 @@ class FullReportTest(absltest.TestCase):
       self.assertAlmostEqual(
           float(row['penalized_return_sd']), np.std(seeds, ddof=1), 5)
     self.assertEqual(table['MetaL']['paper_penalized_return'], '677.93')
-    self.assertIn(r'\begin{tabular}', _read(self._output, 'table1.tex'))
+    self.assertEqual(
+        table['MetaL']['paper_penalized_return_plus_minus'], '25.78')
+    latex = _read(self._output, 'table1.tex')
+    self.assertIn(r'\begin{tabular}', latex)
+    self.assertRegex(
+        latex, r'(?s)\\caption\{.*4 domains.*ours are of cartpole, '
+        r'slider\\_pos \$\\leq\$ 0\.115 .*condition: 2; episodes a run: 8')
 
   def test_claims(self):
     rows = _rows(self._output, 'claims.csv')
@@ -209,6 +230,7 @@ class WriteTest(absltest.TestCase):
     self._write()
     text = _read(self._output, 'report.md')
     self.assertIn('cartpole, slider_pos ≤ 0.115, b ≤ 0.5', text)
+    self.assertIn('its evaluations have no penalty/b (runs: 1)', text)
     self.assertIn('Constraints: slider_pos solid, b dash-dotted.', text)
     self.assertIn('J_C is their mean, overshoot their sum', text)
     row, = _rows(self._output, 'scores.csv')

@@ -1,0 +1,117 @@
+"""Scores by safety coefficient: with exploration, and without it."""
+
+import itertools
+from typing import Dict, List, Tuple
+
+from metal_tf import config as config_lib
+from metal_tf import metrics
+from metal_tf.report import aggregate
+from metal_tf.report import captions
+from metal_tf.report import collect
+from metal_tf.report import document
+from metal_tf.report import noise_free
+from metal_tf.report import tables
+
+
+def section(grid: collect.Grid) -> List[document.Block]:
+  """The section of the page."""
+  return [
+      document.Heading('By safety coefficient'),
+      document.Text('Scores as in Table 1. Under "all" stand the agents that '
+                    'have every condition.'),
+      tables.by_coefficient(grid),
+      document.Heading('The same runs without exploration', 3),
+      *without_exploration(grid)]
+
+
+def without_exploration(grid: collect.Grid) -> List[document.Block]:
+  """The table of the runs' evaluations, and who changes places in it.
+
+  Args:
+    grid: with a finished run.
+  """
+  free = noise_free.scored(grid)
+  missing: Dict[str, List[str]] = {}
+  for run, scored in zip(grid.runs, free.runs):
+    if scored.left_out and not run.left_out:
+      missing.setdefault(scored.left_out, []).append(run.name)
+  if not free.used:
+    return [document.Text(
+        'Without exploration there are no scores: ' + '; '.join(
+            f'{why} (runs: {len(names)})' for why, names in missing.items())
+        + '.')]
+  period = captions.span(
+      run.run.config.get('evaluation_period', config_lib.Config(
+          ).evaluation_period) for run in free.used)
+  episodes = captions.span(run.score.episodes for run in free.used)
+  return [
+      document.Text(
+          'The same runs by their evaluations without exploration: those made '
+          f'during the last {metrics.WINDOW} training episodes, one episode '
+          f'each, every {period} episodes, so {episodes} episodes a run. The '
+          'scores above, with exploration, are the ones that were fixed in '
+          f'advance. {order(grid, free)}'.rstrip()),
+      tables.by_coefficient(free),
+      *(document.Text(f'Not in this table: {", ".join(names)} ({why}).')
+        for why, names in missing.items())]
+
+
+def order(grid: collect.Grid, free: collect.Grid) -> str:
+  """Says which agents are the other way round in R_penalized without noise.
+
+  Args:
+    grid: the runs.
+    free: the same runs, scored without noise.
+
+  Returns:
+    Sentences; '' if no two agents have conditions in common.
+  """
+  found = reversals(grid, free)
+  if not found:
+    return ''
+  texts = [
+      ('Over all conditions below, ' if name == tables.ALL else f'At {name}, ')
+      + ', '.join(f'{upper} is above {lower}' for upper, lower in pairs)
+      + ' in R_penalized with exploration and below it without.'
+      for name, pairs in found.items() if pairs]
+  return ' '.join(texts or [
+      'In R_penalized no two agents change places at any coefficient.']) + (
+          ' These are orders of means, not tests.')
+
+
+def reversals(grid: collect.Grid, free: collect.Grid
+              ) -> Dict[str, List[Tuple[str, str]]]:
+  """Pairs of agents whose order in R_penalized noise turns round.
+
+  Both orders are of the same runs over the same conditions.
+
+  Args:
+    grid: the runs.
+    free: the same runs, scored without noise.
+
+  Returns:
+    by coefficient (and `tables.ALL`) at which two agents can be compared: the
+    pairs, first the one that is above with noise. Agents with equal means have
+    no order.
+  """
+  same = grid._replace(runs=tuple(
+      run._replace(left_out=scored.left_out)
+      for run, scored in zip(grid.runs, free.runs)))
+  found: Dict[str, List[Tuple[str, str]]] = {}
+  for name, conditions in tables.groups(free):
+    for labels in itertools.combinations(free.labels, 2):
+      noisy = aggregate.common(same, labels, conditions)
+      if not noisy or (name == tables.ALL and
+                       len(noisy[0].conditions) < len(conditions)):
+        continue
+      pairs = found.setdefault(name, [])
+      lead = _lead(noisy)
+      if lead * _lead(aggregate.common(free, labels, conditions)) < 0:
+        pairs.append(labels if lead > 0 else labels[::-1])
+  return found
+
+
+def _lead(pair: List[aggregate.Scores]) -> float:
+  """How far the first of two is above the second."""
+  first, second = (row.measure('penalized_return').mean() for row in pair)
+  return first - second
