@@ -40,6 +40,7 @@ class Panel(NamedTuple):
     log: whether the axis is logarithmic, and means are of the logarithm.
     combine: of the smoothed series, `[E, columns]` to `[E, fewer]`.
     labels: the agents that are drawn; all if there are none.
+    own_scale: whether each column has its own axis; otherwise a row has one.
   """
   ylabel: str
   series: Callable[[collect.ScoredRun], np.ndarray]
@@ -47,6 +48,7 @@ class Panel(NamedTuple):
   log: bool = False
   combine: Callable[[np.ndarray], np.ndarray] = lambda smoothed: smoothed
   labels: Tuple[str, ...] = ()
+  own_scale: bool = False
 
 
 def column(name: str) -> Callable[[collect.ScoredRun], np.ndarray]:
@@ -121,7 +123,8 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   learned = (variants.METAL, variants.RC_D4PG)
   panels = [
       _RETURN, _J_C,
-      Panel(r'$\lambda$', column('lambda'), labels=learned),
+      # Where it runs away in one column, it still settles in the other.
+      Panel(r'$\lambda$', column('lambda'), labels=learned, own_scale=True),
       Panel(r'$\alpha_\lambda$', column('alpha_lambda'),
             labels=(variants.METAL,)),
       Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
@@ -196,10 +199,12 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
   widths = {window(run.run.num_episodes) for run in grid.used
             if run.condition in columns}
   with style.context():
-    axes = figure.subplots(len(panels), wide, sharex='col', squeeze=False,
-                           sharey='row')
+    axes = figure.subplots(len(panels), wide, sharex='col', squeeze=False)
     for j, condition in enumerate(columns):
       for i, panel in enumerate(panels):
+        if j and not panel.own_scale:
+          axes[i, j].sharey(axes[i, 0])
+          axes[i, j].tick_params(labelleft=False)
         _panel(axes[i, j], panel, condition, grid, looks, drawn)
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
