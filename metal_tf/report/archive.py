@@ -110,7 +110,11 @@ def _read(run: collect.ScoredRun) -> _Archived:
           files[file + _GZ] = _compressed(stream.read())
         break
   for file in _JSON:
-    content = workdir.read_json(os.path.join(path, file))
+    try:
+      content = workdir.load_json(os.path.join(path, file))
+    except ValueError as error:
+      raise collect.ReportError(
+          f'{run.name} is damaged: {error}; nothing was archived.') from error
     if content is None:
       continue
     if file == _CONFIG:

@@ -240,6 +240,18 @@ class ArchiveTest(parameterized.TestCase):
     self._archive()
     self.assertIn(f'{_SOME[0]}: archived', self._said)
 
+  def test_a_damaged_file_that_no_report_reads(self):
+    name, _, _ = _SOME
+    with open(os.path.join(self._runs, name, 'feasibility.json'), 'w',
+              encoding='utf-8') as stream:
+      stream.write('{')
+    with self.assertRaisesRegex(
+        collect.ReportError,
+        f'^{name} is damaged: feasibility.json is not valid JSON .*; nothing '
+        r'was archived\.$'):
+      self._archive()
+    self.assertFalse(os.path.exists(self._output))
+
   def test_what_cannot_be_archived_is_one_sentence(self):
     with self.assertRaisesRegex(collect.ReportError, 'none of the 1 runs'):
       self._archive(runs=os.path.join(self._runs, _LIVE))
