@@ -15,6 +15,9 @@ from metal_tf.experiment import checkpoint as checkpoint_lib
 from metal_tf.experiment import episode_log
 from metal_tf.experiment import log_tables
 
+# Share of the critic's target beyond its atoms that is worth a word.
+_CLIPPED = 0.05
+
 
 class LearnerReport(NamedTuple):
   """What is told of the learner, in plain numbers that can travel.
@@ -78,6 +81,7 @@ class Records:
     self._penalties: List[np.ndarray] = list(np.stack(
         [rows[f'penalty/{name}'] for name in spec.constraint_names], axis=1))
     self._last_evaluated = int(max(evaluated['episode'], default=0))
+    self._told_clipping = False
 
   # --- Counters --------------------------------------------------------------
 
@@ -144,6 +148,7 @@ class Records:
         }), **{name: mean for name, mean in means.items()
                if name not in per_constraint})
     self._write(self._log, record, 'episode')
+    self._look_at_clipping(learned)
 
   def add_cut(self, steps: int = 0) -> None:
     """Counts an episode that the simulator gave up after so many steps."""
@@ -226,6 +231,19 @@ class Records:
         self._warn(f'Warning: rows of {self._directory} are lost ({error}).')
 
   # --- Records ---------------------------------------------------------------
+
+  def _look_at_clipping(self, learned: LearnerReport) -> None:
+    """Says once that returns have left the critic's atoms."""
+    clipped = learned.means.get('clipped_mass', np.nan)
+    if self._told_clipping or not clipped > _CLIPPED:
+      return
+    self._told_clipping = True
+    multipliers = ', '.join(f'{value:.3g}' for value in learned.multiplier)
+    self._warn(
+        f'Warning: since episode {self._episode} {clipped:.0%} of the critic\'s '
+        f'target lies beyond --vmin and --vmax, with lambda at {multipliers}. '
+        'Returns r - lambda c have left that range: there lambda gets no '
+        'gradient, and losses fall without anything being learned.')
 
   def _measured(self, result: episode_lib.EpisodeResult) -> Dict[str, float]:
     """The columns that both logs have."""

@@ -19,14 +19,14 @@ def _result(episode_return, j_c=(0.5, 0.0)):
       episode_return, np.array(j_c), steps=40, seconds=1.0, cut=False)
 
 
-def _report(steps=0, skipped=0):
-  scalars = ('critic_loss', 'critic_gradient_norm', 'clipped_mass',
-             'policy_loss', 'policy_gradient_norm', 'outer_loss',
+def _report(steps=0, skipped=0, clipped_mass=0.0):
+  scalars = ('critic_loss', 'critic_gradient_norm', 'policy_loss', 'policy_gradient_norm', 'outer_loss',
              'outer_critic_loss', 'outer_actor_loss', 'shaping_scale',
              'shaping_offset', 'theorem_error')
   return records.LearnerReport(
       steps, skipped, np.array([0.1, 0.0]), np.zeros(2), np.full(2, 0.01), {
           **{name: np.array(1.0) for name in scalars},
+          'clipped_mass': np.array(clipped_mass),
           'meta_gradient_direct': np.zeros(2),
           'meta_gradient_weights': np.ones(2),
           'meta_gradient_direct_share': np.zeros(2),
@@ -75,6 +75,16 @@ class RecordsTest(absltest.TestCase):
     rows = log_tables.read(self._directory, log_tables.EVALUATIONS)
     np.testing.assert_array_equal(rows['penalized_return'], [-220.0])
     self.assertEmpty(self._warnings)
+
+  def test_returns_beyond_the_atoms_are_told_once(self):
+    opened = self._open()
+    for clipped in (float('nan'), 0.05, 0.127, 0.2):
+      opened.add_episode(_result(10.0), 2.0, _report(clipped_mass=clipped))
+    opened.close()
+    [warning] = self._warnings
+    self.assertStartsWith(
+        warning, 'Warning: since episode 3 13% of the critic\'s target lies '
+        'beyond --vmin and --vmax, with lambda at 0.1, 0.')
 
   def test_goes_on_from_a_position(self):
     opened = self._open()
