@@ -150,7 +150,9 @@ class WatchTest(parameterized.TestCase):
       stream.write(content)
     lines = self._frame(300)  # Of both runs.
     self.assertStartsWith(lines[0], '0 of 2 runs finished, 1 failed')
-    self.assertRegex('\n'.join(lines), f'{path} .*summary.json')
+    # A long path goes on in the next line.
+    self.assertRegex(''.join(''.join(lines).split()),
+                     f'{path}cannotbereadasarun.*summary.json')
     self._assert_row(lines, 'b 1/4 7.0 0.100 <= 0.15 1 0 0.0001')
     self._path = path
     with self.assertRaisesRegex(run_folder.RunFolderError, 'summary.json'):
