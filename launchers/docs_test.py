@@ -130,8 +130,14 @@ class DocsTest(parameterized.TestCase):
   def test_links_lead_somewhere(self):
     for page in _pages():
       for link in re.findall(r'\]\(((?!http)[^)]+)\)', _text(page)):
-        self.assertTrue(os.path.exists(os.path.join(
-            _ROOT, os.path.dirname(page), link)), f'{page}: {link}')
+        path, _, heading = link.partition('#')
+        path = os.path.join(os.path.dirname(page), path)
+        self.assertTrue(os.path.exists(os.path.join(_ROOT, path)),
+                        f'{page}: {link}')
+        if heading:
+          headings = re.findall(r'^#+ (.*)$', _text(path), re.MULTILINE)
+          self.assertIn(heading, [text.lower().replace(' ', '-')
+                                  for text in headings], page)
 
   def test_the_specs_for_the_suite_are_good(self):
     blocks = _blocks('docs/tasks.md', 'json')
