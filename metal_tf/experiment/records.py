@@ -233,17 +233,18 @@ class Records:
   # --- Records ---------------------------------------------------------------
 
   def _look_at_clipping(self, learned: LearnerReport) -> None:
-    """Says once that returns have left the critic's atoms."""
+    """Says once in a session that returns have left the critic's atoms."""
     clipped = learned.means.get('clipped_mass', np.nan)
     if self._told_clipping or not clipped > _CLIPPED:
       return
     self._told_clipping = True
     multipliers = ', '.join(f'{value:.3g}' for value in learned.multiplier)
     self._warn(
-        f'Warning: since episode {self._episode} {clipped:.0%} of the critic\'s '
-        f'target lies beyond --vmin and --vmax, with lambda at {multipliers}. '
-        'Returns r - lambda c have left that range: there lambda gets no '
-        'gradient, and losses fall without anything being learned.')
+        f'Warning: in episode {self._episode}, {clipped:.0%} of the critic\'s '
+        'target lay below --vmin or above --vmax, with lambda at '
+        f'{multipliers}. It is moved to the outermost atom, so the critic does '
+        'not learn how far such returns go, and no meta-gradient comes from '
+        'them; clipped_mass in episodes.csv says how much it is.')
 
   def _measured(self, result: episode_lib.EpisodeResult) -> Dict[str, float]:
     """The columns that both logs have."""

@@ -20,7 +20,8 @@ def _result(episode_return, j_c=(0.5, 0.0)):
 
 
 def _report(steps=0, skipped=0, clipped_mass=0.0):
-  scalars = ('critic_loss', 'critic_gradient_norm', 'policy_loss', 'policy_gradient_norm', 'outer_loss',
+  scalars = ('critic_loss', 'critic_gradient_norm', 'policy_loss',
+             'policy_gradient_norm', 'outer_loss',
              'outer_critic_loss', 'outer_actor_loss', 'shaping_scale',
              'shaping_offset', 'theorem_error')
   return records.LearnerReport(
@@ -83,8 +84,8 @@ class RecordsTest(absltest.TestCase):
     opened.close()
     [warning] = self._warnings
     self.assertStartsWith(
-        warning, 'Warning: since episode 3 13% of the critic\'s target lies '
-        'beyond --vmin and --vmax, with lambda at 0.1, 0.')
+        warning, 'Warning: in episode 3, 13% of the critic\'s target lay below '
+        '--vmin or above --vmax, with lambda at 0.1, 0. ')
 
   def test_goes_on_from_a_position(self):
     opened = self._open()

@@ -131,6 +131,8 @@ def _read_description(path: str) -> Dict[str, Any]:
   workdir.check_entries(description['config'], _CONFIG, f'config in {name}')
   for constraint in description['constraints']:
     workdir.check_entries(constraint, _CONSTRAINT, f'a constraint in {name}')
+  for session in description.get('sessions', ()):
+    workdir.check_entries(session, {}, f'a session in {name}')
   return description
 
 

@@ -6,7 +6,7 @@ task are all alike, which proves nothing: see `dynamics.LEARNED`.
 """
 
 import math
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from metal_tf.environments import registry
 from metal_tf.report import aggregate
@@ -66,11 +66,12 @@ def _best(grid: collect.Grid) -> rules.Verdict:
                        'penalized_return', len(pairs))
       for other, pair in pairs.items()]
   over = {other: _coefficients(one) for other, (one, _) in pairs.items()}
+  conditions = {one.conditions for one, _ in pairs.values()}
   against: List[str] = []
   if missing:  # Best of some is not best of all.
     against.append('not there on conditions of MetaL: ' + ', '.join(missing))
-  if len(set(over.values())) > 1:
-    against.append('compared over different coefficients')
+  if len(conditions) > 1:
+    against.append('compared over different conditions')
   if over and max(map(len, over.values())) < 2:
     against.append('only one coefficient')
   notes = []
@@ -83,12 +84,17 @@ def _best(grid: collect.Grid) -> rules.Verdict:
   if absent:
     notes.append(f'coefficients without runs: {_listed(absent)}')
   # The one that is nearest to being no lead comes first, and is shown.
-  effects.sort(key=lambda effect: (math.isnan(effect.interval.low),
-                                   effect.interval.low))
+  effects.sort(key=_lead)
   return _conclude(
       'a', 'MetaL has the best penalized return over the coefficients', effects,
       [row for pair in pairs.values() for row in pair], notes, grid,
       {rules.SEEN: against}, says_coefficients=True)
+
+
+def _lead(effect: rules.Effect) -> float:
+  """What is sure of an effect; where nothing is, the effect itself."""
+  estimate, low, _ = effect.interval
+  return estimate if math.isnan(low) else low
 
 
 def _comparable_return(grid: collect.Grid) -> rules.Verdict:
@@ -150,16 +156,16 @@ def _over_training(
   claim = dynamics.RISES if rises else dynamics.FALLS
   label, runs = dynamics.metal_runs(grid, optimizer, coefficient)
   effects, against = [], []
-  n = len(runs)
   if runs:
     result = measured(runs)
     known = [effect for effect in result.effects if len(effect[1])]
     effects = [
-        rules.contrast(f'{what} (n = {len(values)})', [(1, values)], 2, low,
-                       high) for what, values, low, high in known]
-    if len(known) < len(result.effects):
-      against = ['no run got as far as the second half of the claim']
-    n = min(len(values) for _, values, _, _ in known)
+        rules.contrast(what, [(1, values)], 2, low, high)
+        for what, values, low, high in known]
+    lacking = len(runs) - min(len(values) for _, values, *_ in result.effects)
+    if lacking:
+      against = [
+          f'{lacking} of {len(runs)} runs never satisfied the constraint']
     notes = [label, *result.notes]
     # What happens everywhere says nothing about this coefficient.
     _, elsewhere = dynamics.metal_runs(grid, optimizer, other)
@@ -174,7 +180,7 @@ def _over_training(
   return rules.conclude(
       f'{name}-{optimizer}',
       f'at {coefficient:g}, with {optimizer} on alpha_lambda: {claim}', effects,
-      n, notes, {rules.SEEN: against})
+      notes, {rules.SEEN: against})
 
 
 def _outer_losses(grid: collect.Grid) -> rules.Verdict:
@@ -212,11 +218,13 @@ def _shaping(grid: collect.Grid) -> rules.Verdict:
     effects = [rules.difference(
         f'R_penalized of {rows[-1].label} (best) - {rows[0].label} (worst)',
         rows[-1], rows[0], 'penalized_return', pairs, MARGIN)]
+  # Another lambda may differ.
   absent = [f'not there: {", ".join(missing)}'] if missing else []
   return _conclude(
       'h', 'RS-D4PG depends strongly on its lambda (best and worst differ by '
-      f'more than {MARGIN:g} in penalized return)', effects, rows, [], grid,
-      {rules.NOT_SEEN: absent}, about_metal=False)  # Another lambda may differ.
+      f'more than {MARGIN:g} in penalized return)', effects, rows,
+      [] if effects else absent, grid, {rules.NOT_SEEN: absent},
+      about_metal=False)
 
 
 # --- What they share ----------------------------------------------------------
@@ -263,7 +271,7 @@ def _listed(coefficients: Sequence[float]) -> str:
 
 def _conclude(name: str, claim: str, effects: Sequence[rules.Effect],
               rows: Sequence[aggregate.Scores], notes: Sequence[str],
-              grid: collect.Grid, against: Dict[str, List[str]],
+              grid: collect.Grid, against: rules.Against,
               coefficient: Optional[float] = None,
               says_coefficients: bool = False,
               about_metal: bool = True) -> rules.Verdict:
@@ -273,18 +281,16 @@ def _conclude(name: str, claim: str, effects: Sequence[rules.Effect],
   say.
   """
   if not effects:
-    return rules.conclude(name, claim, (), 0, notes, {})
-  n = min(len(row.seeds) for row in rows)
+    return rules.conclude(name, claim, (), notes, {})
   notes = list(notes)
   if not says_coefficients:
     notes.append(f'over the coefficients {_listed(_coefficients(rows[0]))}')
   lacking = {row.label: row.left_out for row in rows if row.left_out}
-  notes += [f'seeds {", ".join(map(str, seeds))} of {label} left out, since '
-            'they lack runs on these conditions'
+  notes += [f'left out, for lack of runs on these conditions: {label} with '
+            f'seed {", ".join(map(str, seeds))}'
             for label, seeds in lacking.items()]
-  notes.append(rules.power(effects, n))
   if about_metal and rules.judge(effects) == rules.NOT_SEEN:
     notes.append(dynamics.gradient_parts([
         run for run in grid.of(variants.METAL)
         if coefficient in (None, run.condition.safety_coeff)]))
-  return rules.conclude(name, claim, effects, n, notes, against)
+  return rules.conclude(name, claim, effects, notes, against)

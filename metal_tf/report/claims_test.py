@@ -63,7 +63,8 @@ class ClaimsTest(absltest.TestCase):
         _agent('MetaL (actor+critic)', 700), _agent('MetaL (actor)', 800),
         _shaping(600, 601, 602, 603))
     for name in 'abcdgh':
-      self.assertEqual(found[name].verdict, rules.NOT_SEEN, found[name].diagnosis)
+      self.assertEqual(found[name].verdict, rules.NOT_SEEN,
+                       found[name].diagnosis)
 
   def test_few_seeds_leave_it_undecided(self):
     found = _verdicts(
@@ -121,15 +122,17 @@ class ClaimsTest(absltest.TestCase):
 
   def test_a_collapse_says_how_far_the_multiplier_has_come(self):
     steps = np.arange(101.0)
-    late = [testing.made_run('RC-D4PG', seed, 100 + seed, 0.5, 0.05,
-                             columns=_training(steps, steps, steps))
-            for seed in range(5)]
+    late = [testing.made_run(
+        'RC-D4PG', seed, 100 + seed, 0.5, 0.05, columns=_training(
+            steps, steps if seed else 100 - steps, steps))
+            for seed in range(3)]
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900), late)['d']
     self.assertEqual(found.verdict, rules.SEEN)
     self.assertIn(
-        'RC-D4PG: lambda at the end 100, which moved by +25 % in the last '
-        'quarter; return in the halves of the scored window 102, then 102; '
-        'highest smoothed return 102', found.diagnosis)
+        'RC-D4PG, by seed: lambda at the end 0, 100, 100, which moved by '
+        '-100 %, +25 %, +25 % in the last quarter; return in the halves of the '
+        'scored window 100 then 100, 101 then 101, 102 then 102; highest '
+        'smoothed return 100, 101, 102', found.diagnosis)
 
   def test_an_agent_that_violates_more_does_not_do_the_same(self):
     # Penalized returns are within the margin: more return makes up for it.
@@ -138,8 +141,8 @@ class ClaimsTest(absltest.TestCase):
         _agent('RC-D4PG', 700, coefficients=(0.3,)))['c']
     self.assertEqual(found.verdict, rules.NOT_SEEN)
     self.assertEqual(found.effect.name, 'J_C of MetaL - RC-D4PG')
-    self.assertIn('MetaL: mean return 790, J_C 0.26, overshoot 0.145, satisfied '
-                  'by 0 of 5 seeds', found.diagnosis)
+    self.assertIn('MetaL: mean return 790, J_C 0.26, overshoot 0.145, '
+                  'satisfied by 0 of 5 seeds', found.diagnosis)
 
   def test_best_needs_the_same_coefficients_and_more_than_one(self):
     others = [_agent(label, 500) for label in (
@@ -147,7 +150,7 @@ class ClaimsTest(absltest.TestCase):
     found = _verdicts(_agent('MetaL', 900), *others, _agent(
         'RC-D4PG', 500, coefficients=(0.3,)))['a']
     self.assertEqual((found.verdict, found.why), (
-        rules.UNDECIDED, 'compared over different coefficients'))
+        rules.UNDECIDED, 'compared over different conditions'))
     found = _verdicts(*(
         _agent(label, value, coefficients=(0.3,)) for label, value in (
             ('MetaL', 900), ('D4PG', 500), ('RC-D4PG', 500), ('RS-0.1', 500),
@@ -155,11 +158,27 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual((found.verdict, found.why),
                      (rules.UNDECIDED, 'only one coefficient'))
 
+  def test_best_needs_the_same_domains(self):
+    found = _verdicts(
+        _agent('MetaL', 900), _agent('MetaL', 900, domain='walker'),
+        _agent('D4PG', 500), *(
+            _agent(label, 500, domain='walker') for label in (
+                'RC-D4PG', 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')))['a']
+    self.assertEqual((found.verdict, found.why), (
+        rules.UNDECIDED, 'compared over different conditions'))
+
+  def test_an_agent_that_is_above_is_not_hidden_for_want_of_seeds(self):
+    found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 890),
+                      _agent('RC-D4PG', 950, seeds=1))['a']
+    self.assertEqual(found.verdict, rules.UNDECIDED)
+    self.assertEqual(found.effect.name, 'R_penalized of MetaL - RC-D4PG')
+    self.assertEqual(found.n, 1)
+
   def test_seeds_that_lack_runs_are_named(self):
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900)[:-1])['b']
     self.assertEqual((found.verdict, found.n), (rules.SEEN, 4))
-    self.assertIn('over the coefficients 0.05, 0.3; seeds 4 of D4PG left out, '
-                  'since they lack runs on these conditions; underpowered',
+    self.assertIn('over the coefficients 0.05, 0.3; left out, for lack of runs '
+                  'on these conditions: D4PG with seed 4; underpowered',
                   found.diagnosis)
 
   def test_the_same_rule_on_episodes_without_exploration(self):
@@ -172,8 +191,9 @@ class ClaimsTest(absltest.TestCase):
     found = _verdicts(evaluated(_agent('MetaL', 900), 700),
                       evaluated(_agent('D4PG', 900), 850))['b']
     self.assertEqual(found.verdict, rules.SEEN)
-    self.assertIn('Of episodes without exploration the same rule says "not '
-                  'seen"; R of MetaL - R of D4PG: -150 [', found.diagnosis)
+    self.assertIn(
+        'Of episodes without exploration the same rule says "not seen"; R of '
+        'MetaL - R of D4PG (n = 5): -150 [', found.diagnosis)
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 900))['b']
     self.assertEndsWith(found.diagnosis, 'says nothing, for lack of '
                         'evaluations.')
@@ -220,7 +240,7 @@ class OverTrainingTest(absltest.TestCase):
     self.assertIn('at episode never, never, never, never, never; highest '
                   'alpha_lambda, and at which episode: 0 at 1, ',
                   found['e-adam'].diagnosis)
-    self.assertEqual(found['e-sgd'].why, 'not run')
+    self.assertEqual(found['e-sgd'].why, 'no runs to compare')
     self.assertIn('there is no finished run of MetaL with '
                   'meta_optimizer=sgd and one constraint at 0.3',
                   found['e-sgd'].diagnosis)
@@ -254,19 +274,23 @@ class OverTrainingTest(absltest.TestCase):
         '0, 0; alpha_lambda at the end: -9.9, -9.9; for comparison, at 0.3 '
         'alpha_lambda ends at -9.9, -9.9 after a highest value of 0, 0',
         found.diagnosis)
-    self.assertIn('first passed 500: nan, nan',
+    self.assertIn('first passed 500: never, never',
                   dynamics.falls(runs[2:]).notes[0])
 
-  def test_n_is_that_of_the_half_that_has_fewer(self):
+  def test_not_seen_where_some_never_satisfied_the_constraint(self):
     steps = np.arange(100.0)
     alpha = np.minimum(steps, 98 - steps) / 10
     runs = [testing.made_run('MetaL', seed, 900, 0.1, 0.3, columns=_training(
-        alpha + seed * steps / 1000, steps,
+        alpha + seed * steps / 1000 if seed else steps / 20, steps,
         np.where(steps < 49, 0.5, 0.05 if seed else 0.5))) for seed in range(4)]
     found = _verdicts(runs)['e-adam']
-    self.assertEqual(found.n, 3)
-    self.assertIn('is satisfied (n = 4): ', found.diagnosis)
+    self.assertEqual((found.verdict, found.why), (
+        rules.UNDECIDED, '1 of 4 runs never satisfied the constraint'))
+    self.assertStartsWith(
+        str(found.effect),
+        'rise of alpha_lambda until the constraint is satisfied (n = 4): ')
     self.assertIn('after that (n = 3): ', found.diagnosis)
+    self.assertEqual(_verdicts(runs[1:])['e-adam'].verdict, rules.SEEN)
 
   def test_the_agent_nearest_the_plain_one_is_judged(self):
     root = testing.copy_grid(self.create_tempdir().full_path)

@@ -99,10 +99,14 @@ def reversals(grid: collect.Grid, free: collect.Grid
       for run, scored in zip(grid.runs, free.runs)))
   found: Dict[str, List[Tuple[str, str]]] = {}
   for name, conditions in tables.groups(free):
+    # Only agents whose rows in the table are over the conditions of the pair.
+    shown = {row.label: row.conditions
+             for row in aggregate.rows(free, conditions)
+             if name != tables.ALL or len(row.conditions) == len(conditions)}
     for labels in itertools.combinations(free.labels, 2):
       noisy = aggregate.common(same, labels, conditions)
-      if not noisy or (name == tables.ALL and
-                       len(noisy[0].conditions) < len(conditions)):
+      if not noisy or any(
+          shown.get(label) != noisy[0].conditions for label in labels):
         continue
       pairs = found.setdefault(name, [])
       lead = _lead(noisy)

@@ -27,11 +27,14 @@ def total(runs: Sequence[collect.ScoredRun]) -> str:
   time = progress.duration(sum(map(seconds, runs)))
   cores = sorted({x for run in runs for x in of_sessions(run, 'cores')},
                  key=lambda x: (len(x), x))
-  where = (f'each session could use {" or ".join(cores)} cores' if cores else
-           'cores not recorded')
+  unknown = sum(not of_sessions(run, 'cores') for run in runs)
+  where = (f'each session could use {" or ".join(cores)} cores' + (
+      f' (not recorded for {unknown} of the runs)' if unknown else '')
+           if cores else 'cores not recorded')
   return (f'{len(runs)} finished runs with '
           f'{sum(run.run.num_episodes for run in runs)} episodes: {time} of '
           f'training in all (runs side by side count each), {where}')
+
 
 def commits(runs: Sequence[collect.ScoredRun]) -> str:
   """Which versions of the code took part in how many runs, in words.

@@ -23,7 +23,8 @@ _SYMBOLS = (
     'the constraint), at most β where it is satisfied. λ: multiplier, the '
     'weight of the penalty against the reward; D4PG has none. α_λ: '
     'meta-parameter, learned by MetaL alone. α_1 exp(α_λ): effective rate, '
-    'the learning rate of λ; for RC-D4PG always α_1.')
+    'the learning rate of λ; for RC-D4PG always α_1. λ has a scale of its own '
+    'in each column.')
 _MOST_POINTS = 200
 # Of two seeds the interval is 12.7 standard errors to either side: a curtain.
 _BAND_SEEDS = 3

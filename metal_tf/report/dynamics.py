@@ -101,7 +101,7 @@ def rises(runs: Sequence[collect.ScoredRun]) -> Measured:
       ('rise of alpha_lambda until the constraint is satisfied', np.array(up),
        0.0, _INF),
       ('fall of the log of the rate after that', np.array(down), 0.0, _INF)), (
-          f'satisfied (J_C once within beta, smoothed) at episode '
+          'smoothed J_C first within beta after its peak at episode '
           f'{", ".join(reached)}',
           f'highest alpha_lambda, and at which episode: {", ".join(peaks)}'))
 
@@ -117,7 +117,7 @@ def falls(runs: Sequence[collect.ScoredRun]) -> Measured:
        np.array([abs(_moved(x)) for x in multipliers]), -_INF, SETTLED)), (
            f'lambda at the end: {_listed(x[-1] for x in multipliers)}; when '
            f'the smoothed return first passed {LEARNED:g}: '
-           f'{_listed(map(_when_learned, runs, multipliers))}',
+           f'{", ".join(map(_when_learned, runs, multipliers))}',
            f'alpha_lambda at the end: {_listed(x[-1] for x in alphas)}'))
 
 
@@ -143,10 +143,10 @@ def _smoothed_return(run: collect.ScoredRun) -> np.ndarray:
                        curves.window(run.run.num_episodes))[:, 0]
 
 
-def _when_learned(run: collect.ScoredRun, values: np.ndarray) -> float:
-  """What a column `[E]` was when the task was learned; NaN if never."""
+def _when_learned(run: collect.ScoredRun, values: np.ndarray) -> str:
+  """What a column `[E]` was when the task was learned, in words."""
   learned = np.flatnonzero(_smoothed_return(run) >= LEARNED)
-  return values[learned[0]] if learned.size else float('nan')
+  return f'{values[learned[0]]:.3g}' if learned.size else 'never'
 
 
 def _moved(multiplier: np.ndarray) -> float:
@@ -167,20 +167,21 @@ def history(runs: Sequence[collect.ScoredRun]) -> str:
     runs: of one agent; at least one.
   """
   multipliers = [run.run.per_constraint('lambda').sum(axis=1) for run in runs]
+  moved = ', '.join(f'{100 * _moved(each):+.0f} %' for each in multipliers)
   returns = [run.run.episodes['episode_return'][-metrics.WINDOW:]
              for run in runs]
-  halves = [np.mean([np.array_split(x, 2)[i].mean() for x in returns])
-            for i in range(2)] if min(map(len, returns)) > 1 else []
-  both = ', then '.join(f'{x:.4g}' for x in halves)
+  halves = ', '.join(
+      ' then '.join(f'{half.mean():.4g}' for half in np.array_split(x, 2))
+      for x in returns if len(x) > 1)
+  several = runs[0].run.thresholds.size > 1
   return (
-      f'{runs[0].label}: lambda at the end '
-      f'{np.mean([each[-1] for each in multipliers]):.3g}, which moved by '
-      f'{100 * np.mean([_moved(each) for each in multipliers]):+.0f} % in the '
-      'last quarter'
-      + (f'; return in the halves of the scored window {both}'
-         if halves else '')
+      f'{runs[0].label}, by seed: {"sum of the " if several else ""}lambda at '
+      f'the end {_listed(each[-1] for each in multipliers)}, which moved by '
+      f'{moved} in the last quarter'
+      + (f'; return in the halves of the scored window {halves}' if halves
+         else '')
       + '; highest smoothed return '
-      f'{np.mean([_smoothed_return(run).max() for run in runs]):.4g}')
+      f'{_listed(_smoothed_return(run).max() for run in runs)}')
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:

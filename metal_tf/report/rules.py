@@ -8,7 +8,7 @@ known besides may keep a claim from a verdict, and is then the reason why.
 """
 
 import math
-from typing import (Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple)
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from metal_tf.report import aggregate
 from metal_tf.report import statistics
@@ -37,12 +37,14 @@ class Effect(NamedTuple):
     low: the claim says: above this,
     high: and below this.
     level: 1 - coverage of the interval.
+    n: scores of the smallest group.
   """
   name: str
   interval: statistics.Interval
   low: float = 0.0
   high: float = _INF
   level: float = statistics.LEVEL
+  n: int = 0
 
   def verdict(self) -> str:
     """Of this effect alone."""
@@ -57,8 +59,8 @@ class Effect(NamedTuple):
     value, low, high = self.interval
     bounds = (f' (no interval: fewer than {FEWEST_SEEDS} seeds, or all alike)'
               if math.isnan(low) else
-              f' [{low:.4g}, {high:.4g}] ({coverage(self.level)})')
-    return f'{self.name}: {value:.4g}{bounds}'
+              f' [{low:.4g}, {high:.4g}] ({100 * (1 - self.level):.4g} %)')
+    return f'{self.name} (n = {self.n}): {value:.4g}{bounds}'
 
 
 class Verdict(NamedTuple):
@@ -70,7 +72,7 @@ class Verdict(NamedTuple):
     verdict: `SEEN`, `NOT_SEEN` or `UNDECIDED`.
     effect: the one that decides, or that does not let it be decided: of those
       with this verdict the first; None where nothing was measured.
-    n: seeds of the agent that has the fewest.
+    n: scores of its smallest group; 0 without one.
     why: what kept it from another verdict, besides intervals; '' for nothing.
     diagnosis: all effects, and what stands behind the verdict.
   """
@@ -86,11 +88,6 @@ class Verdict(NamedTuple):
   def interval(self) -> statistics.Interval:
     """Of the effect; NaN without one."""
     return self.effect.interval if self.effect else _NO_INTERVAL
-
-
-def coverage(level: float) -> str:
-  """What an interval at that level is called."""
-  return f'{100 * (1 - level):.4g} %'
 
 
 def judge(effects: Sequence[Effect]) -> str:
@@ -132,25 +129,24 @@ def contrast(name: str, terms: Sequence[Tuple[float, Sequence[float]]],
   if any(len(values) < FEWEST_SEEDS or len(set(map(float, values))) < 2
          for _, values in terms):
     found = statistics.Interval(found.estimate, *[float('nan')] * 2)
-  return Effect(name, found, low, high, level)
+  return Effect(name, found, low, high, level,
+                min(len(values) for _, values in terms))
 
 
-def conclude(name: str, claim: str, effects: Sequence[Effect], n: int,
-             notes: Sequence[str], against: Mapping[str, Sequence[str]]
-             ) -> Verdict:
+def conclude(name: str, claim: str, effects: Sequence[Effect],
+             notes: Sequence[str], against: Against) -> Verdict:
   """Puts a verdict together.
 
   Args:
     name: its id.
     claim: in words.
     effects: what was measured; of equal verdicts the first is shown.
-    n: seeds of the agent that has the fewest.
     notes: what else to say, in the order of the diagnosis.
     against: reasons why a verdict is not given, though the intervals say so.
   """
   if not effects:
-    return Verdict(name, claim, UNDECIDED, None, 0, 'not run', '; '.join(
-        ['No data for it', *filter(None, notes)]) + '.')
+    return Verdict(name, claim, UNDECIDED, None, 0, 'no runs to compare',
+                   '; '.join(['No data for it', *filter(None, notes)]) + '.')
   verdict = judge(effects)
   shown = next(effect for effect in effects if effect.verdict() == verdict)
   why = '; '.join(against.get(verdict, ()))
@@ -158,20 +154,8 @@ def conclude(name: str, claim: str, effects: Sequence[Effect], n: int,
     verdict = UNDECIDED
   said = ([f'by its intervals {judge(effects)}, but: {why}'] if why else
           dict.fromkeys(reason for each in against.values() for reason in each))
-  return Verdict(name, claim, verdict, shown, n, why, '; '.join(filter(
-      None, [*map(str, effects), *said, *notes])) + '.')
-
-
-def power(effects: Sequence[Effect], n: int) -> str:
-  """What so few seeds can show at these effects' level, in words."""
-  if n >= statistics.ENOUGH_SEEDS:
-    return ''
-  if n < FEWEST_SEEDS:
-    return f'n = {n}: no interval'
-  level = effects[0].level
-  found = statistics.smallest_effect(n, level=level)
-  return (
-      f'underpowered: with n = {n} against {n} a difference has to be of '
-      f'{found:.2f} standard deviations to be found with '
-      f'{100 * statistics.POWER:.0f} % power at the level of '
-      f'{coverage(level)} intervals')
+  few = min(effect.n for effect in effects)
+  weak = (f'underpowered: n = {few}, fewer than {statistics.ENOUGH_SEEDS}'
+          if few < statistics.ENOUGH_SEEDS else '')
+  return Verdict(name, claim, verdict, shown, shown.n, why, '; '.join(filter(
+      None, [*map(str, effects), *said, *notes, weak])) + '.')

@@ -43,8 +43,8 @@ def _effect(low, high, name='', **bounds):
 
 class ConcludeTest(parameterized.TestCase):
 
-  def _conclude(self, *effects, n=5, **against):
-    return rules.conclude('x', 'a claim', effects, n, ['a note', ''], {
+  def _conclude(self, *effects, **against):
+    return rules.conclude('x', 'a claim', effects, ['a note', ''], {
         rules.SEEN: against.get('seen', []),
         rules.NOT_SEEN: against.get('not_seen', [])})
 
@@ -62,22 +62,29 @@ class ConcludeTest(parameterized.TestCase):
       self.assertEqual(found.why, '')
 
   def test_a_reason_keeps_it_from_that_verdict_alone(self):
-    found = self._conclude(_effect(1, 2, 'one'), seen=['half is missing'])
+    found = self._conclude(_effect(1, 2, 'one', n=5), seen=['half is missing'])
     self.assertEqual((found.verdict, found.why),
                      (rules.UNDECIDED, 'half is missing'))
     self.assertEqual(
-        found.diagnosis, 'one: 1.5 [1, 2] (95 %); by its intervals seen, but: '
-        'half is missing; a note.')
+        found.diagnosis, 'one (n = 5): 1.5 [1, 2] (95 %); by its intervals '
+        'seen, but: half is missing; a note.')
     for effect, verdict in ((_effect(-2, -1), rules.NOT_SEEN),
                             (_effect(-1, 1), rules.UNDECIDED)):
       found = self._conclude(effect, seen=['half is missing'])
       self.assertEqual((found.verdict, found.why), (verdict, ''))
       self.assertIn('half is missing', found.diagnosis)  # Told all the same.
 
+  def test_n_is_that_of_the_effect_shown_and_the_fewest_are_told(self):
+    found = self._conclude(_effect(1, 2, 'one', n=8), _effect(1, 2, n=4))
+    self.assertEqual(found.n, 8)
+    self.assertEndsWith(found.diagnosis, 'underpowered: n = 4, fewer than 5.')
+    self.assertNotIn('underpowered', self._conclude(
+        _effect(1, 2, n=5)).diagnosis)
+
   def test_nothing_measured(self):
     found = self._conclude()
     self.assertEqual((found.verdict, found.n, found.why, found.effect),
-                     (rules.UNDECIDED, 0, 'not run', None))
+                     (rules.UNDECIDED, 0, 'no runs to compare', None))
     self.assertTrue(math.isnan(found.interval.estimate))
 
 
@@ -95,18 +102,6 @@ class ContrastTest(absltest.TestCase):
       self.assertTrue(math.isnan(found.interval.low))
       self.assertEqual(found.verdict(), rules.UNDECIDED)
       self.assertIn('no interval: fewer than 3 seeds, or all alike', str(found))
-
-
-class PowerTest(absltest.TestCase):
-
-  def test_it_is_that_of_the_effects_level(self):
-    # 3.07 at 5 %; Welch's intervals of three effects have 5 %/3.
-    self.assertIn('n = 3 against 3 a difference has to be of 3.07 standard',
-                  rules.power([_effect(1, 2)], 3))
-    self.assertIn('has to be of 4.18 standard', rules.power(
-        [_effect(1, 2, level=0.05 / 3)], 3))
-    self.assertEqual(rules.power([_effect(1, 2)], 1), 'n = 1: no interval')
-    self.assertEqual(rules.power([_effect(1, 2)], 5), '')
 
 
 if __name__ == '__main__':
