@@ -1,4 +1,4 @@
-"""What a worker process of a local run owes to the one that launched it."""
+"""What a worker process owes to the one that launched it, and how it ends."""
 
 import ctypes
 import os
@@ -7,6 +7,8 @@ import sys
 
 # Set for worker processes only; threads and other machines know nothing of it.
 PARENT_VARIABLE = 'METAL_TF_LAUNCHER_PID'
+# Set by Vertex AI for each process of a cluster, for Launchpad to read.
+_CLUSTER_VARIABLE = 'CLUSTER_SPEC'
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,9 +41,9 @@ def leave() -> None:
 
   A worker that is done has closed what it opened. The interpreter's own end
   would run the destructors of gRPC and TensorFlow under threads that still
-  exist, and these abort now and then.
+  exist, and these abort now and then; a cluster takes that for a failure.
   """
-  if PARENT_VARIABLE in os.environ:
+  if PARENT_VARIABLE in os.environ or _CLUSTER_VARIABLE in os.environ:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # pylint: disable=protected-access
