@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 from unittest import mock
 
@@ -94,7 +95,7 @@ class PrioritizedReverbReplayTest(
       memory.sample()
 
 
-class RemotePartsTest(absltest.TestCase):
+class RemotePartsTest(parameterized.TestCase):
   """The parts as a program of several processes uses them."""
 
   def _serve(self, spec, samples_per_insert):
@@ -113,6 +114,7 @@ class RemotePartsTest(absltest.TestCase):
     _, address = self._serve(spec, samples_per_insert=8.)
     writer = reverb_writer.ReverbWriter(
         reverb.Client(address), spec, timeout_seconds=0.5)
+    self.addCleanup(writer.close)
     # No episode ends, so nothing is sampled.
     with self.assertRaisesRegex(RuntimeError, 'held insertions back for 0.5 s'):
       for i in range(1000):
@@ -146,6 +148,38 @@ class RemotePartsTest(absltest.TestCase):
                      {(0., 0.), (1., 1.)})
     self.assertEqual(dataset.element_spec[1].o_tm1.shape, (4, 3))
     self.assertEqual(dataset.element_spec[2].shape, (6, 2))
+
+  def test_writers_are_closed_at_once_whatever_they_hold(self):
+    spec = replay_contract.make_spec()
+    _, address = self._serve(spec, samples_per_insert=8.)
+    client = reverb.Client(address)
+
+    def insert_and_close():
+      for _ in range(300):
+        writer = reverb_writer.ReverbWriter(client, spec, timeout_seconds=10.)
+        writer.insert(replay_contract.make_transition(0))
+        writer.close()
+
+    thread = threading.Thread(target=insert_and_close, daemon=True)
+    thread.start()
+    thread.join(60.)
+    self.assertFalse(thread.is_alive())
+
+  @parameterized.parameters(
+      reverb.DeadlineExceededError('held back'), RuntimeError('it is gone'))
+  def test_no_chunk_is_left_to_be_filled_when_a_stream_is_closed(self, error):
+    # Reverb may wait for it for ever, once in some hundred times.
+    stream = mock.Mock()
+    stream.flush.side_effect = error
+    client = mock.Mock()
+    client.trajectory_writer.return_value = stream
+    writer = reverb_writer.ReverbWriter(
+        client, replay_contract.make_spec(), timeout_seconds=10.)
+    stream.reset_mock()
+    writer.close()
+    self.assertEqual(
+        stream.mock_calls, 2 * [mock.call.flush(0, timeout_ms=1),
+                                mock.call.close()])
 
   def test_a_writer_waits_for_a_server_that_is_slow_to_start(self):
     client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')
