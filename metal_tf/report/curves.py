@@ -163,8 +163,10 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   problems = [run.condition.problem for run in runs]
   problem = max(sorted(set(problems)), key=problems.count)
   panels = [
-      Panel('direct', direct),
-      Panel('through weights', column('meta_gradient_weights')),
+      # A run that goes astray has gradients a hundred times those of others.
+      Panel('direct', direct, own_scale=True),
+      Panel('through weights', column('meta_gradient_weights'),
+            own_scale=True),
       Panel('share of weights', gradient_sizes, log=True,
             combine=weights_share)]
   return _figure(
@@ -173,8 +175,8 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
           run.condition == c for run in runs)], grid, looks, labels,
       f' On {problem}. Through lambda in the validation target (direct) and '
       'through the updated critic weights; their signs say where alpha_lambda '
-      'goes (against them). Share: of the sum of the absolute terms, each '
-      'smoothed.')
+      'goes (against them); each has a scale of its own in each column. Share: '
+      'of the sum of the absolute terms, each smoothed.')
 
 
 def _nearest(grid: collect.Grid, coefficient: float
