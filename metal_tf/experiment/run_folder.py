@@ -6,7 +6,7 @@ TensorFlow.
 
 import csv
 import os
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 import zlib
 
 import numpy as np
@@ -25,6 +25,12 @@ _DESCRIPTION = {
 _CONSTRAINT = {'name': str, 'threshold': (int, float)}
 _CONFIG = {'domain': str, 'safety_coeff': (int, float), 'seed': int,
            'num_episodes': int}
+# Columns of `episodes.csv` likewise; those of constraints by their first part.
+_SCALARS = (*(quantity.name for quantity in log_tables.EPISODES.scalars),
+            'clipped_mass')
+_PER_CONSTRAINT = (
+    'penalty', 'lambda', 'alpha_lambda', 'effective_rate',
+    'meta_gradient_direct', 'meta_gradient_weights')
 
 
 class RunFolderError(Exception):
@@ -105,15 +111,18 @@ def read(path: str) -> RunFolder:
     description = _read_description(path)
     summary = workdir.load_summary(path)
     constraints = description['constraints']
+    names = tuple(c['name'] for c in constraints)
+    episodes = _read_log(path, log_tables.EPISODES)
+    _check_columns(episodes, names)
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
         config=description['config'],
-        constraint_names=tuple(c['name'] for c in constraints),
+        constraint_names=names,
         thresholds=np.array([c['threshold'] for c in constraints]),
         sessions=tuple(description.get('sessions', ())),
         suite=description['suite'],
-        episodes=_read_log(path, log_tables.EPISODES),
+        episodes=episodes,
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
         status=_status(path, summary, description['config']))
@@ -141,6 +150,15 @@ def _read_log(path: str, table: log_tables.Table) -> Dict[str, np.ndarray]:
     return log_tables.read(path, table)
   except FileNotFoundError:
     return {}
+
+
+def _check_columns(episodes: Dict[str, np.ndarray],
+                   constraint_names: Sequence[str]) -> None:
+  needed = [*_SCALARS, *(f'{column}/{name}' for name in constraint_names
+                         for column in _PER_CONSTRAINT)]
+  missing = [column for column in needed if column not in episodes]
+  if episodes and missing:
+    raise ValueError(f'episodes.csv has no {", ".join(missing)}')
 
 
 def _status(path: str, summary: Optional[Dict[str, Any]],

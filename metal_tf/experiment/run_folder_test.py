@@ -1,5 +1,6 @@
 """Tests of reading a run's folder from outside."""
 
+import csv
 import gzip
 import json
 import os
@@ -129,6 +130,21 @@ class RunFolderTest(parameterized.TestCase):
     del content['config']['domain']
     _write(self._path, 'config.json', content)
     with self.assertRaisesRegex(run_folder.RunFolderError, "'domain'"):
+      run_folder.read(self._path)
+
+  @parameterized.parameters(
+      'episode', 'seconds', 'episode_return', 'penalty/b', 'lambda/a')
+  def test_a_log_that_lacks_a_column(self, name):
+    _make(self._path)
+    path = os.path.join(self._path, 'episodes.csv')
+    with open(path, encoding='utf-8') as stream:
+      rows = list(csv.reader(stream))
+    column = rows[0].index(name)
+    with open(path, 'w', encoding='utf-8') as stream:
+      csv.writer(stream).writerows(
+          row[:column] + row[column + 1:] for row in rows)
+    with self.assertRaisesRegex(
+        run_folder.RunFolderError, f'episodes.csv has no {name}'):
       run_folder.read(self._path)
 
   @parameterized.parameters(

@@ -16,12 +16,6 @@ SWEEP = 'sweep.json'
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
 
-# What is read of a log.
-_COLUMNS = ('episode_return', 'penalized_return', 'clipped_mass')
-_PER_CONSTRAINT = (
-    'penalty', 'lambda', 'alpha_lambda', 'effective_rate',
-    'meta_gradient_direct', 'meta_gradient_weights')
-
 
 class ReportError(Exception):
   """No report can be made; the message says why in one sentence."""
@@ -144,7 +138,6 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
     name = os.path.relpath(path, root)
     try:
       run = run_folder.read(path)
-      _check_columns(run)
       folders.append((name, run))
     except run_folder.RunFolderError as error:
       absent.append(Absent(name, str(error).replace(path, 'the folder')))
@@ -184,16 +177,6 @@ def left_out(root: str) -> List[Absent]:
   except (OSError, ValueError, KeyError, csv.Error) as error:
     return [Absent(LEFT_OUT, f'cannot be read ({type(error).__name__}: '
                    f'{error})')]
-
-
-def _check_columns(run: run_folder.RunFolder) -> None:
-  """Raises RunFolderError if the log lacks what the report is made of."""
-  needed = [*_COLUMNS, *(f'{column}/{name}' for name in run.constraint_names
-                         for column in _PER_CONSTRAINT)]
-  missing = [column for column in needed if column not in run.episodes]
-  if run.num_episodes and missing:
-    raise run_folder.RunFolderError(
-        f'its log has no {", ".join(missing)}.')
 
 
 def _first(absent: List[Absent]) -> str:

@@ -90,7 +90,8 @@ class CollectTest(absltest.TestCase):
     names = {entry.name: entry.why for entry in self._collect().absent}
     self.assertCountEqual(names, ['d4pg-0.3-0', 'd4pg-0.3-1', 'sweep.json'])
     self.assertRegex(
-        names['d4pg-0.3-1'], 'no penalized_return, .*lambda/slider')
+        names['d4pg-0.3-1'],
+        'no actor_steps, .*penalized_return, .*lambda/slider')
     self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
 
   def test_a_summary_edited_by_hand_is_named(self):
