@@ -2,10 +2,12 @@
 
 Lambda is 0 and stays there, so the shaped reward is the task's reward. The
 penalties are still stored and reported.
+
+    bazel run //launchers:d4pg -- --domain=cartpole
 """
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
+from metal_tf.cli import main
 
-D4PG = algorithm.Algorithm(
-    name='d4pg', title='D4PG', learns_multiplier=False,
-    learns_meta_parameter=False)
+if __name__ == '__main__':
+  main.launch(agents.D4PG)

@@ -6,10 +6,12 @@ reconstruction: a small network of (s, a) gives a scale `sigma > 0` and an
 offset `b`, the critic learns `sigma (r - lambda . c) + b` on the training part,
 and the outer loss is its loss towards the unscaled `r - lambda . c` on the
 validation part. Lambda is RC-D4PG's. The definition is in docs/algorithm.md.
+
+    bazel run //launchers:mesh -- --domain=cartpole
 """
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
+from metal_tf.cli import main
 
-MESH = algorithm.Algorithm(
-    name='mesh', title='MeSh', learns_multiplier=True,
-    learns_meta_parameter=False, learns_shaping=True)
+if __name__ == '__main__':
+  main.launch(agents.MESH)

@@ -11,10 +11,10 @@ from typing import NoReturn
 from absl import app
 from absl import flags as absl_flags
 
-from launchers import flags
 from metal_tf.benchmarks import benchmark
 from metal_tf.benchmarks import protocol
 from metal_tf.benchmarks import rows
+from metal_tf.cli import flags
 
 _ROWS = absl_flags.DEFINE_list(
     'rows', [], 'Only rows whose names begin with one of these, for instance '

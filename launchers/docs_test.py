@@ -9,19 +9,19 @@ import unittest.mock
 from absl import flags as absl_flags
 from absl.testing import absltest
 from absl.testing import parameterized
-# Before absl's main, see launchers/main.py.
+# Before absl's main, see metal_tf/cli/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
-from baselines import registry as agents
-from launchers import flags
 from launchers import metrics_table
 from launchers import settings_table
+from metal_tf.agent import agents
+from metal_tf.cli import flags
 from metal_tf import config as config_lib
-from metal_tf import validation
-from metal_tf.environments import registry
 from metal_tf.environments import rwrl_spec
-from metal_tf.experiment import json_tables
-from metal_tf.experiment import log_tables
+from metal_tf.environments import tasks
+from metal_tf.runs import json_tables
+from metal_tf.runs import log_tables
+from metal_tf import validation
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -146,7 +146,7 @@ class DocsTest(parameterized.TestCase):
       rwrl_spec.parse(rwrl_spec.read(block), 'cartpole')
 
   def test_the_constraints_are_those_of_the_registry(self):
-    for domain, info in registry.TASKS.items():
+    for domain, info in tasks.TASKS.items():
       names = ', '.join(
           f'**{name}**' if name == info.default_constraint else name
           for name in info.constraint_names)
@@ -179,7 +179,7 @@ class DocsTest(parameterized.TestCase):
         written = json_tables.names(json.load(stream), file)
       self.assertEqual(written, {
           entry.name for entry in file.entries if not entry.workers_only},
-                       f'{file.name} and metal_tf/experiment/json_tables.py')
+                       f'{file.name} and metal_tf/runs/json_tables.py')
 
 
 if __name__ == '__main__':

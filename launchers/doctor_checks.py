@@ -91,7 +91,7 @@ def check_lock(installed: Callable[[str], str] = metadata.version) -> Finding:
 def check_versions() -> Finding:
   """Whether TensorFlow, Reverb and Launchpad are made for each other."""
   try:
-    from metal_tf import versions  # pylint: disable=g-import-not-at-top
+    from metal_tf.system import versions  # pylint: disable=g-import-not-at-top
   except ImportError as error:  # Its message is a sentence with the remedy.
     return Finding(PROBLEM, 'versions', str(error))
   return Finding(OK, 'versions', ', '.join(

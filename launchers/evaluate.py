@@ -11,15 +11,15 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 from absl import flags
 from rich import progress as rich_progress
 
-from launchers import flags as launcher_flags
-from launchers import main
-from launchers import tool
-from metal_tf import config as config_lib
-from metal_tf import environments
-from metal_tf import validation
 from metal_tf.assessment import rendering
 from metal_tf.assessment import source as source_lib
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.cli import flags as launcher_flags
+from metal_tf.cli import main
+from metal_tf.cli import tool
+from metal_tf import config as config_lib
+from metal_tf import environments
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf import validation
 
 _WORKDIR = flags.DEFINE_string(
     'workdir', '', "The run's folder, whose newest intact checkpoint is taken; "
@@ -141,7 +141,7 @@ def _run(policy: source_lib.Policy, config: config_lib.Config,
   from metal_tf.assessment import film as film_lib
   from metal_tf.assessment import intervals
   from metal_tf.assessment import measure
-  from metal_tf.assessment import report
+  from metal_tf.assessment import summary
   # pylint: enable=g-import-not-at-top
 
   def make_environment(seed: int) -> environments.ConstrainedEnvironment:
@@ -163,8 +163,8 @@ def _run(policy: source_lib.Policy, config: config_lib.Config,
         policy, make_environment, config, _EPISODES.value, watch)
   thresholds = np.array([c.threshold for c in task.constraints])
   assessment = intervals.assess(measured, thresholds)
-  print(report.table(assessment, measured, task), flush=True)
-  return report.as_json(assessment, measured, task)
+  print(summary.table(assessment, measured, task), flush=True)
+  return summary.as_json(assessment, measured, task)
 
 
 @contextlib.contextmanager

@@ -15,18 +15,18 @@ from absl.testing import flagsaver
 from absl.testing import parameterized
 import imageio.v2 as imageio
 import numpy as np
-# Before absl's main, see launchers/main.py.
+# Before absl's main, see metal_tf/cli/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
 from launchers import evaluate
-from launchers import main
-from launchers import tool
 import metal_tf
-from metal_tf import algorithm
+from metal_tf.agent import agents
+from metal_tf.cli import main
+from metal_tf.cli import tool
 from metal_tf import config as config_lib
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import run
 from metal_tf import validation
-from metal_tf.experiment import run
-from metal_tf.experiment import workdir as workdir_lib
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -61,7 +61,7 @@ class EvaluateTest(parameterized.TestCase):
         critic_layer_sizes=(8, 8), min_replay_size=2000, deterministic=True,
         evaluation_period=0, suite='builtin')
     task = validation.resolve_task(config)
-    run.train(algorithm.METAL, config, lambda seed: main.make_environment(
+    run.train(agents.METAL, config, lambda seed: main.make_environment(
         config, task, 'builtin', seed))
 
   def _json(self, path):

@@ -2,10 +2,10 @@
 
 from absl import flags
 
-from launchers import flags as launcher_flags
-from launchers import main
-from launchers import tool
 import metal_tf
+from metal_tf.cli import flags as launcher_flags
+from metal_tf.cli import main
+from metal_tf.cli import tool
 
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, "The run's folder; the run may still be training. "

@@ -1,7 +1,7 @@
 """Trains MetaL: `bazel run //launchers:metal -- --domain=quadruped`."""
 
-from launchers import main
-from metal_tf import algorithm
+from metal_tf.agent import agents
+from metal_tf.cli import main
 
 if __name__ == '__main__':
-  main.launch(algorithm.METAL)
+  main.launch(agents.METAL)

@@ -9,8 +9,8 @@ import sys
 import textwrap
 from typing import Iterable, Iterator, Sequence
 
-from metal_tf.experiment import json_tables
-from metal_tf.experiment import log_tables
+from metal_tf.runs import json_tables
+from metal_tf.runs import log_tables
 
 _HEAD = """\
 # Metrics

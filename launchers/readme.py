@@ -6,7 +6,7 @@ docs/report.md. Imports no TensorFlow.
 
 from absl import flags
 
-from launchers import report_tool
+from metal_tf.cli import report_tool
 
 _RUNS = flags.DEFINE_string(
     'runs', '', 'Folder with the archived runs, such as results/cartpole '

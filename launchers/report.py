@@ -6,7 +6,7 @@ docs/report.md. Imports no TensorFlow.
 
 from absl import flags
 
-from launchers import report_tool
+from metal_tf.cli import report_tool
 
 _RUNS = flags.DEFINE_string(
     'runs', '', 'Folder at or below which the runs are (relative to where you '

@@ -14,17 +14,17 @@ from absl import app
 from absl import flags as absl_flags
 from rich import console as console_lib
 
-from launchers import flags
-from launchers import main as launchers_main
-from metal_tf import validation
-from metal_tf.environments import registry
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.cli import flags
+from metal_tf.cli import main as launchers_main
+from metal_tf.environments import tasks
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import cost
 from metal_tf.sweep import display
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import sweep
+from metal_tf import validation
 from metal_tf.watch import sweep_view
 
 
@@ -38,9 +38,9 @@ _ALGORITHMS = _list(
     'Agents as name[:setting=value]..., for example metal:meta_optimizer=sgd; '
     'with rs_d4pg the multiplier alone is enough, rs_d4pg:0.1. (origin of the '
     'default: paper)')
-_DOMAINS = _list('domains', registry.TASKS,
+_DOMAINS = _list('domains', tasks.TASKS,
                  'Task families. (origin of the default: paper)')
-_COEFFICIENTS = _list('safety_coeffs', registry.SAFETY_COEFFICIENTS,
+_COEFFICIENTS = _list('safety_coeffs', tasks.SAFETY_COEFFICIENTS,
                       'Safety coefficients. (origin of the default: paper)')
 _THRESHOLDS = _list(
     'thresholds', (), "Thresholds beta; empty means the paper's three of each "
@@ -180,12 +180,11 @@ def _cost(runs: Sequence[grid.Run], directory: str) -> List[str]:
   return cost.describe(runs, states, _JOBS.value, speeds)
 
 
-def _command(run: grid.Run, root: str = '') -> List[str]:
+def _command(run: grid.Run) -> List[str]:
   """The command line that trains a run."""
   flag = absl_flags.FLAGS[flags.LAUNCH_TYPE]
   return [
-      sys.executable,
-      os.path.join(root or _root(), 'launchers', f'{run.algorithm.name}.py'),
+      sys.executable, '-m', 'metal_tf.cli.agent', run.algorithm.name,
       *flags.as_arguments(run.config, always=(
           'domain', 'safety_coeff', 'seed', 'num_episodes')),
       *([f'--{flag.name}={flag.value}'] if flag.present else [])]

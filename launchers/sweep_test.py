@@ -9,8 +9,8 @@ import time
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import run_folder
+from metal_tf.runs import log_tables
+from metal_tf.runs import run_folder
 from metal_tf.sweep import record
 
 _HERE = os.path.dirname(os.path.abspath(__file__))

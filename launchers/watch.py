@@ -10,9 +10,9 @@ from absl import app
 from absl import flags
 from rich import console as console_lib
 
-from launchers import flags as launcher_flags
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.cli import flags as launcher_flags
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.watch import watch
 
 _WORKDIR = flags.DEFINE_string(

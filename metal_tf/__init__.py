@@ -8,10 +8,10 @@ that importing the package loads nothing.
 import importlib
 from typing import Any
 
-from metal_tf import versions
+from metal_tf.system import versions
 
 _LAZY = {
-    'export': 'metal_tf.experiment.export',
+    'export': 'metal_tf.training.export',
     'load_policy': 'metal_tf.policy.load',
 }
 

@@ -8,10 +8,10 @@ import difflib
 import math
 from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
-from metal_tf import algorithm as algorithm_lib
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf.environments import registry
 from metal_tf.environments import rwrl_spec
+from metal_tf.environments import tasks
 
 
 class ConfigError(ValueError):
@@ -45,12 +45,12 @@ class TaskConstraint(NamedTuple):
 
 class Task(NamedTuple):
   """What to train on: the suite's task and the chosen constraints, K >= 1."""
-  info: registry.TaskInfo
+  info: tasks.TaskInfo
   constraints: Tuple[TaskConstraint, ...]
 
 
 def check_settings(config: config_lib.Config,
-                   algorithm: algorithm_lib.Algorithm) -> None:
+                   algorithm: agents.Algorithm) -> None:
   """Checks each setting by itself and against the others.
 
   Args:
@@ -109,19 +109,22 @@ def check_workers(config: config_lib.Config) -> None:
 
 
 def _check_multiplier(config: config_lib.Config,
-                      algorithm: algorithm_lib.Algorithm) -> None:
+                      algorithm: agents.Algorithm) -> None:
   """A fixed multiplier is what sets RS-D4PG apart from D4PG."""
-  if algorithm.name == 'd4pg' and config.lagrange_multiplier != 0:
+  if algorithm.learns_multiplier:
+    return
+  if algorithm.fixed_multiplier not in (None, config.lagrange_multiplier):
     raise ConfigError('lagrange_multiplier', config.lagrange_multiplier,
-                      '0 for d4pg', 'A fixed multiplier is rs_d4pg.')
-  if algorithm.name == 'rs_d4pg' and config.lagrange_multiplier == 0:
+                      f'{algorithm.fixed_multiplier:g} for {algorithm.name}',
+                      'A fixed multiplier is rs_d4pg.')
+  if algorithm.fixed_multiplier is None and config.lagrange_multiplier == 0:
     raise ConfigError(
         'lagrange_multiplier', config.lagrange_multiplier, '> 0 for rs_d4pg',
         'The paper uses 0.1, 1, 10 and 100; with 0 it is d4pg.')
 
 
 def _check_losses(config: config_lib.Config,
-                  algorithm: algorithm_lib.Algorithm) -> None:
+                  algorithm: agents.Algorithm) -> None:
   """Refuses losses that the critic or the agent does not have.
 
   Settings that an agent has no use for (`--meta_lr` with d4pg) are accepted: a
@@ -154,12 +157,12 @@ def resolve_task(config: config_lib.Config) -> Task:
     ConfigError: for an unknown domain, task or constraint (with the nearest
       name), a repeated constraint or a threshold that is no number >= 0.
   """
-  _check_choice('domain', config.domain, tuple(registry.TASKS))
+  _check_choice('domain', config.domain, tuple(tasks.TASKS))
   try:
-    info = registry.lookup(config.domain, config.task or None)
+    info = tasks.lookup(config.domain, config.task or None)
   except ValueError as error:
     raise ConfigError(
-        'task', config.task, registry.TASKS[config.domain].task,
+        'task', config.task, tasks.TASKS[config.domain].task,
         str(error)) from error
   if config.threshold is not None and config.threshold > 1:
     raise ConfigError('threshold', config.threshold, 'in [0, 1]',
@@ -175,7 +178,7 @@ def resolve_task(config: config_lib.Config) -> Task:
   return Task(info, constraints)
 
 
-def _resolve_constraint(text: str, info: registry.TaskInfo,
+def _resolve_constraint(text: str, info: tasks.TaskInfo,
                         config: config_lib.Config) -> TaskConstraint:
   """Reads `name` or `name:threshold`."""
   name, colon, own = text.partition(':')

@@ -5,10 +5,7 @@ import json
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from baselines import d4pg
-from baselines import mesh
-from baselines import rs_d4pg
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf import validation
 
@@ -16,8 +13,8 @@ from metal_tf import validation
 class CheckSettingsTest(parameterized.TestCase):
 
   def test_the_defaults_pass(self):
-    validation.check_settings(config_lib.Config(), algorithm.METAL)
-    validation.check_settings(config_lib.Config(), d4pg.D4PG)
+    validation.check_settings(config_lib.Config(), agents.METAL)
+    validation.check_settings(config_lib.Config(), agents.D4PG)
 
   @parameterized.parameters(
       (dict(domain='cartpol'), r'--domain: got .cartpol., .*cartpole\?'),
@@ -53,31 +50,31 @@ class CheckSettingsTest(parameterized.TestCase):
   def test_refuses(self, changes, message):
     with self.assertRaisesRegex(validation.ConfigError, message):
       validation.check_settings(
-          config_lib.Config(**changes), algorithm.METAL)
+          config_lib.Config(**changes), agents.METAL)
 
   def test_the_error_knows_its_field(self):
     with self.assertRaises(validation.ConfigError) as caught:
-      validation.check_settings(config_lib.Config(n_step=0), algorithm.METAL)
+      validation.check_settings(config_lib.Config(n_step=0), agents.METAL)
     self.assertEqual(caught.exception.field, 'n_step')
 
   def test_a_fixed_multiplier_is_what_tells_rs_d4pg_from_d4pg(self):
     with self.assertRaisesRegex(validation.ConfigError, 'rs_d4pg'):
       validation.check_settings(
-          config_lib.Config(lagrange_multiplier=0.1), d4pg.D4PG)
+          config_lib.Config(lagrange_multiplier=0.1), agents.D4PG)
     with self.assertRaisesRegex(validation.ConfigError, '0.1, 1, 10 and 100'):
-      validation.check_settings(config_lib.Config(), rs_d4pg.RS_D4PG)
+      validation.check_settings(config_lib.Config(), agents.RS_D4PG)
     validation.check_settings(
-        config_lib.Config(lagrange_multiplier=0.1), rs_d4pg.RS_D4PG)
+        config_lib.Config(lagrange_multiplier=0.1), agents.RS_D4PG)
 
 
   def test_mesh_splits_its_batch_and_has_its_own_outer_loss(self):
     validation.check_settings(
-        config_lib.Config(critic='scalar', inner_optimizer='sgd'), mesh.MESH)
+        config_lib.Config(critic='scalar', inner_optimizer='sgd'), agents.MESH)
     for changes, message in (
         (dict(outer_loss='actor'), "got 'actor', allowed: critic for mesh"),
         (dict(validation_fraction=0.001), 'at least one')):
       with self.assertRaisesRegex(validation.ConfigError, message):
-        validation.check_settings(config_lib.Config(**changes), mesh.MESH)
+        validation.check_settings(config_lib.Config(**changes), agents.MESH)
 
 
 class ResolveTaskTest(parameterized.TestCase):

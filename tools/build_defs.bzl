@@ -1,25 +1,57 @@
 """The native Python rules with what is the same for every target.
 
-A library or test called `x` is `x.py`; the `__init__.py` files on the way are
-part of it, and with them the check of versions in metal_tf's.
+A room is a folder of modules with their tests beside them (docs/architecture.md).
+It is one library, so Bazel itself refuses two rooms that import each other.
 """
 
 _PACKAGE = "//metal_tf"
 
 def _with_package(deps):
     """Adds metal_tf/__init__.py to the dependencies of what lies below."""
-    label = "//" + native.package_name()
-    below = label == _PACKAGE or label.startswith(_PACKAGE + "/")
-    return deps + [_PACKAGE] if below and _PACKAGE not in deps else deps
+    below = native.package_name().startswith("metal_tf/")
+    needed = below and native.package_name() != "metal_tf/system"
+    return deps + [_PACKAGE] if needed and _PACKAGE not in deps else deps
 
-def metal_py_library(name, srcs = None, deps = [], **kwargs):
-    """A py_library of `<name>.py`, visible everywhere."""
-    kwargs.setdefault("visibility", ["//visibility:public"])
+def metal_room(deps = [], data = [], tests = {}, exclude = []):
+    """A folder: one library of its modules, a test for each `*_test.py`.
+
+    Also declares `:quick`, the room's part of `//:quick`, and shows the BUILD
+    file to //launchers:docs_test, which looks labels up.
+
+    Args:
+      deps: the rooms that it imports.
+      data: files that its modules read.
+      tests: by a test's name, what differs from a test of the room alone that
+        takes seconds: `deps`, `data`, `size`, `slow`, `tags`.
+      exclude: files that belong to targets of their own.
+    """
+    room = native.package_name().split("/")[-1]
     native.py_library(
-        name = name,
-        srcs = (srcs or [name + ".py"]) + native.glob(["__init__.py"]),
+        name = room,
+        srcs = native.glob(
+            ["*.py", "testing/*.py"],
+            exclude = ["*_test.py"] + exclude,
+        ),
+        data = data,
+        visibility = ["//visibility:public"],
         deps = _with_package(deps),
-        **kwargs
+    )
+    files = native.glob(["*_test.py"], exclude = exclude)
+    for name in [file[:-len(".py")] for file in files]:
+        options = dict(tests.get(name, {}))
+        metal_py_test(
+            name = name,
+            deps = [":" + room] + options.pop("deps", []),
+            **options
+        )
+    for name in tests:
+        if name + ".py" not in files:
+            fail("There is no %s.py in %s." % (name, native.package_name()))
+    native.exports_files(["BUILD"])
+    native.test_suite(
+        name = "quick",
+        tags = ["-slow", "-manual"],
+        visibility = ["//visibility:public"],
     )
 
 def metal_py_binary(name, deps = [], **kwargs):
@@ -32,7 +64,7 @@ def metal_py_binary(name, deps = [], **kwargs):
         **kwargs
     )
 
-def metal_py_test(name, deps = [], size = "small", slow = False, **kwargs):
+def metal_py_test(name, deps = [], size = "medium", slow = False, **kwargs):
     """A py_test of `<name>.py`.
 
     Args:
@@ -49,16 +81,4 @@ def metal_py_test(name, deps = [], size = "small", slow = False, **kwargs):
         size = size,
         tags = kwargs.pop("tags", []) + (["slow"] if slow else []),
         **kwargs
-    )
-
-def metal_quick_suite():
-    """Declares `:quick`, this package's part of `//:quick`.
-
-    Also shows the BUILD file to //launchers:docs_test, which looks labels up.
-    """
-    native.exports_files(["BUILD"])
-    native.test_suite(
-        name = "quick",
-        tags = ["-slow", "-manual"],
-        visibility = ["//visibility:public"],
     )

@@ -6,11 +6,11 @@ from absl.testing import absltest
 import numpy as np
 from scipy import stats
 
-from metal_tf import config
-from metal_tf import validation
 from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
-from metal_tf.assessment import report
+from metal_tf.assessment import summary
+from metal_tf import config
+from metal_tf import validation
 
 
 def _measured(returns, penalties):
@@ -76,8 +76,8 @@ class ReportTest(absltest.TestCase):
     task = validation.resolve_task(config.Config(threshold=threshold))
     measured = _measured(np.arange(len(penalties)), penalties)
     assessment = intervals.assess(measured, np.array([threshold]))
-    return (report.table(assessment, measured, task),
-            report.as_json(assessment, measured, task))
+    return (summary.table(assessment, measured, task),
+            summary.as_json(assessment, measured, task))
 
   def test_verdicts(self):
     for penalties, threshold, verdict in (

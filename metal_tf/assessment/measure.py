@@ -5,12 +5,12 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
-from metal_tf import config as config_lib
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import episode as episode_lib
+from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.environments import wrapper
-from metal_tf.experiment import seeding
+from metal_tf.training import seeding
 
 # Called behind every step: (episode from 1, number of the step from 1,
 # environment, the step). An episode that was cut begins anew at step 1.

@@ -6,8 +6,8 @@ import numpy as np
 from metal_tf.acting import episode as episode_lib
 from metal_tf.assessment import measure
 from metal_tf.environments import errors
-from metal_tf.experiment import seeding
-from metal_tf.experiment import testing
+from metal_tf.training import seeding
+from metal_tf.training import testing
 
 
 def _policy(observation):

@@ -6,9 +6,9 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from metal_tf import config as config_lib
-from metal_tf import validation
-from metal_tf.experiment import saved_run
 from metal_tf.policy import description as description_lib
+from metal_tf.runs import saved_run
+from metal_tf import validation
 
 Policy = Callable[[np.ndarray], np.ndarray]
 
@@ -50,7 +50,7 @@ def of_run(workdir: str, warn: Callable[[str], None]) -> Source:
   def load() -> Tuple[Policy, int]:
     # pylint: disable=g-import-not-at-top
     from metal_tf.acting import numpy_policy
-    from metal_tf.experiment import export
+    from metal_tf.training import export
     # pylint: enable=g-import-not-at-top
     saved = run.newest_checkpoint(warn)
     weights = numpy_policy.policy_weights(export.restore_policy(run, saved))

@@ -6,12 +6,12 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf import algorithm
-from metal_tf import config as config_lib
-from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.assessment import source
-from metal_tf.experiment import run
-from metal_tf.experiment import testing
+from metal_tf import config as config_lib
+from metal_tf.training import run
+from metal_tf.training import testing
+from metal_tf import validation
 
 
 def _source(**settings):
@@ -59,7 +59,7 @@ class LoadTest(absltest.TestCase):
 
   def test_checkpoint_and_export_are_one_policy(self):
     workdir = self.create_tempdir().full_path
-    run.train(algorithm.METAL, testing.small_config(
+    run.train(agents.METAL, testing.small_config(
         workdir, num_episodes=3, evaluation_period=0), testing.make_environment)
     of_run = source.of_run(workdir, self.fail)
     of_export = source.of_export(os.path.join(workdir, 'export'))

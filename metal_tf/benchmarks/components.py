@@ -8,10 +8,10 @@ from typing import Any, Callable, Iterator, Tuple
 
 import numpy as np
 
-from metal_tf import config as config_lib
-from metal_tf import types
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
+from metal_tf import config as config_lib
+from metal_tf import types
 
 # The largest of the paper's observations.
 _DOMAIN = 'quadruped'
@@ -58,7 +58,7 @@ def insert(turns: worker.Turns, *, address: str = '') -> None:
   """
   config = config_lib.Config(domain=_DOMAIN)
   spec = tasks.spec_of(_DOMAIN)
-  from metal_tf.experiment import parts  # pylint: disable=g-import-not-at-top
+  from metal_tf.training import parts  # pylint: disable=g-import-not-at-top
   if address:
     # pylint: disable=g-import-not-at-top
     import reverb
@@ -87,7 +87,7 @@ def server(turns: worker.Turns) -> None:
   """The replay's server of the Launchpad program; only says its address."""
   # pylint: disable=g-import-not-at-top
   import reverb
-  from metal_tf.replay import loopback
+  from metal_tf.system import loopback
   from metal_tf.replay import rate_limits
   from metal_tf.replay import tables
   # pylint: enable=g-import-not-at-top
@@ -113,7 +113,7 @@ def memory(turns: worker.Turns) -> None:
     turns: says how many to insert, once.
   """
   import psutil  # pylint: disable=g-import-not-at-top
-  from metal_tf.experiment import parts  # pylint: disable=g-import-not-at-top
+  from metal_tf.training import parts  # pylint: disable=g-import-not-at-top
   from metal_tf.replay import layout  # pylint: disable=g-import-not-at-top
   config = config_lib.Config(domain=_DOMAIN)
   spec = tasks.spec_of(_DOMAIN)

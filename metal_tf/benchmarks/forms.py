@@ -26,9 +26,6 @@ _DOMAINS = flags.DEFINE_list('domains', ['cartpole', 'quadruped'], 'Domains.')
 _ACTORS = flags.DEFINE_list('actors', ['1', '2', '4'], 'Numbers of actors.')
 _ALGORITHM = flags.DEFINE_string('algorithm', 'd4pg', 'Launcher.')
 
-_LAUNCHERS = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
-        __file__)))), 'launchers')
 _LONGEST_START_SECONDS = 300.0
 
 
@@ -52,7 +49,7 @@ def measure(form: str, domain: str, more: Sequence[str]) -> Speed:
     with open(os.path.join(directory, 'out'), 'w', encoding='utf-8') as out:
       started = time.monotonic()
       process = subprocess.Popen(  # pylint: disable=consider-using-with
-          [sys.executable, os.path.join(_LAUNCHERS, f'{_ALGORITHM.value}.py'),
+          [sys.executable, '-m', 'metal_tf.cli.agent', _ALGORITHM.value,
            f'--domain={domain}', f'--workdir={directory}',
            '--evaluation_period=0', '--checkpoint_seconds=1000000', *more],
           env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},

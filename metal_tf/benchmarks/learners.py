@@ -4,14 +4,14 @@ from acme import types as acme_types
 import numpy as np
 import tensorflow as tf
 
-from baselines import registry
-from metal_tf import config as config_lib
-from metal_tf import learner as learner_lib
-from metal_tf import types
+from metal_tf.agent import agents
+from metal_tf.agent import learner as learner_lib
 from metal_tf.benchmarks import acme_peer
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
+from metal_tf import config as config_lib
+from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
 _WARM_UP_STEPS = 10
@@ -26,7 +26,7 @@ def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
     domain: whose sizes the networks have.
   """
   spec, config = tasks.spec_of(domain), config_lib.Config(domain=domain)
-  learner = learner_lib.Learner(spec, registry.ALGORITHMS[algorithm], config)
+  learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
   batch = types.Transition(*map(tf.constant, _batch(spec, config)))
   # As many episodes above the threshold as below, so that lambda moves.
   penalties = tf.constant(np.linspace(

@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from metal_tf.distributed import process
+from metal_tf.system import process
 
 WORKER_MODULE = 'metal_tf.benchmarks.worker'
 _TAIL_CHARACTERS = 4000

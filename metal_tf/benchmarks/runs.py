@@ -6,12 +6,12 @@ import tempfile
 import time
 from typing import Any, Optional
 
-from baselines import registry
-from metal_tf import config as config_lib
-from metal_tf import types
+from metal_tf.agent import agents
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
+from metal_tf import config as config_lib
 from metal_tf.environments import wrapper
+from metal_tf import types
 
 # The first fills the replay, in the second the learner is compiled.
 _WARM_UP_EPISODES = 2
@@ -69,12 +69,12 @@ def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
     algorithm: of the registry.
     domain: of the task.
   """
-  from metal_tf.experiment import run  # pylint: disable=g-import-not-at-top
+  from metal_tf.training import run  # pylint: disable=g-import-not-at-top
   config = config_lib.Config(
       domain=domain, suite='builtin', workdir=tempfile.mkdtemp(),
       evaluation_period=0, feasibility_episodes=0, checkpoint_seconds=1e6)
   run.train(
-      registry.ALGORITHMS[algorithm], config,
+      agents.ALGORITHMS[algorithm], config,
       lambda seed: GatedEnvironment(
           tasks.make_environment(config, seed), turns))
 
@@ -110,10 +110,10 @@ def first_step(turns: worker.Turns) -> None:
     turns: gets the word.
   """
   # pylint: disable=g-import-not-at-top
-  from launchers import main
-  from metal_tf import algorithm
+  from metal_tf.cli import main
+  from metal_tf.agent import agents
   main.quiet_start_up()
-  from metal_tf import learner
+  from metal_tf.agent import learner
   # pylint: enable=g-import-not-at-top
   step = learner.Learner.step
 
@@ -125,4 +125,4 @@ def first_step(turns: worker.Turns) -> None:
   learner.Learner.step = first
   sys.argv = [os.path.abspath(main.__file__),
               f'--workdir={tempfile.mkdtemp()}']
-  main.launch(algorithm.METAL)
+  main.launch(agents.METAL)

@@ -1,6 +1,6 @@
 """The environments that the contestants share."""
 
-from launchers import main
+from metal_tf.cli import main
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import types

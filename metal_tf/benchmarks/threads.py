@@ -3,7 +3,7 @@
 import os
 from typing import Dict, List, NamedTuple
 
-from metal_tf.experiment import threads
+from metal_tf.system import threads
 
 
 def num_cores() -> int:

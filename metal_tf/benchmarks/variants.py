@@ -18,12 +18,12 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from absl import app
 from absl import flags
 import numpy as np
-# Before absl's main, see launchers/main.py.
+# Before absl's main, see metal_tf/cli/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
-from metal_tf import learner_gradient_check
-from metal_tf.experiment import rates
-from metal_tf.experiment import run_folder
+from metal_tf.agent.testing import gradient_check
+from metal_tf.runs import rates
+from metal_tf.runs import run_folder
 
 _EPISODES = flags.DEFINE_integer(
     'episodes', 5, 'Episodes of each run.', lower_bound=3)
@@ -32,9 +32,6 @@ _FORMS = flags.DEFINE_list(
     'forms', ['one process', 'local_mp'],
     'Forms of a run: "one process", or launch types of Launchpad.')
 
-_LAUNCHERS = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
-        __file__)))), 'launchers')
 
 
 class Variant(NamedTuple):
@@ -55,8 +52,8 @@ def _metal(regime: str, paths: Tuple[str, ...] = ('direct', 'through_weights'),
   """Checks MetaL; the actor's outer loss has no direct path."""
 
   def check() -> float:
-    checked = learner_gradient_check.check_metal(
-        regime, **settings, **learner_gradient_check.critic_settings(regime))
+    checked = gradient_check.check_metal(
+        regime, **settings, **gradient_check.critic_settings(regime))
     return max(checked.error(path) for path in paths)
 
   return check
@@ -64,7 +61,7 @@ def _metal(regime: str, paths: Tuple[str, ...] = ('direct', 'through_weights'),
 
 def _mesh() -> float:
   return max(abs(got - difference) / abs(difference)
-             for got, difference in learner_gradient_check.check_mesh())
+             for got, difference in gradient_check.check_mesh())
 
 
 VARIANTS = (
@@ -113,7 +110,7 @@ def measure(variant: Variant, form: str) -> Result:
       arguments.append(f'--lp_launch_type={form}')
     with open(os.path.join(directory, 'out'), 'w', encoding='utf-8') as out:
       status = subprocess.run(
-          [sys.executable, os.path.join(_LAUNCHERS, f'{variant.launcher}.py'),
+          [sys.executable, '-m', 'metal_tf.cli.agent', variant.launcher,
            f'--domain={_DOMAIN.value}', f'--num_episodes={_EPISODES.value}',
            f'--workdir={directory}', '--evaluation_period=0',
            '--feasibility_episodes=0', *arguments],

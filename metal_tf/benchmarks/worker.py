@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Dict
 
-from metal_tf.distributed import process
+from metal_tf.system import process
 
 # Where a role's function is: it prepares, then serves turns until the end.
 ROLES: Dict[str, str] = {

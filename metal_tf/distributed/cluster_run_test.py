@@ -16,12 +16,12 @@ from absl.testing import absltest
 from launchpad.launch import signal_handling
 import portpicker
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf.distributed import fake_xmanager
 from metal_tf.distributed import needs
 from metal_tf.distributed import train as train_lib
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import testing
+from metal_tf.runs import log_tables
+from metal_tf.training import testing
 
 _LONG = 180.0
 
@@ -46,7 +46,7 @@ class ClusterRunTest(absltest.TestCase):
         exit_gracefully_on_sigquit=mock.DEFAULT), mock.patch.object(
             needs, 'SHARED_ROOT', self._shared):
       train_lib.train(
-          algorithm.METAL, config, testing.make_environment, 'vertex_ai')
+          agents.METAL, config, testing.make_environment, 'vertex_ai')
     return [(job.executable.executable_spec.path,
              job.executor.requirements.replicas)
             for _, job in sorted(experiment.jobs.items())]

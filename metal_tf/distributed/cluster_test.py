@@ -15,14 +15,14 @@ import cloudpickle
 import launchpad as lp
 from launchpad.launch import signal_handling
 
-from metal_tf import algorithm
-from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.distributed import cluster
 from metal_tf.distributed import fake_xmanager
 from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.distributed import train as train_lib
-from metal_tf.experiment import testing
+from metal_tf.training import testing
+from metal_tf import validation
 
 class ClusterTest(absltest.TestCase):
 
@@ -42,7 +42,7 @@ class ClusterTest(absltest.TestCase):
     config = testing.small_config(
         self._folder, deterministic=False, num_actors=num_actors)
     return program_lib.Run(
-        algorithm=algorithm.METAL, config=config,
+        algorithm=agents.METAL, config=config,
         spec=testing.make_environment(0).spec,
         make_environment=testing.make_environment, directory=self._folder,
         scratch_directory=os.path.join(self._folder, 'scratch'), saved=None,
@@ -131,7 +131,7 @@ class ClusterTest(absltest.TestCase):
         side_effect=importlib.metadata.PackageNotFoundError):
       with self.assertRaisesRegex(validation.ConfigError, 'pip install'):
         train_lib.train(
-            algorithm.METAL, config, testing.make_environment, 'vertex_ai')
+            agents.METAL, config, testing.make_environment, 'vertex_ai')
     self.assertEmpty(os.listdir(self._folder))
 
   def test_a_folder_of_this_machine_is_refused(self):
@@ -140,7 +140,7 @@ class ClusterTest(absltest.TestCase):
     with fake_xmanager.installed(self._experiment):
       with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
         train_lib.train_on_cluster(
-            algorithm.METAL, config, testing.make_environment)
+            agents.METAL, config, testing.make_environment)
     self.assertEmpty(os.listdir(self._folder))
 
   def test_a_run_is_submitted_as_it_is_in_its_folder(self):
@@ -150,7 +150,7 @@ class ClusterTest(absltest.TestCase):
         needs, 'SHARED_ROOT', self._folder), mock.patch.object(
             cluster, 'submit') as submit, mock.patch('builtins.print'):
       train_lib.train(
-          algorithm.METAL, config, testing.make_environment, 'vertex_ai')
+          agents.METAL, config, testing.make_environment, 'vertex_ai')
     run = submit.call_args.args[0]
     self.assertFalse(run.loopback_only)
     self.assertEqual(run.directory, os.path.join(self._folder, 'run'))

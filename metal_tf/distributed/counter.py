@@ -12,10 +12,10 @@ from metal_tf.acting import episode as episode_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
-from metal_tf.experiment import checkpoint as checkpoint_lib
-from metal_tf.experiment import progress as progress_lib
-from metal_tf.experiment import records as records_lib
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import progress as progress_lib
+from metal_tf.training import records as records_lib
 from metal_tf import types
 
 NAME = 'counter'

@@ -6,9 +6,9 @@ from typing import Any, Callable
 from metal_tf import config as config_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
-from metal_tf.distributed import process
 from metal_tf.environments import wrapper
-from metal_tf.experiment import evaluation
+from metal_tf.system import process
+from metal_tf.training import evaluation
 
 NAME = 'evaluator'
 

@@ -15,10 +15,10 @@ from launchpad.launch.run_locally import launch_local_output_to_files
 from launchpad.nodes.python import local_multi_processing
 import psutil
 
-from metal_tf.distributed import process
 from metal_tf.distributed import program as program_lib
 from metal_tf.distributed import screen as screen_lib
-from metal_tf.experiment import progress as progress_lib
+from metal_tf.system import process
+from metal_tf.training import progress as progress_lib
 
 PROCESSES = 'local_mp'
 THREADS = 'local_mt'

@@ -8,24 +8,24 @@ from typing import Any, Iterator, List, Optional
 import numpy as np
 import reverb
 
-from metal_tf import algorithm as algorithm_lib
-from metal_tf import config as config_lib
-from metal_tf import types
 from metal_tf.acting import numpy_policy
+from metal_tf.agent import agents
+from metal_tf import config as config_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
-from metal_tf.experiment import checkpoint as checkpoint_lib
-from metal_tf.experiment import divergence
-from metal_tf.experiment import export
-from metal_tf.experiment import opening
-from metal_tf.experiment import parts
-from metal_tf.experiment import records as records_lib
-from metal_tf.experiment import saving
 from metal_tf.replay import priorities
 from metal_tf.replay import priority_updates
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_replay
+from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import divergence
+from metal_tf.training import export
+from metal_tf.training import parts
+from metal_tf.training import records as records_lib
+from metal_tf.training import saving
+from metal_tf import types
 
 NAME = 'learner'
 
@@ -47,7 +47,7 @@ class LearnerService(service.Service):
 
   def __init__(self, coordinator: Any, counter: Any, replay: reverb.Client, *,
                spec: types.EnvironmentSpec,
-               algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+               algorithm: agents.Algorithm, config: config_lib.Config,
                directory: str,
                saved: Optional[checkpoint_lib.Checkpoint],
                replay_settings: Any, loopback_only: bool):
@@ -74,7 +74,7 @@ class LearnerService(service.Service):
     self._directory = directory
     self._replay_settings = replay_settings
     self._checkpointer = checkpoint_lib.Checkpointer(
-        os.path.join(directory, opening.CHECKPOINTS), coordinator.note)
+        os.path.join(directory, workdir_lib.CHECKPOINTS), coordinator.note)
     if saved is not None:
       self._checkpointer.go_on_from(saved)
     self._policy = saving.SavingPolicy(config)

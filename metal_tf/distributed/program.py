@@ -16,9 +16,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import launchpad as lp
 
-from metal_tf import algorithm as algorithm_lib
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf import types
 from metal_tf.distributed import actor_worker
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import counter as counter_lib
@@ -27,12 +26,13 @@ from metal_tf.distributed import learner_service
 from metal_tf.distributed import replay_node
 from metal_tf.distributed import supervised_node
 from metal_tf.environments import wrapper
-from metal_tf.experiment import checkpoint as checkpoint_lib
-from metal_tf.experiment import parts
 from metal_tf.replay import rate_limits
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import tables
+from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.training import parts
+from metal_tf import types
 
 # A call to the coordinator that takes longer means that nobody is there. The
 # counter brings its logs to disk for the learner's checkpoint.
@@ -56,7 +56,7 @@ class Run:
     saved_tables: the replay's tables to go on with, or None.
     loopback_only: whether all workers are on this machine.
   """
-  algorithm: algorithm_lib.Algorithm
+  algorithm: agents.Algorithm
   config: config_lib.Config
   spec: types.EnvironmentSpec
   make_environment: Callable[[int], wrapper.ConstrainedEnvironment]

@@ -11,19 +11,19 @@ import launchpad as lp
 from launchpad import context as lp_context
 from launchpad.nodes.python import local_multi_processing
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import program as program_lib
 from metal_tf.distributed import supervised_node
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import testing
+from metal_tf.runs import checkpoint
+from metal_tf.training import testing
 
 
 def _run(num_actors=3, saved=None, **changes):
   config = testing.small_config(
       '/nowhere', deterministic=False, num_actors=num_actors, **changes)
   return program_lib.Run(
-      algorithm=algorithm.METAL, config=config,
+      algorithm=agents.METAL, config=config,
       spec=testing.make_environment(0).spec,
       make_environment=testing.make_environment, directory='/nowhere',
       scratch_directory='/nowhere/scratch', saved=saved, saved_tables=None,

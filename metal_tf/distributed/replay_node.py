@@ -9,8 +9,8 @@ import reverb
 
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
-from metal_tf.distributed import process
-from metal_tf.replay import loopback
+from metal_tf.system import loopback
+from metal_tf.system import process
 
 NAME = 'replay'
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Any, Callable, Optional
 
-from metal_tf.experiment import progress as progress_lib
+from metal_tf.training import progress as progress_lib
 
 _PERIOD_SECONDS = 0.25
 

@@ -3,8 +3,8 @@
 import abc
 from typing import Any, Optional
 
-from metal_tf.distributed import process
-from metal_tf.replay import loopback
+from metal_tf.system import loopback
+from metal_tf.system import process
 
 
 class Service(abc.ABC):

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Deque, Optional, Sequence
 
-from metal_tf.distributed import process
+from metal_tf.system import process
 
 _MOST_DEATHS = 5
 _PERIOD_SECONDS = 60.0

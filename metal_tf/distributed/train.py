@@ -8,23 +8,23 @@ import signal
 import tempfile
 from typing import List, Optional, Tuple
 
-from metal_tf import algorithm as algorithm_lib
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf import validation
 from metal_tf.distributed import cluster
 from metal_tf.distributed import launch
 from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
-from metal_tf.experiment import checkpoint as checkpoint_lib
-from metal_tf.experiment import feasibility
-from metal_tf.experiment import opening
-from metal_tf.experiment import progress as progress_lib
-from metal_tf.experiment import seeding
-from metal_tf.experiment import workdir as workdir_lib
 from metal_tf.replay import reverb_replay
+from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import feasibility
+from metal_tf.training import opening
+from metal_tf.training import progress as progress_lib
+from metal_tf.training import seeding
+from metal_tf import validation
 
 
-def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+def train(algorithm: agents.Algorithm, config: config_lib.Config,
           make_environment: seeding.EnvironmentFactory,
           launch_type: str) -> None:
   """Trains an agent, or resumes a run that was stopped.
@@ -68,7 +68,7 @@ def train(algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
 
 
 def train_on_cluster(
-    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    algorithm: agents.Algorithm, config: config_lib.Config,
     make_environment: seeding.EnvironmentFactory,
     accelerator: str = '') -> None:
   """Submits a run to Vertex AI, new or resumed, and returns.
@@ -103,14 +103,14 @@ def train_on_cluster(
 
 
 def _check_settings(config: config_lib.Config,
-                    algorithm: algorithm_lib.Algorithm) -> None:
+                    algorithm: agents.Algorithm) -> None:
   """Raises ConfigError for settings that a program of workers cannot have."""
   validation.check_settings(config, algorithm)
   validation.check_workers(config)
 
 
 def _prepare(
-    algorithm: algorithm_lib.Algorithm, config: config_lib.Config,
+    algorithm: agents.Algorithm, config: config_lib.Config,
     make_environment: seeding.EnvironmentFactory, workdir: workdir_lib.Workdir,
     scratch: str, loopback_only: bool
 ) -> Tuple[program_lib.Run, progress_lib.Progress]:

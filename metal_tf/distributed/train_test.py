@@ -9,13 +9,13 @@ from absl import flags
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf.distributed import train as train_lib
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
-from metal_tf.experiment import feasibility
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import testing
+from metal_tf.runs import log_tables
+from metal_tf.training import feasibility
+from metal_tf.training import testing
 
 _NAMES = ('never', 'always', 'left')
 
@@ -63,7 +63,7 @@ class TrainTest(absltest.TestCase):
     _Seeded.episodes.clear()
     path = os.path.join(self.create_tempdir().full_path, 'run')
     train_lib.train(
-        algorithm.METAL, testing.small_config(
+        agents.METAL, testing.small_config(
             path, deterministic=False, num_actors=2, num_episodes=8,
             evaluation_period=4, feasibility_episodes=1),
         _make_environment, 'local_mt')
@@ -106,7 +106,7 @@ class TrainTest(absltest.TestCase):
 
     with self.assertRaises(SystemExit) as caught:
       train_lib.train(
-          algorithm.METAL, testing.small_config(
+          agents.METAL, testing.small_config(
               path, deterministic=False, num_actors=2, feasibility_episodes=1),
           make, 'local_mt')
     self.assertEqual(caught.exception.code, 143)

@@ -16,7 +16,7 @@ from metal_tf.environments.errors import BadEnvironmentOutput
 from metal_tf.environments.errors import EpisodeCut
 from metal_tf.environments.factory import make
 from metal_tf.environments.factory import resolve_suite
-from metal_tf.environments.registry import TASKS
+from metal_tf.environments.tasks import TASKS
 from metal_tf.environments.wrapper import ConstrainedEnvironment
 from metal_tf.environments.wrapper import TimeStep
 

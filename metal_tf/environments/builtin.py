@@ -1,7 +1,7 @@
 """The paper's four tasks on dm_control, equal to the suite bit for bit.
 
 Same seed and same actions give the observations, rewards and penalties of
-google-research/realworldrl_suite at `registry.SUITE_COMMIT` (held by
+google-research/realworldrl_suite at `tasks.SUITE_COMMIT` (held by
 `parity_test.py` and `golden_test.py`). Without delays, noise and perturbations,
 which the paper does not use, the suite's tasks are the control suite's, but
 for its constraints and for how quadruped walk starts an episode.
@@ -17,7 +17,7 @@ from metal_tf.environments import cartpole
 from metal_tf.environments import constraint as constraint_lib
 from metal_tf.environments import humanoid
 from metal_tf.environments import quadruped
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 from metal_tf.environments import walker
 
 _BUILDERS: Dict[str, Callable[[int], control.Environment]] = {
@@ -35,7 +35,7 @@ def version() -> str:
   return f'builtin ({versions})'
 
 
-def make_environment(info: registry.TaskInfo, safety_coeff: float,
+def make_environment(info: tasks.TaskInfo, safety_coeff: float,
                      seed: int) -> control.Environment:
   """Builds the task, still without constraints.
 
@@ -52,9 +52,9 @@ def make_environment(info: registry.TaskInfo, safety_coeff: float,
 
 
 def make_constraints(
-    environment: control.Environment, info: registry.TaskInfo,
+    environment: control.Environment, info: tasks.TaskInfo,
     safety_coeff: float,
-    chosen: Sequence[Tuple[registry.ConstraintInfo, float]]
+    chosen: Sequence[Tuple[tasks.ConstraintInfo, float]]
 ) -> List[constraint_lib.Constraint]:
   """Builds the chosen constraints with their thresholds.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from metal_tf import environments
 from metal_tf.environments import builtin_constraints
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 _COEFFICIENT = 0.3
 _EPSILON = 1e-9
@@ -22,7 +22,7 @@ def _constraints(domain):
   environment = environments.make(
       domain, safety_coeff=_COEFFICIENT, seed=0, suite='builtin',
       constraints=[(name, 0.1)
-                   for name in registry.TASKS[domain].constraint_names])
+                   for name in tasks.TASKS[domain].constraint_names])
   environment.reset()
   physics = environment.environment.physics
   return physics, {c.name: c.function for c in environment.constraints}
@@ -48,7 +48,7 @@ class ConstraintsTest(parameterized.TestCase):
   def test_every_constraint_is_built(self):
     self.assertEqual(
         set(builtin_constraints.VIOLATED),
-        {(domain, name) for domain, info in registry.TASKS.items()
+        {(domain, name) for domain, info in tasks.TASKS.items()
          for name in info.constraint_names})
 
   def test_cartpole_slider_pos(self):

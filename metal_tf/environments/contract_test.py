@@ -10,7 +10,7 @@ import numpy as np
 
 from metal_tf import environments
 from metal_tf.environments import contract
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 # After metal_tf, which says that no renderer is needed.
 from dm_control import suite  # pylint: disable=g-bad-import-order
@@ -20,7 +20,7 @@ class _PaperTaskTest(contract.ConstrainedEnvironmentTestMixin):
   domain = None
 
   def make_environment(self):
-    names = registry.TASKS[self.domain].constraint_names
+    names = tasks.TASKS[self.domain].constraint_names
     return environments.make(
         self.domain, safety_coeff=0.2, seed=3, suite='builtin',
         constraints=[(name, 0.1 * k) for k, name in enumerate(names)])

@@ -3,8 +3,8 @@
 import importlib.util
 from typing import Optional, Sequence, Tuple
 
-from metal_tf.environments import registry
 from metal_tf.environments import rwrl_spec as rwrl_spec_lib
+from metal_tf.environments import tasks
 from metal_tf.environments import wrapper
 
 SUITES = ('auto', 'realworldrl', 'builtin')
@@ -40,7 +40,7 @@ def resolve_suite(suite: str = 'auto') -> str:
       "suite 'realworldrl' needs the package realworldrl_suite, which is not "
       'on the path: use the builtin suite (it equals the real one), or run '
       'tools/realworldrl_suite.sh, which fetches commit '
-      f'{registry.SUITE_COMMIT[:7]}')
+      f'{tasks.SUITE_COMMIT[:7]}')
 
 
 def make(domain: str,
@@ -76,8 +76,8 @@ def make(domain: str,
       [0, 1], a bad threshold, no constraint or a repeated one, a suite that is
       missing or cannot be imported, or a spec that it does not take.
   """
-  info = registry.lookup(domain, task)
-  safety_coeff = registry.check_safety_coeff(safety_coeff)
+  info = tasks.lookup(domain, task)
+  safety_coeff = tasks.check_safety_coeff(safety_coeff)
   chosen = [(info.constraint(name), threshold)
             for name, threshold in constraints]
   spec = rwrl_spec_lib.parse(rwrl_spec, info.domain)

@@ -13,7 +13,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from metal_tf import environments
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 _DIRECTORY = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), '..', '..', 'testdata',
@@ -23,14 +23,14 @@ _TOLERANCE = 1e-9
 
 class GoldenTest(parameterized.TestCase):
 
-  @parameterized.product(domain=tuple(registry.TASKS), safety_coeff=(0.1, 0.3))
+  @parameterized.product(domain=tuple(tasks.TASKS), safety_coeff=(0.1, 0.3))
   def test_follows_the_suite(self, domain, safety_coeff):
     path = os.path.join(_DIRECTORY, f'{domain}_{safety_coeff}.npz')
     with np.load(path, allow_pickle=False) as golden:
       meta = json.loads(str(golden['meta']))
       golden = dict(golden)
-    info = registry.TASKS[domain]
-    self.assertEqual(meta['commit'], registry.SUITE_COMMIT)
+    info = tasks.TASKS[domain]
+    self.assertEqual(meta['commit'], tasks.SUITE_COMMIT)
     self.assertEqual(meta['task'], info.task)
     self.assertEqual(meta['constraints'],
                      [f'{name}_constraint' for name in info.constraint_names])

@@ -15,7 +15,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from metal_tf import environments
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 _SEEDS = (0, 1, 12345)
 _COEFFICIENTS = (0.05, 0.1, 0.2, 0.3, 1.0)
@@ -45,7 +45,7 @@ def _make(domain: str, suite: str, seed: int, safety_coeff: float):
   environment = environments.make(
       domain, safety_coeff=safety_coeff, seed=seed, suite=suite,
       constraints=[(name, 0.1)
-                   for name in registry.TASKS[domain].constraint_names])
+                   for name in tasks.TASKS[domain].constraint_names])
   seen = collections.deque(maxlen=1)
   for name in ('reset', 'step'):
     _remember(environment.environment, name, seen)
@@ -73,7 +73,7 @@ class ParityTest(parameterized.TestCase):
       print(f'SKIPPED: {reason}', flush=True)
       self.skipTest(reason)
 
-  @parameterized.parameters(*registry.TASKS)
+  @parameterized.parameters(*tasks.TASKS)
   def test_equals_the_suite_bit_for_bit(self, domain):
     self._steps, self._violations, self._largest = 0, 0.0, 0.0
     for seed, safety_coeff in _CASES:

@@ -16,9 +16,9 @@ import realworldrl_suite
 import realworldrl_suite.environments as rwrl
 
 from metal_tf.environments import constraint as constraint_lib
-from metal_tf.environments import registry
 from metal_tf.environments import rwrl_spec
 from metal_tf.environments import seeded_noise
+from metal_tf.environments import tasks
 
 _PACKAGE = 'realworldrl_suite'
 
@@ -29,7 +29,7 @@ def version() -> str:
   return f'realworldrl ({_PACKAGE} {commit or "of unknown commit"})'
 
 
-def make_environment(info: registry.TaskInfo, safety_coeff: float, seed: int,
+def make_environment(info: tasks.TaskInfo, safety_coeff: float, seed: int,
                      spec: Mapping[str, Any]) -> dm_env.Environment:
   """Loads the task with all of its constraint bits.
 
@@ -64,9 +64,9 @@ def make_environment(info: registry.TaskInfo, safety_coeff: float, seed: int,
 
 
 def make_constraints(
-    environment: dm_env.Environment, info: registry.TaskInfo,
+    environment: dm_env.Environment, info: tasks.TaskInfo,
     safety_coeff: float,
-    chosen: Sequence[Tuple[registry.ConstraintInfo, float]]
+    chosen: Sequence[Tuple[tasks.ConstraintInfo, float]]
 ) -> List[constraint_lib.Constraint]:
   """Reads the penalties of the chosen constraints off the suite's bits.
 
@@ -86,7 +86,7 @@ def make_constraints(
   got = list(environment.task.constraints)
   if got != expected:
     raise RuntimeError(f'{info.domain}: expected the constraints {expected} of '
-                       f'{_PACKAGE} {registry.SUITE_COMMIT[:7]}, the installed '
+                       f'{_PACKAGE} {tasks.SUITE_COMMIT[:7]}, the installed '
                        f'one has {got}')
   return [
       constraint_lib.Constraint.of_time_step(

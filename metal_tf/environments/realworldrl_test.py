@@ -16,7 +16,7 @@ import numpy as np
 from metal_tf import environments
 from metal_tf.environments import builtin
 from metal_tf.environments import contract
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 _INSTALLED = importlib.util.find_spec('realworldrl_suite') is not None
 _REASON = ('realworldrl_suite is not installed: only its replacement, the '
@@ -26,7 +26,7 @@ if not _INSTALLED:
 
 
 def _make(safety_coeff=0.3, domain='cartpole', **kwargs):
-  names = registry.TASKS[domain].constraint_names
+  names = tasks.TASKS[domain].constraint_names
   return environments.make(
       domain, safety_coeff=safety_coeff, seed=3, suite='realworldrl',
       constraints=[(name, 0.1) for name in names], **kwargs)
@@ -50,7 +50,7 @@ class RealworldrlTest(absltest.TestCase):
                      r'([0-9a-f]{40}|of unknown commit)\)$')
 
   def test_agrees_with_the_registry(self):
-    for domain, info in registry.TASKS.items():
+    for domain, info in tasks.TASKS.items():
       spec = _make(domain=domain).spec
       self.assertEqual(spec.observation_size, info.observation_size, domain)
       self.assertEqual(spec.action_size, info.action_size, domain)
@@ -118,12 +118,12 @@ def _episode(environment, steps=40):
 @absltest.skipUnless(_INSTALLED, _REASON)
 class RwrlSpecTest(parameterized.TestCase):
 
-  @parameterized.parameters(*registry.TASKS)
+  @parameterized.parameters(*tasks.TASKS)
   def test_everything_at_once_and_the_spec_follows(self, domain):
     environment = _make(domain=domain, rwrl_spec=json.dumps(_ALL))
     # Four numbers of noise, the reward and the share of satisfied constraints.
     self.assertEqual(environment.spec.observation_size,
-                     registry.TASKS[domain].observation_size + 6)
+                     tasks.TASKS[domain].observation_size + 6)
     self.assertEqual(environment.spec.episode_steps, 1000)
     self.assertTrue(np.isfinite(_episode(environment, 5)).all())
 
@@ -198,11 +198,11 @@ class FakeSuiteTest(absltest.TestCase):
                         copy.deepcopy(more)))
     safety_spec['limits'] = 'the suite writes into it'
     more.get('dimensionality_spec', {}).update(enable=None)
-    environment = builtin.make_environment(registry.TASKS[domain], 0.3, random)
+    environment = builtin.make_environment(tasks.TASKS[domain], 0.3, random)
     inner = environment.task.get_observation
     environment.task.constraints = {
         f'{name}_constraint': None
-        for name in registry.TASKS[domain].constraint_names}
+        for name in tasks.TASKS[domain].constraint_names}
 
     def observation(physics):
       observed = collections.OrderedDict(inner(physics))

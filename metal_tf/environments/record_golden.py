@@ -2,7 +2,7 @@
 
   python -m metal_tf.environments.record_golden testdata/golden_trajectories
 
-with realworldrl_suite at `registry.SUITE_COMMIT` on the path. Nothing but the
+with realworldrl_suite at `tasks.SUITE_COMMIT` on the path. Nothing but the
 suite's own environment is stepped here: what our tasks are compared with must
 not come from them. Each file holds one episode's first 50 steps as float64
 arrays and, as JSON in `meta`, where they come from.
@@ -17,7 +17,7 @@ import numpy as np
 import realworldrl_suite.environments as rwrl
 
 from metal_tf.environments import realworldrl
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 STEPS = 50
 SAFETY_COEFFICIENTS = (0.1, 0.3)
@@ -25,7 +25,7 @@ _SEED = 20210
 _ACTION_SEED = 7
 
 
-def record(info: registry.TaskInfo, safety_coeff: float, path: str) -> None:
+def record(info: tasks.TaskInfo, safety_coeff: float, path: str) -> None:
   """Writes one trajectory to `path`, an .npz file."""
   environment = rwrl.load(
       info.domain, info.task, random=_SEED,
@@ -42,7 +42,7 @@ def record(info: registry.TaskInfo, safety_coeff: float, path: str) -> None:
     bits.append(time_steps[-1].observation['constraints'].copy())
   meta = dict(
       source='https://github.com/google-research/realworldrl_suite',
-      commit=registry.SUITE_COMMIT, domain=info.domain, task=info.task,
+      commit=tasks.SUITE_COMMIT, domain=info.domain, task=info.task,
       safety_coeff=safety_coeff, seed=_SEED,
       constraints=list(environment.task.constraints),
       versions={name: importlib.metadata.version(name)
@@ -62,10 +62,10 @@ def _flat(observation) -> np.ndarray:
 def main() -> None:
   if len(sys.argv) != 2:
     sys.exit('usage: record_golden DIRECTORY')
-  if registry.SUITE_COMMIT not in realworldrl.version():
-    sys.exit(f'expected realworldrl_suite {registry.SUITE_COMMIT}, got '
+  if tasks.SUITE_COMMIT not in realworldrl.version():
+    sys.exit(f'expected realworldrl_suite {tasks.SUITE_COMMIT}, got '
              f'{realworldrl.version()}')
-  for info in registry.TASKS.values():
+  for info in tasks.TASKS.values():
     for safety_coeff in SAFETY_COEFFICIENTS:
       path = os.path.join(sys.argv[1], f'{info.domain}_{safety_coeff}.npz')
       record(info, safety_coeff, path)

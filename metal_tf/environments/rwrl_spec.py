@@ -3,7 +3,7 @@
 The suite's loaders take delays, noise, perturbations, further observations and
 further objectives as nested dicts, and silently ignore a key that they do not
 know and a spec without `"enable": true`. Here both are errors. Keys, choices
-and the specs that exclude each other are those of `registry.SUITE_COMMIT`
+and the specs that exclude each other are those of `tasks.SUITE_COMMIT`
 (checked). Imports no simulator.
 """
 
@@ -12,7 +12,7 @@ import math
 import os
 from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
 
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 
 _COMBINED = 'combined_challenge'
 
@@ -184,7 +184,7 @@ def _check(spec: Any, tree: _Tree, path: str) -> None:
   for key, value in spec.items():
     here = f'{path}.{key}' if path else key
     if key not in tree:
-      raise ValueError(registry.unknown(
+      raise ValueError(tasks.unknown(
           f'key of {path}' if path else 'key', key, tree))
     rule = tree[key]
     if isinstance(rule, dict):

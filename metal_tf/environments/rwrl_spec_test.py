@@ -6,8 +6,8 @@ import os
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.environments import registry
 from metal_tf.environments import rwrl_spec
+from metal_tf.environments import tasks
 
 _GOOD = {
     'delay_spec': {'enable': True, 'actions': 2, 'observations': 0},
@@ -60,7 +60,7 @@ class ParseTest(parameterized.TestCase):
     self.assertEqual(
         rwrl_spec.parse(rwrl_spec.read(json.dumps(_GOOD)), 'cartpole'), _GOOD)
     self.assertEqual(rwrl_spec.parse('', 'walker'), {})
-    for domain in registry.TASKS:
+    for domain in tasks.TASKS:
       rwrl_spec.parse('{"combined_challenge": "hard"}', domain)
 
   @parameterized.parameters(

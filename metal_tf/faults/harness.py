@@ -12,8 +12,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import log_tables
+from metal_tf.runs import checkpoint
+from metal_tf.runs import log_tables
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -80,10 +80,9 @@ class FaultTestCase(absltest.TestCase):
     return self.end(self.start_small(*arguments, **config))
 
   def launch(self, name: str, *flags: str) -> Ended:
-    """Runs a launcher to its end."""
+    """Runs an agent's program to its end."""
     return self.end(self.start(
-        [sys.executable, os.path.join(_ROOT, 'launchers', f'{name}.py'),
-         *flags]))
+        [sys.executable, '-m', 'metal_tf.cli.agent', name, *flags]))
 
   def end(self, process: subprocess.Popen,
           seconds: float = _SECONDS) -> Ended:

@@ -6,12 +6,12 @@ import os
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf import algorithm
 from metal_tf.acting import numpy_policy
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import parts
+from metal_tf.agent import agents
 from metal_tf.faults import harness
 from metal_tf.faults import record_golden
+from metal_tf.runs import checkpoint
+from metal_tf.training import parts
 
 
 class LearningTest(harness.FaultTestCase):
@@ -105,7 +105,7 @@ class LearningTest(harness.FaultTestCase):
       golden = json.load(stream)
     spec = record_golden.spec()
     learner = parts.make_learner(
-        spec, algorithm.METAL, record_golden.config(self.workdir))
+        spec, agents.METAL, record_golden.config(self.workdir))
     learner.set_state(loaded.learner)
     policy = numpy_policy.NumpyPolicy(
         parts.policy_weights(learner)(), spec.action_minimum,

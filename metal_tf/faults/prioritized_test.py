@@ -8,12 +8,12 @@ from absl.testing import absltest
 import numpy as np
 import reverb
 
-from metal_tf.experiment import testing
 from metal_tf.faults import harness
 from metal_tf.replay import priorities
 from metal_tf.replay import rate_limits
 from metal_tf.replay import reverb_replay
 from metal_tf.replay import tables
+from metal_tf.training import testing
 
 _PRIORITIZED = dict(replay='prioritized')
 

@@ -13,14 +13,14 @@ import tempfile
 
 import numpy as np
 
-from metal_tf import algorithm
-from metal_tf import config as config_lib
-from metal_tf import types
 from metal_tf.acting import numpy_policy
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import parts
-from metal_tf.experiment import run
-from metal_tf.experiment import testing
+from metal_tf.agent import agents
+from metal_tf import config as config_lib
+from metal_tf.runs import checkpoint
+from metal_tf.training import parts
+from metal_tf.training import run
+from metal_tf.training import testing
+from metal_tf import types
 
 _ROOT = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -43,11 +43,11 @@ def config(workdir: str) -> config_lib.Config:
 
 def _main() -> None:
   with tempfile.TemporaryDirectory() as workdir:
-    run.train(algorithm.METAL, config(workdir), testing.make_environment)
+    run.train(agents.METAL, config(workdir), testing.make_environment)
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
     shutil.copytree(os.path.join(workdir, 'checkpoints'), CHECKPOINTS)
     loaded = checkpoint.Checkpointer(CHECKPOINTS, print).load_newest()
-    learner = parts.make_learner(spec(), algorithm.METAL, config(workdir))
+    learner = parts.make_learner(spec(), agents.METAL, config(workdir))
     learner.set_state(loaded.learner)
     policy = numpy_policy.NumpyPolicy(
         parts.policy_weights(learner)(), spec().action_minimum,

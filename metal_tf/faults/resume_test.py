@@ -7,9 +7,9 @@ import signal
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import testing
 from metal_tf.faults import harness
+from metal_tf.runs import log_tables
+from metal_tf.training import testing
 
 _STEPS = testing.EPISODE_STEPS
 

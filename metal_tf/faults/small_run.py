@@ -5,7 +5,7 @@
 The program is that of the launchers: same run, same messages, same statuses.
 The JSON has
 
-* `config`: settings that differ from `experiment.testing.small_config`;
+* `config`: settings that differ from `training.testing.small_config`;
 * `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
   with a constraint that is always violated or never;
 * `fault`: name of a function below, with its arguments behind it;
@@ -24,19 +24,19 @@ import time
 from typing import Any, Callable, Mapping
 
 from absl import flags as absl_flags
-from launchers import main
+from metal_tf.cli import main
 main.quiet_start_up()  # Before the imports below load TensorFlow.
 
 # pylint: disable=g-import-not-at-top,wrong-import-position
 from dm_control.rl import control
 import numpy as np
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf import environments
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import testing
 from metal_tf.replay import in_process
+from metal_tf.runs import checkpoint
+from metal_tf.training import testing
 # pylint: enable=g-import-not-at-top,wrong-import-position
 
 _Factory = Callable[[int], wrapper.ConstrainedEnvironment]
@@ -211,7 +211,7 @@ def stuck(make: _Factory, step: int) -> _Factory:
   return at_step(make, step, lambda time_step: time.sleep(10_000))
 
 
-class _BrokenInLearner(algorithm.Algorithm):
+class _BrokenInLearner(agents.Algorithm):
   """An algorithm that the learner trips over, and nobody else."""
 
   @property
@@ -237,8 +237,8 @@ def _main(request: Mapping[str, Any]) -> None:
     make = (faulty if request.get('launch_type') else
             _first_only(faulty, make))
   main.train(
-      _BrokenInLearner(*algorithm.METAL) if request.get('broken') else
-      algorithm.METAL,
+      _BrokenInLearner(*agents.METAL) if request.get('broken') else
+      agents.METAL,
       testing.small_config(**request['config']), make,
       request.get('launch_type') or None)
 

@@ -5,8 +5,8 @@ import os
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf.experiment import testing
 from metal_tf.faults import harness
+from metal_tf.training import testing
 
 _STEP = 4 * testing.EPISODE_STEPS + 7  # In episode 5, behind two checkpoints.
 

@@ -5,7 +5,7 @@ from acme.tf.losses import distributional
 import numpy as np
 import tensorflow as tf
 
-from metal_tf import learner_oracle
+from metal_tf.agent.testing import oracle
 from metal_tf.maths import projection
 
 _SUPPORT = projection.Support(vmin=-4.0, vmax=6.0, num_atoms=11)  # Spacing 1.
@@ -38,7 +38,7 @@ class ProjectionTest(tf.test.TestCase, parameterized.TestCase):
     got = project(positions, probabilities).numpy()
     atol = 2e-5 if dtype == 'float32' else 1e-13
     np.testing.assert_allclose(
-        got, learner_oracle.project(
+        got, oracle.project(
             positions.astype(np.float64), probabilities, support.vmin,
             support.vmax), rtol=0, atol=atol)
     np.testing.assert_allclose(

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, Dict
 
-from metal_tf.experiment import manifest
+from metal_tf.runs import manifest
 
 FORMAT = 1  # Raised when an older program could no longer use the files.
 NAME = 'policy.json'

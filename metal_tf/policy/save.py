@@ -9,8 +9,8 @@ from typing import Any, Callable, Iterator, Mapping
 
 import tensorflow as tf
 
-from metal_tf.experiment import manifest
 from metal_tf.policy import description as description_lib
+from metal_tf.runs import manifest
 
 
 def save(directory: str, network: Callable[[tf.Tensor], tf.Tensor],

@@ -6,7 +6,7 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from metal_tf import networks
+from metal_tf.agent import networks
 from metal_tf import types
 
 SPEC = types.EnvironmentSpec(

@@ -10,15 +10,15 @@ import numpy as np
 import reverb
 from reverb import reverb_types
 
-from metal_tf import types
 from metal_tf.replay import counted
-from metal_tf.replay import loopback
 from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import priority_updates
 from metal_tf.replay import replay
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
 from metal_tf.replay import tables
+from metal_tf.system import loopback
+from metal_tf import types
 
 _STATE_FILE = 'replay.json'
 

@@ -11,14 +11,14 @@ import json
 import os
 import re
 import socket
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence
 
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir
 from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import write
+from metal_tf.runs import log_tables
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir
 
 RUNS = 'runs.csv'
 _CONFIG = 'config.json'  # The last to be written.

@@ -12,11 +12,11 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir
 from metal_tf.report import archive
 from metal_tf.report import collect
 from metal_tf.report import testing
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir
 
 _LIVE = 'metal-0.3-2'  # 3 of 8 episodes.
 _SOME = ('d4pg-0.05-0', 'metal-0.3-1', _LIVE)

@@ -4,8 +4,8 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from metal_tf.environments import tasks
 from metal_tf import metrics
-from metal_tf.environments import registry
 from metal_tf.report import aggregate
 from metal_tf.report import captions
 from metal_tf.report import collect
@@ -21,7 +21,7 @@ _HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one 
         'standard deviation over seeds (none for n = 1), black of the '
         'penalized return, grey beside it of R; dots: penalized returns of '
         'the seeds.')
-_SOLVABLE = max(registry.SAFETY_COEFFICIENTS)
+_SOLVABLE = max(tasks.SAFETY_COEFFICIENTS)
 
 
 def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
@@ -57,7 +57,7 @@ def by_coefficient(grid: collect.Grid, looks: Dict[str, style.Look],
         row for row in aggregate.rows(grid, conditions)
         if row.label in labels]))
   groups = [group for group in groups if group[1]]
-  absent = [f'coefficient {c:g}' for c in registry.SAFETY_COEFFICIENTS
+  absent = [f'coefficient {c:g}' for c in tasks.SAFETY_COEFFICIENTS
             if f'{c:g}' not in dict(groups)]
   return _bars(stem, title, groups, looks,
                _differing(groups) + _lacking([*missing, *absent]),
@@ -83,7 +83,7 @@ def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
     rows = [row for row in aggregate.rows(grid, [condition])
             if row.label in labels]
     groups.append((condition.problem.replace(', ', '\n'), rows))
-  absent = [domain for domain in registry.TASKS
+  absent = [domain for domain in tasks.TASKS
             if domain not in {c.domain for c in at}]
   return _bars('figure3', title, groups, looks,
                'The largest threshold that there are runs of.' + _lacking(

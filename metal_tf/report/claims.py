@@ -8,7 +8,7 @@ task are all alike, which proves nothing: see `dynamics.LEARNED`.
 import math
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 from metal_tf.report import aggregate
 from metal_tf.report import collect
 from metal_tf.report import dynamics
@@ -24,8 +24,8 @@ PENALTY_MARGIN = 0.05
 # An agent's return has collapsed below this share of D4PG's.
 COLLAPSED = 0.5
 
-EASY = max(registry.SAFETY_COEFFICIENTS)
-HARD = min(registry.SAFETY_COEFFICIENTS)
+EASY = max(tasks.SAFETY_COEFFICIENTS)
+HARD = min(tasks.SAFETY_COEFFICIENTS)
 
 
 def all_claims(grid: collect.Grid) -> List[rules.Verdict]:
@@ -80,7 +80,7 @@ def _best(grid: collect.Grid) -> rules.Verdict:
     who = '' if len(others) == len(over) else ', '.join(others) + ' '
     notes.append(f'{who}over the coefficients {_listed(some)}')
   seen = {c for some in over.values() for c in some}
-  absent = [c for c in registry.SAFETY_COEFFICIENTS if c not in seen]
+  absent = [c for c in tasks.SAFETY_COEFFICIENTS if c not in seen]
   if absent:
     notes.append(f'coefficients without runs: {_listed(absent)}')
   # The one that is nearest to being no lead comes first, and is shown.

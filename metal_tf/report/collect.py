@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from metal_tf import metrics
-from metal_tf.experiment import run_folder
 from metal_tf.report import variants
+from metal_tf.runs import run_folder
 
 SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.

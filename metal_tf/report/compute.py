@@ -2,7 +2,7 @@
 
 from typing import Any, List, Sequence
 
-from metal_tf.experiment import progress
+from metal_tf.runs import rates
 from metal_tf.report import collect
 
 
@@ -24,7 +24,7 @@ def of_sessions(run: collect.ScoredRun, entry: str) -> List[str]:
 
 def total(runs: Sequence[collect.ScoredRun]) -> str:
   """What finished runs took in all, in words without a full stop."""
-  time = progress.duration(sum(map(seconds, runs)))
+  time = rates.duration(sum(map(seconds, runs)))
   cores = sorted({x for run in runs for x in of_sessions(run, 'cores')},
                  key=lambda x: (len(x), x))
   unknown = sum(not of_sessions(run, 'cores') for run in runs)

@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
-from metal_tf.environments import registry
+from metal_tf.environments import tasks
 from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
@@ -14,10 +14,10 @@ from metal_tf.report import variants
 
 Outcome = Union[style.Made, style.Missing]
 
-_ANALYSED = registry.TASKS['cartpole']
+_ANALYSED = tasks.TASKS['cartpole']
 # The harder one first, as in all figures.
-_COEFFICIENTS = (min(registry.SAFETY_COEFFICIENTS),
-                 max(registry.SAFETY_COEFFICIENTS))
+_COEFFICIENTS = (min(tasks.SAFETY_COEFFICIENTS),
+                 max(tasks.SAFETY_COEFFICIENTS))
 _SYMBOLS = (
     ' J_C: mean penalty per step of an episode (share of steps that violate '
     'the constraint), at most β where it is satisfied. λ: multiplier, the '

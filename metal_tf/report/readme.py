@@ -4,7 +4,6 @@ import os
 from typing import Callable, Dict, List, Sequence, Tuple
 
 from metal_tf import metrics
-from metal_tf.experiment import workdir
 from metal_tf.report import aggregate
 from metal_tf.report import claims
 from metal_tf.report import coefficients
@@ -17,6 +16,7 @@ from metal_tf.report import rules
 from metal_tf.report import style
 from metal_tf.report import tables
 from metal_tf.report import write
+from metal_tf.runs import workdir
 
 START, END = '<!-- results -->', '<!-- /results -->'
 _CLAIMS = 'claims.csv'

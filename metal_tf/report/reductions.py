@@ -2,8 +2,8 @@
 
 from typing import Dict, List, Sequence, Set
 
+from metal_tf.environments import tasks
 from metal_tf import metrics
-from metal_tf.environments import registry
 from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import statistics
@@ -20,8 +20,8 @@ def scopes(grid: collect.Grid) -> str:
   coefficients = sorted({c.safety_coeff for c in grid.conditions})
   episodes = captions.span(run.run.num_episodes for run in grid.used)
   return (
-      f"The paper's columns are averages over {len(registry.TASKS)} domains, "
-      f'{len(registry.SAFETY_COEFFICIENTS)} safety coefficients, all '
+      f"The paper's columns are averages over {len(tasks.TASKS)} domains, "
+      f'{len(tasks.SAFETY_COEFFICIENTS)} safety coefficients, all '
       f'thresholds and {SEEDS} seeds of {EPISODES} episodes; ours are of '
       f'{"; ".join(problems)} (safety coefficient '
       f'{", ".join(f"{c:g}" for c in coefficients)}; seeds per agent and '
@@ -63,9 +63,9 @@ def of(grid: collect.Grid) -> List[str]:
                  f'instead of {SEEDS}.')
   found += _differences(
       'Safety coefficients', [c.safety_coeff for c in grid.conditions],
-      registry.SAFETY_COEFFICIENTS)
+      tasks.SAFETY_COEFFICIENTS)
   found += _differences('Domains', [c.domain for c in grid.conditions],
-                        registry.TASKS)
+                        tasks.TASKS)
   for domain in sorted({c.domain for c in grid.conditions}):
     found += _of_domain(domain, [
         c for c in grid.conditions if c.domain == domain])
@@ -111,9 +111,9 @@ def _batches(grid: collect.Grid) -> List[str]:
 
 def _of_domain(domain: str, conditions: Sequence[collect.Condition]
                ) -> List[str]:
-  if domain not in registry.TASKS:
+  if domain not in tasks.TASKS:
     return []
-  info = registry.TASKS[domain]
+  info = tasks.TASKS[domain]
   found = []
   others = sorted({c.constraints for c in conditions
                    if c.constraints != (info.default_constraint,)})

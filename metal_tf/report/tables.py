@@ -15,8 +15,7 @@ from metal_tf.report import rules
 from metal_tf.report import statistics
 
 _PAPER = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), '..', '..', 'testdata',
-    'paper_table1.csv')
+    os.path.dirname(os.path.abspath(__file__)), 'paper_table1.csv')
 _NONE = '–'
 # What the conditions at all safety coefficients are called.
 ALL = 'all'

@@ -8,9 +8,9 @@ from typing import Any, Dict, Optional, Sequence
 import numpy as np
 
 from metal_tf import metrics
-from metal_tf.experiment import run_folder
 from metal_tf.report import collect
 from metal_tf.report import variants
+from metal_tf.runs import run_folder
 
 _ROOT = os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -8,9 +8,9 @@ import dataclasses
 import json
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from metal_tf import algorithm as algorithm_lib
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf.experiment import run_folder
+from metal_tf.runs import run_folder
 
 # Where and how long a run goes, not what it learns. The suite's two versions
 # give the same numbers; lengths are pooled, and the report says which.
@@ -22,12 +22,12 @@ MACHINERY = frozenset((
 CONDITION = frozenset((
     'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))
 
-METAL = algorithm_lib.METAL.title
+METAL = agents.METAL.title
 RC_D4PG = 'RC-D4PG'
 D4PG = 'D4PG'
 MESH = 'MeSh'
 RS = 'RS-'
-_TITLES = {algorithm_lib.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
+_TITLES = {agents.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
            'mesh': MESH}
 # The agents of the paper's Table 1, MetaL first.
 PAPER = (METAL, RC_D4PG, D4PG, 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')
@@ -39,7 +39,7 @@ _META = ('meta_', 'outer_', 'validation_fraction')
 _MESH = ('mesh_',)
 _LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
 _UNUSED: Dict[str, Tuple[str, ...]] = {
-    algorithm_lib.METAL.name: _MESH + ('outer_loss',),
+    agents.METAL.name: _MESH + ('outer_loss',),
     'mesh': ('meta_', 'outer_loss'),
     'rc_d4pg': _META + _MESH,
     'rs_d4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
@@ -70,7 +70,7 @@ def base_label(run: run_folder.RunFolder) -> str:
   """The paper's name of a run's agent."""
   if run.algorithm == 'rs_d4pg':
     return f'{RS}{float(run.config["lagrange_multiplier"])}'
-  if run.algorithm == algorithm_lib.METAL.name:
+  if run.algorithm == agents.METAL.name:
     return outer_label(run.config.get('outer_loss', 'critic'))
   return _TITLES.get(run.algorithm, run.algorithm)
 
@@ -107,7 +107,7 @@ def inner_batch(run: run_folder.RunFolder) -> Tuple[int, int]:
   config = config_lib.Config(**{
       name: run.config[name] for name in ('batch_size', 'validation_fraction')
       if name in run.config})
-  splits = run.algorithm in (algorithm_lib.METAL.name, 'mesh')
+  splits = run.algorithm in (agents.METAL.name, 'mesh')
   return (config.batch_size - (config.num_validation if splits else 0),
           config.batch_size)
 

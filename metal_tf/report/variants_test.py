@@ -2,8 +2,8 @@
 
 from absl.testing import absltest
 
-from metal_tf.experiment import run_folder
 from metal_tf.report import variants
+from metal_tf.runs import run_folder
 
 
 def _run(algorithm, status=run_folder.FINISHED, **settings):

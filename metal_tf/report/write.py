@@ -6,13 +6,13 @@ import os
 import re
 from typing import Any, Callable, Dict, Sequence
 
-from metal_tf.experiment import run_folder
 from metal_tf.report import collect
 from metal_tf.report import document
 from metal_tf.report import page
 from metal_tf.report import reductions
 from metal_tf.report import statistics
 from metal_tf.report import tables
+from metal_tf.runs import run_folder
 
 # Names that a figure of ours may have, of this report or an older one.
 _FIGURE = re.compile(

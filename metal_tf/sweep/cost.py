@@ -5,9 +5,8 @@ import tempfile
 import time
 from typing import Callable, Dict, List, NamedTuple, Sequence
 
-from metal_tf.experiment import progress
-from metal_tf.experiment import rates as rates_lib
-from metal_tf.experiment import run_folder
+from metal_tf.runs import rates as rates_lib
+from metal_tf.runs import run_folder
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
@@ -112,10 +111,10 @@ def describe(runs: Sequence[grid.Run], states: Sequence[overview.State],
         f'{domain}: {len(left)} run{"s" * (len(left) > 1)} with {sum(left)} '
         f'episodes to go x {speed.seconds_per_episode:.2f} s '
         f'({speed.actor_steps:.0f} environment steps/s, measured on '
-        f'{speed.basis}) = {progress.duration(seconds)}')
+        f'{speed.basis}) = {rates_lib.duration(seconds)}')
   lines.append(
-      f'estimated cost: {progress.duration(total)} of runs, '
-      f'{progress.duration(total / jobs)} with --jobs={jobs}; evaluations, '
+      f'estimated cost: {rates_lib.duration(total)} of runs, '
+      f'{rates_lib.duration(total / jobs)} with --jobs={jobs}; evaluations, '
       'checkpoints and starts are some per cent more')
   return lines
 

@@ -7,7 +7,7 @@ from typing import Any, Callable, List, Optional, Sequence, TextIO
 from rich import console as console_lib
 from rich import live as live_lib
 
-from metal_tf.experiment import progress
+from metal_tf.runs import rates
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 
@@ -93,5 +93,5 @@ def progress_line(states: Sequence[overview.State], jobs: int) -> str:
   parts.append(f'episode {done}/{sum(s.num_episodes for s in states)} in all')
   left = overview.seconds_left(states, jobs)
   if left and record.RUNNING in overview.count(states):
-    parts.append(f'ETA {progress.duration(left)}')
+    parts.append(f'ETA {rates.duration(left)}')
   return ', '.join(parts)

@@ -7,12 +7,11 @@ from typing import (
     Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TypeVar)
 from urllib import parse
 
-from baselines import registry as agents
-from metal_tf import algorithm as algorithm_lib
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.environments import tasks
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf import validation
-from metal_tf.environments import registry
-from metal_tf.experiment import workdir as workdir_lib
 
 # Fields of `Config` that the sweep decides, and the flag of the sweep for each.
 AXES: Mapping[str, str] = {
@@ -38,7 +37,7 @@ class Axes(NamedTuple):
 
   Attributes:
     algorithms: `name` or `name:setting=value`; for RS-D4PG `name:multiplier`.
-    domains: of `registry.TASKS`.
+    domains: of `tasks.TASKS`.
     safety_coeffs: numbers in [0, 1].
     thresholds: beta, numbers in [0, 1]; none means the paper's of each domain.
     seeds: whole numbers.
@@ -62,7 +61,7 @@ class Run(NamedTuple):
   """
   name: str
   variant: str
-  algorithm: algorithm_lib.Algorithm
+  algorithm: agents.Algorithm
   settings: Dict[str, Any]
   config: config_lib.Config
 
@@ -70,7 +69,7 @@ class Run(NamedTuple):
 class _Variant(NamedTuple):
   """An agent with settings of its own."""
   text: str
-  algorithm: algorithm_lib.Algorithm
+  algorithm: agents.Algorithm
   changes: Dict[str, Any]
   name: str
 
@@ -239,10 +238,10 @@ def _check_free(text: str, setting: str) -> None:
 
 def _paper_thresholds(config: config_lib.Config) -> Sequence[Any]:
   """The paper's thresholds, or (None,) where none would be used."""
-  if config.domain not in registry.TASKS or (
+  if config.domain not in tasks.TASKS or (
       config.constraints and all(':' in c for c in config.constraints)):
     return (None,)
-  return [beta for beta, _ in registry.TASKS[config.domain].thresholds]
+  return [beta for beta, _ in tasks.TASKS[config.domain].thresholds]
 
 
 def _make_run(variant: _Variant, config: config_lib.Config,

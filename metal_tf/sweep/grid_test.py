@@ -6,16 +6,16 @@ import os
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from launchers import flags
+from metal_tf.cli import flags
 from metal_tf import config as config_lib
-from metal_tf import validation
-from metal_tf.environments import registry
-from metal_tf.experiment import workdir
+from metal_tf.environments import tasks
+from metal_tf.runs import workdir
 from metal_tf.sweep import grid
+from metal_tf import validation
 
 _PAPER = grid.Axes(
-    grid.PAPER_ALGORITHMS, tuple(registry.TASKS),
-    [str(s) for s in registry.SAFETY_COEFFICIENTS], (),
+    grid.PAPER_ALGORITHMS, tuple(tasks.TASKS),
+    [str(s) for s in tasks.SAFETY_COEFFICIENTS], (),
     [str(seed) for seed in grid.PAPER_SEEDS])
 _SMALL = grid.Axes(['metal', 'd4pg'], ['cartpole'], ['0.3'], ['0.115'], ['0'])
 
@@ -33,7 +33,7 @@ class GridTest(parameterized.TestCase):
     self.assertLen({run.name for run in runs}, len(runs))
     self.assertEqual(
         {(run.config.domain, run.config.threshold) for run in runs},
-        {(domain, beta) for domain, info in registry.TASKS.items()
+        {(domain, beta) for domain, info in tasks.TASKS.items()
          for beta, _ in info.thresholds})
     for run in runs:
       self.assertEqual(run.config.workdir, f'/sweep/{run.name}')

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Dict, List, Optional, Sequence
 
-from metal_tf.distributed import process
+from metal_tf.system import process
 
 _TAIL_BYTES = 4096
 

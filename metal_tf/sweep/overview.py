@@ -8,9 +8,9 @@ ended.
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from metal_tf.experiment import rates as rates_lib
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import rates as rates_lib
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import record as record_lib
 
 _FILES = ('config.json', 'episodes.csv')

@@ -6,9 +6,9 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from metal_tf.experiment import log_tables
-from metal_tf.experiment import rates as rates_lib
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import log_tables
+from metal_tf.runs import rates as rates_lib
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import display
 from metal_tf.sweep import overview
 from metal_tf.sweep import record

@@ -13,7 +13,7 @@ import dataclasses
 import os
 from typing import Any, Dict, List, Optional
 
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import workdir as workdir_lib
 
 FILE = 'sweep.json'
 

@@ -6,8 +6,8 @@ import signal
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
-from metal_tf.experiment import progress
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import rates
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import display as display_lib
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
@@ -170,7 +170,7 @@ class Sweep:
     entry.exit_status = status
     entry.seconds = self._before[entry.name] + job.seconds
     entry.last_line = job.last_line()
-    took = progress.duration(job.seconds)
+    took = rates.duration(job.seconds)
     finished = False
     try:
       finished = status == 0 and self._has_finished(entry.name)

@@ -11,9 +11,9 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf import algorithm
+from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import display
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs
@@ -36,7 +36,7 @@ class SweepTest(parameterized.TestCase):
   def _sweep(self, behaviours, at_once=2, episodes=5, **options):
     """Runs programs of these behaviours, by name; returns the exit status."""
     runs = [
-        grid.Run(name, 'metal', algorithm.METAL, {
+        grid.Run(name, 'metal', agents.METAL, {
             'domain': 'cartpole', 'num_episodes': episodes},
                  config_lib.Config(num_episodes=episodes,
                                    workdir=os.path.join(self._path, name)))

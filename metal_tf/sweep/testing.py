@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, Dict, List, Sequence
 
-from metal_tf.experiment import log_tables
+from metal_tf.runs import log_tables
 
 # Behaves as a launcher does towards those who started it:
 #   finish: leaves a summary, status 0; fail: status 3; refuse: status 2;

@@ -9,11 +9,10 @@ from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
 
-from metal_tf.experiment import checkpoint
-from metal_tf.experiment import opening
-from metal_tf.experiment import progress
-from metal_tf.experiment import rates as rates_lib
-from metal_tf.experiment import run_folder
+from metal_tf.runs import checkpoint
+from metal_tf.runs import rates as rates_lib
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.watch import spark
 
 WINDOW = 10  # Episodes that the means are taken over.
@@ -94,7 +93,7 @@ def _state(run: run_folder.RunFolder) -> List[text_lib.Text]:
   first.append(f'  episode {run.num_episodes} of {total}')
   left = seconds_left(run)
   if left is not None:
-    first.append(f'  ETA {progress.duration(left)}')
+    first.append(f'  ETA {rates_lib.duration(left)}')
   if now == 'stopped':
     first.append('  (the same command again goes on)')
   second = []
@@ -103,13 +102,13 @@ def _state(run: run_folder.RunFolder) -> List[text_lib.Text]:
     second.append(f'{rates.learner_steps:.1f} learner steps/s  '
                   f'{rates.actor_steps:.0f} env steps/s')
   newest = checkpoint.Checkpointer(
-      os.path.join(run.path, opening.CHECKPOINTS),
+      os.path.join(run.path, workdir_lib.CHECKPOINTS),
       lambda warning: None).newest()
   if newest is None:
     second.append('no checkpoint yet')
   else:
     age = time.time() - os.path.getmtime(newest)
-    second.append(f'checkpoint {progress.duration(max(0.0, age))} ago '
+    second.append(f'checkpoint {rates_lib.duration(max(0.0, age))} ago '
                   f'({os.path.basename(newest)})')
   return [first, text_lib.Text('  '.join(second))]
 

@@ -7,8 +7,8 @@ from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
 
+from metal_tf.runs import rates
 from metal_tf import metrics
-from metal_tf.experiment import progress
 from metal_tf.sweep import display
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
@@ -166,7 +166,7 @@ def _last(values: np.ndarray, form: str) -> List[str]:
 def _left(state: overview.State) -> str:
   if state.status != record.RUNNING or state.rates is None:
     return ''
-  return progress.duration(state.rates.seconds_per_episode * (
+  return rates.duration(state.rates.seconds_per_episode * (
       state.num_episodes - state.episodes))
 
 

@@ -9,8 +9,8 @@ from rich import console as console_lib
 from rich import live as live_lib
 from rich import text as text_lib
 
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 from metal_tf.watch import run_view

@@ -8,8 +8,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 from rich import console as console_lib
 
-from metal_tf.experiment import run_folder
-from metal_tf.experiment import workdir as workdir_lib
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import testing
 from metal_tf.watch import sweep_view
 from metal_tf.watch import watch

@@ -1,0 +1,84 @@
+"""Networks as pure functions, and Adam's slots as checkpoints have them."""
+
+import numpy as np
+import tensorflow as tf
+
+from metal_tf.agent import adam
+from metal_tf.agent import networks
+from metal_tf.agent.testing import fixtures
+from metal_tf.maths import optimizers
+
+
+class FunctionTest(tf.test.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._nets = networks.Networks(
+        fixtures.make_spec(), (8, 8), (16, 8), 11)
+    rng = np.random.RandomState(0)
+    self._o = tf.constant(rng.randn(5, 3), tf.float32)
+    self._a = tf.constant(rng.randn(5, 2), tf.float32)
+    for variable in self._nets.online_variables:  # Zeros and ones, too.
+      variable.assign_add(0.1 * rng.randn(*variable.shape))
+
+  def test_is_the_module_at_given_weights(self):
+    critic = self._nets.critic
+    weights = [v.read_value() for v in critic.trainable_variables]
+    expected = critic(self._o, self._a)
+    for variable in critic.trainable_variables:
+      variable.assign(tf.zeros_like(variable))
+    self.assertAllEqual(
+        self._nets.apply_critic(weights, self._o, self._a), expected)
+    self.assertAllEqual(
+        self._nets.apply_policy(
+            self._nets.policy.trainable_variables, self._o),
+        self._nets.policy(self._o))
+
+  def test_keeps_no_weights_of_an_earlier_call(self):
+    weights = [v.read_value() for v in self._nets.critic.trainable_variables]
+    first = self._nets.apply_critic(weights, self._o, self._a)
+    other = self._nets.apply_critic(
+        [2 * w for w in weights], self._o, self._a)
+    self.assertGreater(np.abs(first - other).max(), 0.1)
+    self.assertAllEqual(
+        self._nets.apply_critic(weights, self._o, self._a), first)
+
+  def test_gradient_is_the_modules(self):
+    critic = self._nets.critic
+    weights = [v.read_value() for v in critic.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+      tape.watch(weights)
+      ours = tf.reduce_sum(
+          self._nets.apply_critic(weights, self._o, self._a)**2)
+      modules = tf.reduce_sum(critic(self._o, self._a)**2)
+    for got, expected in zip(
+        tape.gradient(ours, weights),
+        tape.gradient(modules, critic.trainable_variables)):
+      self.assertAllEqual(got, expected)
+
+
+class SlotsTest(tf.test.TestCase):
+
+  def test_a_checkpoints_vectors(self):
+    variables = [tf.Variable(tf.ones([2, 3])), tf.Variable(tf.ones([4]))]
+    slots = adam.make_slots(variables, 'adam')
+    count, m, v = adam.checkpointed(slots)
+    self.assertEqual((m.shape, v.shape, count.numpy()), ((10,), (10,), 0))
+    m.assign(np.arange(10, dtype=np.float32))
+    self.assertAllEqual(slots.m[0], [[0, 1, 2], [3, 4, 5]])
+    self.assertAllEqual(slots.m[1], [6, 7, 8, 9])
+    self.assertAllEqual(m.numpy(), np.arange(10))
+    self.assertAllEqual(v.numpy(), np.zeros(10))
+
+  def test_clipping_comes_before_the_moments(self):
+    slots = optimizers.AdamSlots(
+        tf.constant(0, tf.int64), [tf.zeros([2])], [tf.zeros([2])])
+    _, after, norm = optimizers.clipped_adam_update(
+        [tf.zeros([2])], [tf.constant([3.0, 4.0])], slots, 1e-3, 1.0)
+    self.assertAllClose(norm, 5.0)
+    self.assertAllClose(after.m[0], [0.06, 0.08])
+    self.assertAllClose(after.v[0], [0.00036, 0.00064])
+
+
+if __name__ == '__main__':
+  tf.test.main()

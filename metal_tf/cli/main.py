@@ -1,0 +1,302 @@
+"""The launchers' common program: flags, checks, start table, training."""
+
+import hashlib
+import os
+import sys
+from typing import Callable, List, NoReturn, Optional, Sequence, Tuple
+import warnings
+
+from absl import app
+from absl import flags as absl_flags
+from absl import logging
+
+from metal_tf.agent import agents
+from metal_tf.cli import flags
+from metal_tf import config as config_lib
+from metal_tf import environments
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.system import threads
+from metal_tf import validation
+
+_USAGE_ERROR = 2  # As argparse and getopt have it.
+_RUN_ERROR = 1
+# Settings that a default folder's name shows where they are not the default.
+_SHOWN = ('replay', 'critic', 'outer_loss')
+
+
+def launch(algorithm: agents.Algorithm) -> NoReturn:
+  """Runs the launcher of one agent; ends the process.
+
+  Args:
+    algorithm: the agent.
+  """
+  flags.define()
+  flags.describe_launch_type()
+  app.define_help_flags()
+  config, task, suite, launch_type = _check(sys.argv, algorithm)
+  print(start_table(algorithm, config, task, suite), flush=True)
+  print(_form(config, launch_type), flush=True)
+  quiet_start_up()
+  threads.set_up(config.learner_threads)
+  # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
+  # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
+  import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
+  try:
+    app.run(lambda argv: _train(algorithm, config, task, suite, launch_type))
+  except KeyboardInterrupt:  # Later on, the run itself takes care of it.
+    _fail(algorithm, 'stopped before the first episode.', 130)
+  raise AssertionError('app.run returns never.')
+
+
+def _check(
+    argv: List[str], algorithm: agents.Algorithm
+) -> Tuple[config_lib.Config, validation.Task, str, Optional[str]]:
+  """Checks everything that can be checked before TensorFlow is loaded."""
+  try:
+    _, *unexpected = absl_flags.FLAGS(argv)
+    if unexpected:
+      raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
+                       'flags, like --domain=cartpole.')
+    config = flags.read()
+    validation.check_settings(config, algorithm)
+    task = validation.resolve_task(config)
+    suite = resolve_suite(config)
+    validation.check_rwrl_spec(config, suite)
+    launch_type = flags.launch_type(config)
+  except (absl_flags.Error, ValueError) as error:
+    _fail(algorithm, str(error), _USAGE_ERROR)
+  return with_workdir(config, algorithm), task, suite, launch_type
+
+
+def resolve_suite(config: config_lib.Config) -> str:
+  """Chooses who simulates; ConfigError for a suite that is not here."""
+  try:
+    return environments.resolve_suite(config.suite)
+  except ValueError as error:
+    raise validation.ConfigError(
+        'suite', config.suite, 'builtin here', str(error)) from error
+
+
+def quiet_start_up() -> None:
+  """Keeps libraries from printing and from writing files when they are loaded.
+
+  What they print says nothing about the run, and hides what does. A --verbosity
+  that was asked for stays. To be called before TensorFlow is loaded.
+  """
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # Else the first process takes all of an accelerator's memory.
+  os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
+  # Keras would leave its settings in the user's home; here it finds no folder.
+  os.environ.setdefault('KERAS_HOME', os.devnull)
+  if absl_flags.FLAGS['verbosity'].using_default_value:
+    logging.set_verbosity(logging.WARNING)
+  # pylint: disable=g-import-not-at-top,unused-import
+  import gym_notices.notices
+  gym_notices.notices.notices.clear()
+  import gym  # Shows all deprecation warnings from here on; Acme imports it.
+  # pylint: enable=g-import-not-at-top,unused-import
+  warnings.filterwarnings('ignore', category=DeprecationWarning)
+
+
+def with_workdir(config: config_lib.Config,
+                 algorithm: agents.Algorithm) -> config_lib.Config:
+  """Fills in the folder and makes it absolute.
+
+  Args:
+    config: the run's settings; an empty `workdir` gets a name made of them.
+    algorithm: the agent.
+
+  Returns:
+    The settings with the folder.
+  """
+  path = flags.user_path(
+      config.workdir or _default_workdir(config, algorithm, _SHOWN))
+  if not config.workdir and not os.path.exists(
+      os.path.join(path, 'config.json')):
+    # Names did not show these settings once. Whoever gives the command of such
+    # a run again wants it to go on, not another run beside it.
+    older = flags.user_path(_default_workdir(config, algorithm, ()))
+    if older != path and _holds(older, config, algorithm):
+      print(f'The run goes on in {older}, where an earlier version began it.',
+            flush=True)
+      path = older
+  return config.replace(workdir=path)
+
+
+def _default_workdir(config: config_lib.Config,
+                     algorithm: agents.Algorithm,
+                     shown: Sequence[str]) -> str:
+  """Names the folder by what is varied most.
+
+  A run that differs in anything else is refused by name in the other's folder,
+  and needs a --workdir.
+  """
+  defaults = config_lib.Config()
+  parts = [algorithm.name, config.domain, f'{config.safety_coeff:g}']
+  parts += [f'{name}={getattr(config, name)}' for name in shown
+            if getattr(config, name) != getattr(defaults, name)]
+  if config.lagrange_multiplier:
+    parts.append(f'lambda{config.lagrange_multiplier:g}')
+  parts += [constraint.replace(':', '') for constraint in config.constraints]
+  if config.threshold is not None:
+    parts.append(f'beta{config.threshold:g}')
+  if config.rwrl_spec:
+    digest = hashlib.sha256(config.rwrl_spec.encode()).hexdigest()
+    parts.append(f'rwrl{digest[:6]}')
+  return os.path.join('runs', '-'.join([*parts, f'seed{config.seed}']))
+
+
+def _holds(path: str, config: config_lib.Config,
+           algorithm: agents.Algorithm) -> bool:
+  """Whether a folder has a run of just these settings."""
+  try:
+    saved = workdir_lib.read_json(os.path.join(path, 'config.json'))
+    if saved is None:
+      return False
+    workdir_lib.check_same_settings(
+        saved, algorithm.name, validation.as_json(config),
+        validation.as_json(config_lib.Config()))
+  except (workdir_lib.WorkdirError, OSError):
+    return False
+  return True
+
+
+def _train(algorithm: agents.Algorithm, config: config_lib.Config,
+           task: validation.Task, suite: str,
+           launch_type: Optional[str]) -> None:
+
+  train(algorithm, config,
+        lambda seed: make_environment(config, task, suite, seed), launch_type)
+
+
+def make_environment(config: config_lib.Config, task: validation.Task,
+                     suite: str,
+                     seed: int) -> environments.ConstrainedEnvironment:
+  """Makes the environment of a run.
+
+  Args:
+    config: the run's settings.
+    task: what they describe.
+    suite: what `resolve_suite` chose.
+    seed: of the environment.
+
+  Raises:
+    ConfigError: if an installed suite is broken.
+  """
+  try:
+    return environments.make(
+        task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
+        constraints=[(c.name, c.threshold) for c in task.constraints],
+        seed=seed, suite=suite, rwrl_spec=config.rwrl_spec)
+  except (ValueError, RuntimeError) as error:
+    name, allowed = (('rwrl_spec', 'what the suite can run')
+                     if config.rwrl_spec else ('suite', 'builtin here'))
+    raise validation.ConfigError(
+        name, getattr(config, name), allowed, str(error)) from error
+
+
+def train(
+    algorithm: agents.Algorithm, config: config_lib.Config,
+    make_environment: Callable[[int], environments.ConstrainedEnvironment],
+    launch_type: Optional[str] = None) -> None:
+  """Trains; what a user can mend is one sentence, without a traceback.
+
+  Args:
+    algorithm: the agent.
+    config: its settings.
+    make_environment: makes the environment from a seed.
+    launch_type: Launchpad's; None trains in this process alone.
+
+  Raises:
+    SystemExit: with status 2 for settings or a folder that cannot be used, 1
+      for a run that failed, 128 + n after a signal.
+  """
+  # pylint: disable=g-import-not-at-top
+  from metal_tf.runs import checkpoint
+  from metal_tf.training import divergence
+  from metal_tf.training import run
+  # pylint: enable=g-import-not-at-top
+  try:
+    if launch_type is None:
+      run.train(algorithm, config, make_environment)
+    else:
+      _train_distributed(algorithm, config, make_environment, launch_type)
+  except (validation.ConfigError, workdir_lib.WorkdirError,
+          checkpoint.CheckpointError) as error:
+    _fail(algorithm, str(error), _USAGE_ERROR)
+  except (environments.BadEnvironmentOutput, environments.EpisodeCut,
+          divergence.DivergenceError) as error:
+    _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
+  except OSError as error:
+    # A disk that is full at the very end; before that it is only warned of.
+    _fail(algorithm, f'cannot write the end of the run ({error}); make room '
+          'and give the same command again.', _RUN_ERROR)
+
+
+def _train_distributed(
+    algorithm: agents.Algorithm, config: config_lib.Config,
+    make_environment: Callable[[int], environments.ConstrainedEnvironment],
+    launch_type: str) -> None:
+  """Trains with Launchpad; a worker's traceback is the last on the screen."""
+  # pylint: disable=g-import-not-at-top
+  from metal_tf.distributed import launch
+  from metal_tf.distributed import train as distributed_train
+  # pylint: enable=g-import-not-at-top
+  try:
+    distributed_train.train(algorithm, config, make_environment, launch_type)
+  except launch.WorkerFailed as error:
+    _fail(algorithm, f'{error} Everything else was stopped; the same command '
+          f'again goes on from the last checkpoint.\n{error.details}'.rstrip(),
+          _RUN_ERROR)
+
+
+def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
+  """Who does the work, and why one would have it otherwise."""
+  if launch_type is None:
+    return ('one process acts and learns in turns (several actors: '
+            '--num_actors)')
+  actors = f'{config.num_actors} actor' + 's' * (config.num_actors > 1)
+  return {
+      'local_mp': f'{actors}, learner, evaluator and replay as processes of '
+                  'Launchpad (--lp_launch_type=local_mt: threads, which start '
+                  'quicker but share one interpreter, and die together)',
+      'local_mt': f'{actors}, learner, evaluator and replay as threads of '
+                  'Launchpad (--lp_launch_type=local_mp: processes, which use '
+                  'all cores, and of which an actor may die)',
+      'vertex_ai': f'{actors}, learner, evaluator and replay on Vertex AI',
+  }[launch_type]
+
+
+def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
+                task: validation.Task, suite: str) -> str:
+  """What is about to run: task, constraints, thresholds and their origins."""
+  lines = [
+      f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
+      f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
+      f'seed {config.seed}',
+      f'simulated by: {suite}' + (
+          f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
+      'constraint (on the mean penalty per step):',
+  ]
+  trained = {c.name: c for c in task.constraints}
+  width = max(len(name) for name in task.info.constraint_names)
+  for info in task.info.constraints:
+    if info.name in trained:
+      constraint = trained[info.name]
+      lines.append(
+          f'  * {info.name:{width}}  <= {constraint.threshold:g} '
+          f'[{constraint.origin}]  violated unless: {constraint.text}')
+    else:
+      lines.append(f'    {info.name:{width}}  not used; '
+                   f'{info.describe(config.safety_coeff)}')
+  lines.append('  (* trained with; the threshold\'s origin in brackets; that '
+               f'the paper uses {task.info.default_constraint} here: '
+               f'{task.info.default_constraint_label})')
+  return '\n'.join(lines)
+
+
+def _fail(algorithm: agents.Algorithm, message: str,
+          status: int) -> NoReturn:
+  """Says in one sentence what is wrong, and ends with that status."""
+  print(f'{algorithm.name}: {message}', file=sys.stderr, flush=True)
+  sys.exit(status)

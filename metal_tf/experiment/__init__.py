@@ -1,1 +1,0 @@
-"""One training run: assembly, loop, logs, checkpoints, summary."""

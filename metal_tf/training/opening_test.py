@@ -1,0 +1,157 @@
+"""Tests of the start of a run in its folder."""
+
+import os
+
+from absl.testing import absltest
+import numpy as np
+
+from metal_tf.agent import agents
+from metal_tf.runs import checkpoint
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import opening
+from metal_tf.training import testing
+
+
+def _write_replay(directory):
+  with open(os.path.join(directory, 'table'), 'w', encoding='utf-8') as stream:
+    stream.write('rows')
+
+
+class OpeningTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._path = self.create_tempdir().full_path
+    self._workdir = workdir_lib.Workdir(self._path)
+    self.addCleanup(self._workdir.close)
+    self._spec = testing.make_environment(0).spec
+    self._notes = []
+
+  def _open(self, which=agents.METAL, **changes):
+    self._notes.clear()
+    return opening.open_run(
+        self._workdir, which, testing.small_config(self._path, **changes),
+        self._spec, 'builtin', self._notes.append)
+
+  def _save(self, opened, episode, save_replay=None):
+    opened.checkpoints.save(
+        episode, {'w': np.arange(3.0)}, {'episode': episode}, save_replay)
+
+  def _sessions(self):
+    return self._workdir.read_json('config.json')['sessions']
+
+  def test_a_new_folder(self):
+    opened = self._open()
+    self.assertIsNone(opened.saved)
+    self.assertEmpty(self._notes)
+    described = self._workdir.read_json('config.json')
+    self.assertEqual(described['algorithm'], 'metal')
+    self.assertEqual(described['suite'], 'builtin')
+    self.assertEqual(described['config']['num_episodes'], 6)
+    self.assertEqual(described['constraints'], [
+        {'name': 'left_half', 'threshold': 0.25},
+        {'name': 'far_away', 'threshold': 0.5}])
+    self.assertEqual(described['environment']['observation_size'], 3)
+    self.assertEqual(
+        [session['resumed_at_episode'] for session in self._sessions()], [0])
+
+  def test_another_content_of_the_suites_spec_is_another_run(self):
+    self._open(rwrl_spec='{"delay_spec": {"actions": 1, "enable": true}}')
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError,
+        r'rwrl_spec=.*"actions": 1.*, this one rwrl_spec=.*"actions": 2'):
+      self._open(rwrl_spec='{"delay_spec": {"actions": 2, "enable": true}}')
+
+  def test_a_run_from_before_a_setting_was_introduced(self):
+    self._open()
+    described = self._workdir.read_json('config.json')
+    del described['config']['outer_divergence']
+    self._workdir.write_json('config.json', described)
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, "outer_divergence='cross_entropy'"):
+      self._open(outer_divergence='kl')
+    self._open()
+    self.assertEqual(
+        self._workdir.read_json('config.json')['config']['outer_divergence'],
+        'cross_entropy')
+
+  def test_an_older_run_gets_its_interface_when_it_is_resumed(self):
+    self._open()
+    described = self._workdir.read_json('config.json')
+    interface = described.pop('interface')
+    self.assertEqual(interface, {
+        'observation': [{'name': 'observation', 'size': 3}],
+        'action_minimum': [-1.0], 'action_maximum': [1.0]})
+    self._workdir.write_json('config.json', described)
+    self._open()
+    self.assertEqual(
+        self._workdir.read_json('config.json')['interface'], interface)
+
+  def test_a_run_that_ended_before_its_first_checkpoint(self):
+    self._open()
+    opened = self._open()
+    self.assertIsNone(opened.saved)
+    self.assertEqual(self._notes, [
+        'The run in this folder ended before its first checkpoint; starting '
+        'again.'])
+    self.assertLen(self._sessions(), 2)
+
+  def test_resumed_at_the_newest_checkpoint(self):
+    opened = self._open()
+    self._save(opened, 2)
+    self._save(opened, 4)
+    resumed = self._open(num_episodes=9)  # The length may change.
+    self.assertEqual(resumed.saved.run, {'episode': 4})
+    np.testing.assert_array_equal(resumed.saved.learner['w'], np.arange(3.0))
+    self.assertLen(self._notes, 1)
+    self.assertRegex(
+        self._notes[0],
+        r'^Resumed at episode 4 \(checkpoint .*episode-00000004\)\.$')
+    self.assertEqual(
+        self._workdir.read_json('config.json')['config']['num_episodes'], 9)
+
+  def test_sessions_are_appended(self):
+    self._save(self._open(), 2)
+    self._save(self._open(), 4)
+    self._open()
+    self.assertEqual(
+        [session['resumed_at_episode'] for session in self._sessions()],
+        [0, 2, 4])
+
+  def test_an_older_replay_is_told_of(self):
+    opened = self._open()
+    self._save(opened, 2, _write_replay)
+    self._open()
+    self.assertNotIn('replay is of', self._notes[0])
+    self._save(opened, 4)
+    self.assertEqual(self._open().saved.replay_episode, 2)
+    self.assertRegex(self._notes[0], r'episode-00000004; its replay is of '
+                     r'episode 2\)')
+
+  def test_other_settings_are_refused_by_name_and_change_nothing(self):
+    self._save(self._open(), 2)
+    before = self._workdir.read_json('config.json')
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, 'discount=0.99, this one discount=0.5'):
+      self._open(discount=0.5)
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, "algorithm='metal', this one "
+        "algorithm='d4pg'"):
+      self._open(agents.Algorithm(
+          name='d4pg', title='D4PG', learns_multiplier=False,
+          learns_meta_parameter=False))
+    self.assertEqual(self._workdir.read_json('config.json'), before)
+
+  def test_only_damaged_checkpoints_are_refused_too(self):
+    self._save(self._open(), 2)
+    path = os.path.join(
+        self._path, workdir_lib.CHECKPOINTS, 'episode-00000002', 'learner.npz')
+    with open(path, 'r+b') as stream:
+      stream.write(b'damage')
+    with self.assertRaisesRegex(checkpoint.CheckpointError, 'is intact'):
+      self._open()
+    self.assertLen(self._sessions(), 1)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,362 @@
+"""A training run in one process.
+
+    environment -> actor -> n-step accumulator -> replay (two tables) -> learner
+                     ^                                                      |
+                     +------------------ policy weights --------------------+
+
+Acting and learning take turns in one thread; the replay says how many learner
+steps are due, so the ratio of samples to insertions is kept.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any, Optional
+
+from metal_tf.acting import episode as episode_lib
+from metal_tf.agent import agents
+from metal_tf import config as config_lib
+from metal_tf.environments import errors
+from metal_tf import metrics
+from metal_tf.replay import replay as replay_lib
+from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import divergence
+from metal_tf.training import evaluation
+from metal_tf.training import export
+from metal_tf.training import feasibility
+from metal_tf.training import opening
+from metal_tf.training import parts
+from metal_tf.training import progress as progress_lib
+from metal_tf.training import records as records_lib
+from metal_tf.training import saving
+from metal_tf.training import seeding
+from metal_tf import types
+from metal_tf import validation
+
+# After a signal: time to finish an episode, where an exact continuation needs
+# its end, and the longest that saving the replay may have taken before. Whoever
+# sends a signal expects the end within some 15 seconds.
+_FINISH_SECONDS = 8.0
+_REPLAY_SECONDS = 5.0
+
+
+def train(algorithm: agents.Algorithm, config: config_lib.Config,
+          make_environment: seeding.EnvironmentFactory) -> metrics.Score:
+  """Trains an agent, or resumes a run that was stopped.
+
+  Args:
+    algorithm: which agent.
+    config: its settings; `domain`, `task`, `constraints` and `suite` describe
+      the environment and are only recorded here.
+    make_environment: makes the environment from a seed.
+
+  Returns:
+    The paper's metrics over the last 100 training episodes.
+
+  Raises:
+    ConfigError: for a setting that cannot be used.
+    WorkdirError: if the folder cannot be used.
+    CheckpointError: if there are checkpoints and none is intact.
+    DivergenceError: if the last 100 updates were all skipped for a NaN.
+    OSError: if the end of the run cannot be written.
+    BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
+    EpisodeCut: if the simulator gives up 10 times in a row.
+    SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
+      last checkpoint.
+  """
+  validation.check_settings(config, algorithm)
+  if not config.workdir:
+    raise validation.ConfigError('workdir', '', 'a folder for the run')
+  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  with contextlib.ExitStack() as stack:
+    stack.callback(workdir.close)
+    run = Run(algorithm, config, make_environment, workdir, stack)
+    return run.run()
+
+
+class Run:
+  """The parts of a run, and the loop through them."""
+
+  def __init__(self, algorithm: agents.Algorithm,
+               config: config_lib.Config,
+               make_environment: seeding.EnvironmentFactory,
+               workdir: workdir_lib.Workdir, stack: contextlib.ExitStack):
+    """Assembles a run and takes over its newest checkpoint, if there is one.
+
+    Args:
+      algorithm: which agent.
+      config: its settings.
+      make_environment: makes the environment from a seed.
+      workdir: the run's folder, locked.
+      stack: closes what the run opens.
+
+    Raises:
+      WorkdirError: if the folder holds a run with other settings.
+      CheckpointError: if there are checkpoints and none is intact.
+    """
+    self._algorithm = algorithm
+    self._config = config
+    self._make_environment = make_environment
+    self._workdir = workdir
+    self._environment = seeding.SeededEnvironment(
+        make_environment, 'environment', config)
+    stack.callback(self._environment.close)
+    self._spec = self._environment.spec
+    self._progress = progress_lib.Progress(
+        config.num_episodes, self._spec.constraint_names,
+        self._spec.thresholds)
+    stack.callback(self._progress.close)
+    self._checkpoints, saved = opening.open_run(
+        workdir, algorithm, config, self._spec, self._environment.suite,
+        self._progress.note)
+    self._learner = parts.make_learner(self._spec, algorithm, config)
+    self._actor = parts.make_actor(self._spec, self._learner, config)
+    self._accumulator = parts.make_accumulator(config)
+    self._evaluator: Optional[evaluation.Evaluator] = None
+    if config.evaluation_period:
+      self._evaluator = evaluation.Evaluator(
+          make_environment, parts.policy_weights(self._learner), config,
+          self._progress.note)
+      stack.callback(self._evaluator.close)
+    self._replay = self._make_replay(saved)
+    stack.callback(self._replay.close)
+    self._progress.note(self._replay.window.description)
+    self._resumed = saved is not None
+    if saved is not None:
+      self._restore(saved)
+    self._records = records_lib.Records(
+        workdir.path, self._spec, saved, self._progress.note)
+    stack.callback(self._records.close)
+    self._saving = saving.SavingPolicy(config)
+    self._skips = divergence.SkipWatch(
+        workdir.file('dump'), self._progress.note)
+    self._skips.start(parts.report(self._learner))
+    self._sample: Optional[types.Sample] = None  # Of the newest learner step.
+    self._signal: Optional[int] = None
+    self._signal_time = 0.0
+    self._cuts_in_a_row = 0
+
+  # --- The loop --------------------------------------------------------------
+
+  def run(self) -> metrics.Score:
+    """Trains to the end; see `train`."""
+    handlers = {
+        number: signal.signal(number, self._on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+      if not self._resumed:
+        feasibility.show(
+            self._workdir, self._make_environment, self._config,
+            self._progress.note, stop=lambda: self._signal is not None)
+      self._loop()
+    finally:
+      for number, handler in handlers.items():
+        signal.signal(number, handler)
+    if self._signal is not None:
+      name = signal.Signals(self._signal).name
+      self._progress.note(
+          f'Stopped by {name} after episode {self._records.episode}; the same '
+          'command again goes on from there.')
+      raise SystemExit(128 + self._signal)
+    return self._summarize()
+
+  def _loop(self) -> None:
+    saved_episode = self._records.episode
+    whole = True  # Whether nothing is learned from an unfinished episode.
+    self._evaluate()  # A run can be stopped between a checkpoint and its own.
+    while (self._records.episode < self._config.num_episodes and
+           self._signal is None):
+      started = time.monotonic()
+      result = self._run_episode()
+      if result is None:  # Interrupted or cut; the episode does not count.
+        whole = self._signal is None
+        continue
+      learned = parts.report(self._learner)
+      self._records.add_episode(result, time.monotonic() - started, learned)
+      self._progress.episode(
+          result.episode_return, result.j_c, learned.multiplier)
+      self._skips.check(learned, self._learner.get_state, self._sample)
+      self._evaluate()
+      if self._saving.due(self._records.episode) and self._save(
+          self._saving.replay_due()):
+        saved_episode = self._records.episode
+    if self._config.deterministic and not whole:
+      self._progress.note(
+          'The episode did not end in time; the run will go on exactly from '
+          f'the checkpoint at episode {saved_episode}.')
+    elif self._records.episode > saved_episode:
+      self._save(self._config.deterministic or self._signal is None or
+                 self._saving.replay_seconds < _REPLAY_SECONDS)
+    self._progress.note(
+        f'Checkpoints took {self._saving.share:.1%} of the time.')
+
+  def _run_episode(self) -> Optional[episode_lib.EpisodeResult]:
+    """Acts through one episode and learns as the replay's ratio asks.
+
+    Returns:
+      The episode, or None if a signal or the simulator ended it early.
+    """
+    self._accumulator.reset()
+    episode = episode_lib.Episode(
+        self._environment.begin(
+            self._records.episode + 1, self._cuts_in_a_row), self._actor)
+    steps = 0
+    try:
+      for steps, step in enumerate(episode, 1):
+        for transition in self._accumulator.append(*step):
+          self._replay.insert(transition)
+        self._learn()
+        self._show(steps)
+        if self._must_stop():
+          return None
+    except errors.EpisodeCut as cut:
+      self._count_cut(cut, steps)
+      return None
+    self._cuts_in_a_row = 0
+    self._replay.insert_episode_penalty(episode.result.j_c)
+    self._learn()
+    return episode.result
+
+  def _must_stop(self) -> bool:
+    """Whether a signal ends the episode here."""
+    if self._signal is None:
+      return False
+    # An exact continuation starts between two episodes.
+    return not self._config.deterministic or (
+        time.monotonic() > self._signal_time + _FINISH_SECONDS)
+
+  def _count_cut(self, cut: errors.EpisodeCut, steps: int) -> None:
+    """Tolerates a diverged simulation now and then, but not for ever."""
+    self._cuts_in_a_row += 1
+    self._records.add_cut(steps)
+    self._progress.note(f'Episode cut and run again: {cut}')
+    if self._cuts_in_a_row >= episode_lib.MAX_CUTS_IN_A_ROW:
+      raise cut
+
+  def _learn(self) -> None:
+    """Makes the learner steps that are due.
+
+    Asked anew after each: a pause (compilation) lets a prefetch run out, and
+    what it held counts as sampled.
+    """
+    while self._replay.batches_due():
+      if self._learner.num_traces == 0:
+        self._progress.note('Compiling the learner step; this takes half a '
+                            'minute or so.')
+      self._sample = self._replay.sample()
+      priorities = parts.learn(self._learner, self._sample)
+      if priorities is not None:
+        self._replay.update_priorities(self._sample.keys, priorities)
+
+  def _evaluate(self) -> None:
+    """Runs an episode without noise if it is time for one."""
+    episode = self._records.episode
+    if self._evaluator is None or not self._evaluator.due(
+        episode, self._records.last_evaluated()):
+      return
+    result = self._evaluator.run(episode, stop=self._must_stop)
+    if result is not None:
+      self._records.add_evaluation(episode, result, self._learner.num_steps)
+
+  # --- What it tells ---------------------------------------------------------
+
+  def _show(self, steps: int) -> None:
+    if not self._progress.due:
+      return
+    phase = 'learning' if self._learner.num_traces else 'filling replay'
+    part = steps / self._spec.episode_steps if self._spec.episode_steps else 0.0
+    self._progress.update(
+        phase, self._records.episode + part, self._records.actor_steps + steps,
+        self._learner.multiplier.numpy(), self._learner.meta_parameter.numpy(),
+        self._learner.effective_rate)
+
+  def _summarize(self) -> metrics.Score:
+    """Prints the paper's metrics, writes `summary.json`, exports the policy."""
+    learned = parts.report(self._learner)
+    score, summary = self._records.summary(
+        self._algorithm.name, learned,
+        {'checkpoint_share': self._saving.share})
+    self._progress.note(progress_lib.format_score(
+        score, self._spec.constraint_names, self._spec.thresholds,
+        learned.multiplier, learned.meta_parameter,
+        self._records.satisfied_episodes()))
+    self._records.position()  # All rows are on disk before the summary is.
+    self._workdir.write_json('summary.json', summary)
+    export.export_at_end(self._workdir.path, self._progress.note)
+    self._progress.note(f'Everything of this run is in {self._workdir.path}')
+    return score
+
+  # --- Its state -------------------------------------------------------------
+
+  def _save(self, with_replay: bool) -> bool:
+    """Writes a checkpoint, without the replay if that fails with it."""
+    # Without its replay, a deterministic run would not go on exactly.
+    return self._try_to_save(with_replay) or (
+        with_replay and not self._config.deterministic and
+        self._try_to_save(with_replay=False))
+
+  def _try_to_save(self, with_replay: bool) -> bool:
+    """Writes a checkpoint; a failure costs a warning, not the run.
+
+    Returns:
+      Whether it was written.
+    """
+    episode, started = self._records.episode, time.monotonic()
+    try:
+      self._checkpoints.save(
+          episode, self._learner.get_state(),
+          {**self._records.position(), 'exploration': self._actor.state()},
+          self._replay.save if with_replay else None)
+    except OSError as error:
+      self._saving.failed(episode, time.monotonic() - started)
+      self._progress.note(
+          f'Warning: no checkpoint at episode {episode} ({error}); training '
+          'goes on, the one before is intact.')
+      return False
+    seconds = time.monotonic() - started
+    self._saving.saved(episode, seconds, seconds if with_replay else None)
+    return True
+
+  def _make_replay(
+      self, saved: Optional[checkpoint_lib.Checkpoint]) -> replay_lib.Replay:
+    """Makes the replay, with what the checkpoint kept of it."""
+    self._workdir.remove_leftovers('replay-')
+    replay = parts.make_replay(self._spec, self._config, self._workdir.path)
+    if saved is None:
+      return replay
+    lost = saved.replay_problem
+    if saved.replay_directory is not None:
+      if lost:
+        self._progress.note(f'Another replay than the checkpoint\'s: {lost}.')
+      try:
+        replay.restore(saved.replay_directory)
+        return replay
+      except (OSError, ValueError) as error:
+        lost = str(error)
+        replay.close()
+        replay = parts.make_replay(
+            self._spec, self._config, self._workdir.path)
+    self._progress.note(f'The replay fills again first ({lost}).')
+    return replay
+
+  def _restore(self, saved: checkpoint_lib.Checkpoint) -> None:
+    """Takes over a checkpoint, but for the replay and the records."""
+    try:
+      self._learner.set_state(saved.learner)
+    except ValueError as error:
+      raise checkpoint_lib.CheckpointError(
+          f'{saved.path} does not fit this program ({error}); choose another '
+          '--workdir.') from error
+    if 'exploration' in saved.run:  # Not from a run of several actors.
+      self._actor.set_state(saved.run['exploration'])
+
+  def _on_signal(self, number: int, frame: Any) -> None:
+    del frame
+    if self._signal is not None:  # A second one: do not wait for the episode.
+      self._signal_time = -_FINISH_SECONDS
+      return
+    self._signal = number
+    self._signal_time = time.monotonic()
