@@ -15,14 +15,13 @@ from metal_tf.agent.agents import METAL
 from metal_tf.cli import main
 from metal_tf import config as config_lib
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
           '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
 
 
 def _start(launcher, *arguments, **environment):
   return subprocess.Popen(
-      [sys.executable, os.path.join(_HERE, f'{launcher}.py'), *arguments],
+      [sys.executable, '-m', 'metal_tf.cli.agent', launcher, *arguments],
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
            **environment},
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

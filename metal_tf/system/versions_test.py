@@ -16,7 +16,7 @@ _RIGHT = {
 
 
 def _locked_versions():
-  lock = pathlib.Path(__file__).parent.parent / 'requirements.txt'
+  lock = pathlib.Path(__file__).parents[2] / 'requirements.txt'
   return dict(re.findall(r'^([\w.-]+)==([^\s;]+)', lock.read_text(), re.M))
 
 
