@@ -10,14 +10,18 @@ derived from `Config`. The origin of a default is one of
 """
 
 import dataclasses
-from typing import Any, Optional, Sequence, Tuple
-
-# Sizes of the meta-gradient that the second follows from: 1e-8 to 1e-7 on
-# cartpole with alpha_1 = 1e-4, so that 25,000 learner steps move alpha_lambda
-# by about 1. Adam's steps do not depend on the size.
-_META_LR = {'adam': 1e-3, 'sgd': 1e3}
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
+
+# Settings that go together, by the name that `preset` calls them by. `small`
+# learns cartpole and walker as well as the paper's sizes do, in a fifth of the
+# time.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    'paper': {},
+    'small': dict(policy_layer_sizes=(128, 128), critic_layer_sizes=(256, 128),
+                  batch_size=128),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +100,11 @@ class Config:
       'path.', 'paper')
 
   # The run.
+  preset: str = _setting(
+      'paper', 'A set of settings by its name: those of this table, or small '
+      'networks and batches, with which a run takes minutes (see '
+      'docs/reproduction.md). Flags that are given win.', 'our choice',
+      choices=tuple(PRESETS))
   num_episodes: int = _setting(
       20000, 'Length of training.', 'paper', unit='episodes', minimum=1)
   seed: int = _setting(
@@ -131,8 +140,10 @@ class Config:
       '0: none.', 'our choice', unit='episodes', minimum=0)
 
   # Constraint handling.
-  lagrange_lr: float = _setting(
-      1e-4, 'alpha_1, learning rate of the multiplier.', 'our choice',
+  lagrange_lr: Optional[float] = _setting(
+      None, 'alpha_1, learning rate of the multiplier; unset means by the '
+      "run's length at its first start, such that lambda would end at 2 if "
+      'violated by 0.5 throughout: 4 / learner steps.', 'our choice',
       minimum=0)
   lagrange_multiplier: float = _setting(
       0.0, 'lambda: where it starts for agents that learn it (0 in the paper), '
@@ -140,11 +151,18 @@ class Config:
       unit='reward per penalty', minimum=0)
   meta_lr: Optional[float] = _setting(
       None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
-      'unset means 1e-3 for adam and 1e3 for sgd, whose steps scale with a '
-      'gradient of some 1e-8.', 'our choice', minimum=0)
+      'unset means, for sgd, 9e-4 / alpha_1 with --outer_divergence=td and 1e3 '
+      'with the others, and 1e-3 for adam.', 'our choice', minimum=0)
   meta_optimizer: str = _setting(
-      'adam', 'Optimizer of alpha_lambda.', 'our choice',
+      'sgd', 'Optimizer of alpha_lambda: gradient descent, as the paper '
+      'writes it, whose steps shrink with the gradient, or Adam.', 'paper',
       choices=('sgd', 'adam'))
+  meta_epsilon: float = _setting(
+      1e-15, "Adam's epsilon for alpha_lambda: where the gradient is smaller, "
+      'the step follows its size; where it is larger, only its sign. The '
+      'default is below all gradients that occur, so that their scale does not '
+      'matter; those of cartpole are about 1e-8.', 'our choice', minimum=0,
+      exclusive=True)
   meta_parameter_limit: float = _setting(
       10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
       minimum=0, exclusive=True)
@@ -158,9 +176,11 @@ class Config:
       "actor's form is our reading.", 'paper',
       choices=('critic', 'actor', 'actor_critic'))
   outer_divergence: str = _setting(
-      'cross_entropy', 'Divergence of the outer critic loss: the literal '
-      "reading of the paper, or KL, which shares the theorem's fixed point.",
-      'our choice', choices=('cross_entropy', 'kl'))
+      'td', 'What the outer critic loss measures: the squared TD error of the '
+      "distributions' means, as the paper prints it and Theorem 1 "
+      'differentiates it, or cross entropy or KL of the distributions. A '
+      'scalar critic has td alone.', 'paper',
+      choices=('td', 'cross_entropy', 'kl'))
   validation_fraction: float = _setting(
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
       minimum=0, maximum=1, exclusive=True)
@@ -265,14 +285,37 @@ class Config:
     """Returns a copy with some settings changed."""
     return dataclasses.replace(self, **changes)
 
+  @classmethod
+  def of_preset(cls, preset: str, **changes: Any) -> 'Config':
+    """Returns the settings of a preset, with some changed.
+
+    Args:
+      preset: a key of `PRESETS`.
+      **changes: settings that win over the preset's.
+    """
+    return cls(**{'preset': preset, **PRESETS[preset], **changes})
+
+  @property
+  def multiplier_learning_rate(self) -> float:
+    """alpha_1 of settings whose rates are resolved.
+
+    Raises:
+      ValueError: if they are not, see `metal_tf.runs.time_scales.resolve`.
+    """
+    return _resolved('lagrange_lr', self.lagrange_lr)
+
   @property
   def meta_learning_rate(self) -> float:
-    """alpha_eta, with the optimizer's default where it is unset."""
-    if self.meta_lr is not None:
-      return self.meta_lr
-    return _META_LR[self.meta_optimizer]
+    """alpha_eta of settings whose rates are resolved; errors likewise."""
+    return _resolved('meta_lr', self.meta_lr)
 
   @property
   def num_validation(self) -> int:
     """Transitions of a batch in its validation part."""
     return round(self.batch_size * self.validation_fraction)
+
+
+def _resolved(name: str, rate: Optional[float]) -> float:
+  if rate is None:
+    raise ValueError(f'{name} is unset: time_scales.resolve makes it a number.')
+  return rate

@@ -130,10 +130,10 @@ def _check_losses(config: config_lib.Config,
   Settings that an agent has no use for (`--meta_lr` with d4pg) are accepted: a
   sweep gives the same ones to all of its agents.
   """
-  if config.critic == 'scalar' and config.outer_divergence != 'cross_entropy':
+  if config.critic == 'scalar' and config.outer_divergence != 'td':
     raise ConfigError(
         'outer_divergence', config.outer_divergence,
-        'unset with --critic=scalar',
+        'td with --critic=scalar',
         'A scalar critic has squared errors, and no distribution.')
   if algorithm.learns_shaping and config.outer_loss != 'critic':
     raise ConfigError('outer_loss', config.outer_loss,

@@ -80,7 +80,8 @@ class Lines:
       return before.multiplier
     return lagrange.update_multiplier(
         before.multiplier, before.meta_parameter, episode_penalty,
-        self._threshold, self._config.lagrange_lr, self._straight_through)
+        self._threshold, self._config.multiplier_learning_rate,
+        self._straight_through)
 
   def shape(self, before: CriticSide, training: types.Transition,
             inner_tape: tf.GradientTape) -> shaping_lib.Shaped:

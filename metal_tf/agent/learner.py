@@ -286,7 +286,7 @@ class Learner:
     if not self._algorithm.learns_multiplier:
       return np.zeros_like(self.multiplier.numpy())
     return lagrange.effective_rate(
-        self._config.lagrange_lr, self.meta_parameter).numpy()
+        self._config.multiplier_learning_rate, self.meta_parameter).numpy()
 
   @property
   def num_traces(self) -> int:

@@ -84,7 +84,8 @@ class TheoremCheck:
     """
     if not self._applies:
       return {}
-    rate = lagrange.effective_rate(self._config.lagrange_lr, meta_parameter) * (
+    rate = lagrange.effective_rate(
+        self._config.multiplier_learning_rate, meta_parameter) * (
         episode_penalty - self._threshold)
     return dict(theorem_error=theorem.largest_error(
         gradient, theorem.closed_form(

@@ -61,7 +61,8 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
   """Returns the config that the command line asks for.
 
   Args:
-    flag_values: parsed flags; a field without one keeps its default.
+    flag_values: parsed flags; a field without one keeps its default, one whose
+      flag is not given has the preset's value.
 
   Raises:
     ValueError: for a list of numbers with something else in it, or a file
@@ -76,7 +77,10 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
   }
   if 'rwrl_spec' in values:
     values['rwrl_spec'] = _spec(values['rwrl_spec'])
-  return config_lib.Config(**values)
+  given = {name: value for name, value in values.items()
+           if flag_values[name].present}
+  preset = config_lib.PRESETS.get(values.get('preset', ''), {})
+  return config_lib.Config(**{**values, **preset, **given})
 
 
 def _spec(value: str) -> str:
@@ -116,9 +120,12 @@ def as_arguments(config: config_lib.Config,
     always: fields that are written down even at their defaults.
   """
   arguments = []
+  without = config_lib.Config.of_preset(config.preset)
   for field in dataclasses.fields(config_lib.Config):
-    value = getattr(config, field.name)
-    if value is None or value == field.default and field.name not in always:
+    value, unsaid = getattr(config, field.name), getattr(without, field.name)
+    if field.name == 'preset':
+      unsaid = field.default
+    if value is None or value == unsaid and field.name not in always:
       continue
     if isinstance(value, tuple):
       value = ','.join(str(item) for item in value)

@@ -21,7 +21,7 @@ from metal_tf import validation
 _USAGE_ERROR = 2  # As argparse and getopt have it.
 _RUN_ERROR = 1
 # Settings that a default folder's name shows where they are not the default.
-_SHOWN = ('replay', 'critic', 'outer_loss')
+_SHOWN = ('preset', 'replay', 'critic', 'outer_loss')
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -154,8 +154,7 @@ def _holds(path: str, config: config_lib.Config,
     if saved is None:
       return False
     workdir_lib.check_same_settings(
-        saved, algorithm.name, validation.as_json(config),
-        validation.as_json(config_lib.Config()))
+        saved, algorithm.name, validation.as_json(config))
   except (workdir_lib.WorkdirError, OSError):
     return False
   return True
@@ -270,10 +269,11 @@ def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
 def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
                 task: validation.Task, suite: str) -> str:
   """What is about to run: task, constraints, thresholds and their origins."""
+  preset = '' if config.preset == 'paper' else f', preset {config.preset}'
   lines = [
       f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
       f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
-      f'seed {config.seed}',
+      f'seed {config.seed}{preset}',
       f'simulated by: {suite}' + (
           f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
       'constraint (on the mean penalty per step):',

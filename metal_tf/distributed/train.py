@@ -122,7 +122,7 @@ def _prepare(
   opened = opening.open_run(
       workdir, algorithm, config, spec, suite, progress.note)
   run = program_lib.Run(
-      algorithm=algorithm, config=config, spec=spec,
+      algorithm=algorithm, config=opened.config, spec=spec,
       make_environment=make_environment, directory=workdir.path,
       scratch_directory=scratch, saved=opened.saved, saved_tables=None,
       loopback_only=loopback_only)

@@ -83,10 +83,6 @@ def settings_of(run: run_folder.RunFolder) -> Settings:
   defaults = {field.name: field.default
               for field in dataclasses.fields(config_lib.Config)}
   config = {**defaults, **run.config}
-  # 1e-3 given and 1e-3 by default are the same.
-  if config['meta_lr'] is not None and config['meta_lr'] == config_lib.Config(
-      meta_optimizer=config['meta_optimizer']).meta_learning_rate:
-    config['meta_lr'] = None
   unused = _UNUSED.get(run.algorithm, ())
   return tuple(
       (name, _json(value)) for name, value in sorted(config.items())

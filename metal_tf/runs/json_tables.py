@@ -67,6 +67,10 @@ CONFIG = File(
         Entry('algorithm', 'which agent, e.g. `metal`'),
         Entry('config',
               'every setting by name, see [settings.md](settings.md)'),
+        Entry('resolved.lagrange_lr',
+              'alpha_1 as a number, also where it follows from the run\'s '
+              'length'),
+        Entry('resolved.meta_lr', 'alpha_eta likewise'),
         Entry('suite', 'who simulates, with its versions'),
         Entry('constraints[].name', 'the constraint'),
         Entry('constraints[].threshold', 'beta, in mean penalty per step'),

@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from metal_tf.runs import log_tables
+from metal_tf.runs import time_scales
 from metal_tf.runs import workdir
 
 FINISHED = 'finished'
@@ -43,7 +44,8 @@ class RunFolder(NamedTuple):
   Attributes:
     path: absolute path of the folder.
     algorithm: name of the agent.
-    config: the settings by name, as JSON has them.
+    config: the settings by name, as JSON has them, with the numbers that unset
+      rates stood for.
     constraint_names: K names.
     thresholds: beta, `[K]`, in mean penalty per step.
     sessions: one entry per start, with time, versions and commit.
@@ -117,7 +119,7 @@ def read(path: str) -> RunFolder:
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
-        config=description['config'],
+        config=time_scales.effective_settings(description),
         constraint_names=names,
         thresholds=np.array([c['threshold'] for c in constraints]),
         sessions=tuple(description.get('sessions', ())),

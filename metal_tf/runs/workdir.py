@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from typing import Any, Dict, Mapping, Optional
 
+from metal_tf.runs import time_scales
+
 # The folder of all checkpoints, within the run's.
 CHECKPOINTS = 'checkpoints'
 
@@ -232,26 +234,25 @@ def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def check_same_settings(
-    saved: Mapping[str, Any], algorithm: str, settings: Mapping[str, Any],
-    defaults: Mapping[str, Any]) -> None:
+    saved: Mapping[str, Any], algorithm: str,
+    settings: Mapping[str, Any]) -> None:
   """As `check_same_run`, by what is known before there is an environment.
 
   Args:
     saved: content of the folder's `config.json`.
     algorithm: name of this run's agent.
     settings: of this run, as JSON has them.
-    defaults: what the saved run has where its version had no such setting.
 
   Raises:
     WorkdirError: likewise.
   """
-  config = saved.get('config')
-  if not isinstance(config, dict):
+  if not isinstance(saved.get('config'), dict):
     raise WorkdirError('--workdir: the config.json there is of no run: it has '
                        'no settings.')
-  saved = {**saved, 'config': {**defaults, **config}}
+  saved = {**saved, 'config': time_scales.saved_settings(saved)}
   check_same_run(saved, {
-      **saved, 'algorithm': algorithm, 'config': settings})
+      **saved, 'algorithm': algorithm,
+      'config': time_scales.resumed_settings(saved, settings)})
 
 
 def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:

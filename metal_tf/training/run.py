@@ -97,7 +97,6 @@ class Run:
       CheckpointError: if there are checkpoints and none is intact.
     """
     self._algorithm = algorithm
-    self._config = config
     self._make_environment = make_environment
     self._workdir = workdir
     self._environment = seeding.SeededEnvironment(
@@ -108,9 +107,10 @@ class Run:
         config.num_episodes, self._spec.constraint_names,
         self._spec.thresholds)
     stack.callback(self._progress.close)
-    self._checkpoints, saved = opening.open_run(
+    self._checkpoints, saved, config = opening.open_run(
         workdir, algorithm, config, self._spec, self._environment.suite,
         self._progress.note)
+    self._config = config
     self._learner = parts.make_learner(self._spec, algorithm, config)
     self._actor = parts.make_actor(self._spec, self._learner, config)
     self._accumulator = parts.make_accumulator(config)
