@@ -236,7 +236,10 @@ class Config:
       unit='action units', minimum=0)
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice')
-
+  steps_per_call: int = _setting(
+      8, 'Learner steps that are made in one call of the compiled update, one '
+      'after the other, on batches that are drawn before the first of them.',
+      'our choice', unit='learner steps', minimum=1, maximum=1000)
   learner_threads: int = _setting(
       0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '
       'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, two parts of the '
