@@ -1,6 +1,6 @@
 """A transition as one vector, the form in which both replays hold it."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -13,24 +13,27 @@ def transition_sizes(spec: types.EnvironmentSpec) -> Tuple[int, ...]:
           spec.observation_size)
 
 
-def pack(transition: types.Transition,
-         spec: types.EnvironmentSpec) -> np.ndarray:
+def pack(transition: types.Transition, spec: types.EnvironmentSpec,
+         packed: Optional[np.ndarray] = None) -> np.ndarray:
   """Lays the fields of one transition one after another.
 
   Args:
     transition: arrays and scalars.
     spec: the environment's, gives the shapes.
+    packed: where to, float32 `[2 * O + A + K + 2]`; None: a new array.
 
   Returns:
-    float32 `[2 * O + A + K + 2]`.
+    The array.
 
   Raises:
-    ValueError: if a field does not have the shape that the spec gives.
+    ValueError: if a field does not have the shape that the spec gives; what
+      stands in `packed` is no transition then.
   """
   o_end = spec.observation_size
   a_end = o_end + spec.action_size
   c_end = a_end + 1 + spec.num_constraints
-  packed = np.empty(c_end + 1 + o_end, np.float32)
+  if packed is None:
+    packed = np.empty(c_end + 1 + o_end, np.float32)
   _put(packed, 0, o_end, 'o_tm1', transition.o_tm1)
   _put(packed, o_end, a_end, 'a_tm1', transition.a_tm1)
   _put_scalar(packed, a_end, 'r_t', transition.r_t)
@@ -41,25 +44,25 @@ def pack(transition: types.Transition,
 
 
 def unpack(packed: Any, spec: types.EnvironmentSpec) -> types.Transition:
-  """Undoes `pack` for a batch.
+  """Undoes `pack` for one or more batches.
 
   Args:
-    packed: array or tensor, float32 `[B, sum of the sizes]`.
+    packed: array or tensor, float32 `[..., sum of the sizes]`.
     spec: the environment's, gives the sizes.
 
   Returns:
-    A batch of transitions, `[B, ...]`.
+    Transitions with the same dimensions in front, `[..., O]` and so on.
   """
   o_end = spec.observation_size
   a_end = o_end + spec.action_size
   c_end = a_end + 1 + spec.num_constraints
   return types.Transition(
-      o_tm1=packed[:, :o_end],
-      a_tm1=packed[:, o_end:a_end],
-      r_t=packed[:, a_end],
-      c_t=packed[:, a_end + 1:c_end],
-      discount_t=packed[:, c_end],
-      o_t=packed[:, c_end + 1:])
+      o_tm1=packed[..., :o_end],
+      a_tm1=packed[..., o_end:a_end],
+      r_t=packed[..., a_end],
+      c_t=packed[..., a_end + 1:c_end],
+      discount_t=packed[..., c_end],
+      o_t=packed[..., c_end + 1:])
 
 
 def pack_episode_penalty(j_c: np.ndarray,

@@ -2,12 +2,17 @@
 
 import numpy as np
 
+# Leaves under one node of the tree, which are searched in one go. So beside the
+# leaves there is next to nothing in memory, and a search has few levels.
+_BLOCK = 64
+
 
 class SumTree:
   """Numbers >= 0 in the leaves of a binary tree, their sums in its nodes.
 
-  Every node is always the sum of its two children as they are, never corrected
-  by a difference; so nothing drifts, and the leaves alone give the whole tree.
+  Every node is always the sum of what is below it as it is, never corrected by
+  a difference; so nothing drifts, and the leaves alone give the whole tree.
+  Memory is taken by the system as it is written to, from the first leaf on.
   """
 
   def __init__(self, size: int) -> None:
@@ -17,10 +22,12 @@ class SumTree:
       size: number of leaves, >= 1.
     """
     self._size = size
-    self._depth = max(0, (size - 1).bit_length())
-    self._first_leaf = 1 << self._depth
+    num_blocks = -(-size // _BLOCK)
+    self._depth = (num_blocks - 1).bit_length()
+    self._first_block = 1 << self._depth
     # The root is 1, the children of node i are 2 i and 2 i + 1.
-    self._nodes = np.zeros(2 * self._first_leaf)
+    self._nodes = np.zeros(2 * self._first_block)
+    self._leaves = np.zeros((num_blocks, _BLOCK), np.float32)
 
   @property
   def total(self) -> float:
@@ -29,18 +36,21 @@ class SumTree:
 
   @property
   def leaves(self) -> np.ndarray:
-    """A view of the leaves, float64 `[size]`; not to be written to."""
-    return self._nodes[self._first_leaf:self._first_leaf + self._size]
+    """A view of the leaves, float32 `[size]`; not to be written to."""
+    return self._leaves.reshape(-1)[:self._size]
 
   def set(self, indices: np.ndarray, masses: np.ndarray) -> None:
     """Replaces some leaves.
 
     Args:
       indices: integers `[n]`, of leaves; of equal ones the last counts.
-      masses: finite numbers >= 0, `[n]`.
+      masses: finite numbers >= 0, `[n]`; they are rounded to float32.
     """
-    nodes = self._first_leaf + np.asarray(indices)
-    self._nodes[nodes] = masses
+    indices = np.asarray(indices)
+    self._leaves.reshape(-1)[indices] = masses
+    blocks = indices // _BLOCK
+    nodes = self._first_block + blocks
+    self._nodes[nodes] = self._leaves[blocks].astype(np.float64).sum(axis=1)
     for _ in range(self._depth):
       nodes = nodes >> 1
       self._nodes[nodes] = self._nodes[2 * nodes] + self._nodes[2 * nodes + 1]
@@ -63,4 +73,8 @@ class SumTree:
       right = (positions >= left) & (self._nodes[2 * nodes + 1] > 0)
       positions -= np.where(right, left, 0.0)
       nodes = 2 * nodes + right
-    return nodes - self._first_leaf
+    blocks = nodes - self._first_block
+    ends = np.cumsum(self._leaves[blocks], axis=1, dtype=np.float64)
+    within = (ends <= positions[:, np.newaxis]).sum(axis=1)
+    last = (ends < ends[:, -1:]).sum(axis=1)  # Of the masses above 0.
+    return blocks * _BLOCK + np.minimum(within, last)

@@ -73,7 +73,7 @@ class CheckpointTest(parameterized.TestCase):
     np.testing.assert_array_equal(loaded.learner['weights'], [7, 7, 7])
     self.assertEqual(loaded.learner['weights'].dtype, np.float32)
     self.assertEqual(loaded.run, {'episode': 7})
-    self.assertEqual(sorted(os.listdir(loaded.replay_directory)),
+    self.assertEqual(sorted(os.listdir(loaded.replay)),
                      ['manifest.json', 'table'])
     self.assertEqual(loaded.replay_episode, 7)
     self.assertEqual(loaded.replay_problem, '')
@@ -82,7 +82,7 @@ class CheckpointTest(parameterized.TestCase):
     self._save(7)
     loaded = self._checkpointer().load_newest(with_replay=False)
     self.assertEqual(loaded.run, {'episode': 7})
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
 
   def test_nothing_saved_is_none(self):
     self.assertIsNone(self._load())
@@ -113,7 +113,7 @@ class CheckpointTest(parameterized.TestCase):
   def test_a_replay_that_was_never_saved_is_said(self):
     self._save(1, None)
     loaded = self._load()
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
     self.assertIn('not saved', loaded.replay_problem)
 
   def test_a_failed_save_leaves_the_one_before(self):
@@ -193,7 +193,7 @@ class CheckpointTest(parameterized.TestCase):
     _damage(path, how)
     loaded = self._load()
     self.assertEqual(loaded.run, {'episode': 1})
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
     self.assertIn(path, loaded.replay_problem)
     # The next checkpoint does not refer to it.
     self._saver = self._checkpointer()
@@ -256,7 +256,7 @@ class CheckpointTest(parameterized.TestCase):
         self.assertTrue(np.all(array == episode))
       self.assertIn(loaded.replay_episode, (episode, episode - 1))
       for name in 'ab':
-        with open(os.path.join(loaded.replay_directory, name),
+        with open(os.path.join(loaded.replay, name),
                   encoding='utf-8') as stream:
           self.assertEqual(set(stream.read().split()),
                            {str(loaded.replay_episode)})
