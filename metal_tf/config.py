@@ -250,11 +250,11 @@ class Config:
       'uniformly.',
       'checked', choices=('uniform', 'prioritized'))
   replay_store: str = _setting(
-      'auto', 'Where transitions and episode penalties are kept. auto: a run of '
-      'one process keeps them itself, so that one seed gives one run and a '
+      'auto', 'Where transitions and episode penalties are kept. auto: a run '
+      'of one process keeps them itself, so that one seed gives one run and a '
       'killed run goes on exactly; the Launchpad program of several workers '
-      'keeps them in Reverb; a run that an earlier version began with Reverb '
-      'goes on with it. reverb: in one process, too. own: never Reverb, so one '
+      'keeps them in Reverb; a run in one process that began with Reverb goes '
+      'on with it. reverb: in one process, too. own: never Reverb, so one '
       'process only.', 'our choice', choices=('auto', 'own', 'reverb'))
   priority_exponent: float = _setting(
       0.6, 'alpha of prioritized replay: transitions are drawn in proportion '

@@ -20,8 +20,7 @@ from metal_tf.training import testing
 
 
 def _run(num_actors=3, saved=None, **changes):
-  config = testing.small_config(
-      '/nowhere', deterministic=False, num_actors=num_actors, **changes)
+  config = testing.small_config('/nowhere', num_actors=num_actors, **changes)
   return program_lib.Run(
       algorithm=agents.METAL, config=config,
       spec=testing.make_environment(0).spec,

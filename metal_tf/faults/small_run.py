@@ -39,6 +39,9 @@ from metal_tf.runs import checkpoint
 from metal_tf.training import testing
 # pylint: enable=g-import-not-at-top,wrong-import-position
 
+# Small, so that a run of some hundred transitions has several.
+in_process.SEGMENT_BYTES = 4096
+
 _Factory = Callable[[int], wrapper.ConstrainedEnvironment]
 
 

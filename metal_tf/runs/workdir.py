@@ -262,7 +262,8 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   numbers of their own, so training is the same without them, and their log says
   which episode each belongs to; so may the measurement before training. So may
   the number of actors, since what they fill is the replay, and where that is
-  kept. Constraints and sizes are compared as the environment has them, not only as flags say.
+  kept. Constraints and sizes are compared as the environment has them, not only
+  as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
               if name not in _CHANGEABLE}
