@@ -10,9 +10,9 @@ import numpy as np
 from metal_tf import types
 from metal_tf.replay import counted
 from metal_tf.replay import layout
+from metal_tf.replay import masses
 from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import replay
-from metal_tf.replay import sum_tree
 
 # Size of a segment, which is what a checkpoint writes again at most.
 SEGMENT_BYTES = 4 << 20
@@ -118,7 +118,7 @@ class InProcessReplay(counted.CountedReplay):
       total = self._masses.total
       rows = self._masses.find(total * self._rng.random(size))
       weights = priorities_lib.importance_weights(
-          self._masses.leaves[rows] / total, num_transitions,
+          self._masses.values[rows] / total, num_transitions,
           prioritization.importance_exponent)
       newest = self._inserts - 1
       keys = newest - (newest - rows) % self._settings.capacity
@@ -130,7 +130,7 @@ class InProcessReplay(counted.CountedReplay):
 
   def _make_masses(self) -> None:
     # priority ** alpha, by row.
-    self._masses = sum_tree.SumTree(self._settings.capacity)
+    self._masses = masses.Masses(self._settings.capacity)
     self._largest_priority = priorities_lib.FIRST
     self._fresh: List[int] = []  # Rows that are to get the largest priority.
 
@@ -159,7 +159,7 @@ class InProcessReplay(counted.CountedReplay):
         generator=self._rng.bit_generator.state)
     if self._settings.prioritization is not None:
       self._settle()
-      arrays['masses'] = self._masses.leaves[:self.num_transitions].copy()
+      arrays['masses'] = self._masses.values[:self.num_transitions].copy()
       state['largest_priority'] = self._largest_priority
     segments = []
     while held < tail:
