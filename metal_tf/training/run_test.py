@@ -288,6 +288,23 @@ class RunTest(parameterized.TestCase):
     _train(path, num_episodes=3, environment=_diverging(times=2))
     self.assertLen(log_tables.read(path)['episode'], 3)
 
+  def test_what_was_learned_from_a_cut_episode_counts(self):
+    path = self._path()
+    # Step 51 is the eleventh of the second episode.
+    _train(path, num_episodes=3, environment=_diverging(times=1, period=51))
+    rows = log_tables.read(path)
+    np.testing.assert_array_equal(rows['actor_steps'], [40, 90, 130])
+    # Of the ten steps before, six were complete with n = 5; 4 samples for each
+    # insertion beyond the first 40, in batches of 16.
+    np.testing.assert_array_equal(
+        rows['learner_steps'], [0, 46 * 4 // 16, 86 * 4 // 16])
+    newest = _newest(path)
+    self.assertEqual(newest.run['cut_episodes'], 1)
+    self.assertEqual(newest.replay.state['inserts'], 126)
+    self.assertEqual(newest.replay.state['episodes'], 3)
+    for row in (1, 2):
+      self.assertTrue(np.isfinite(rows['critic_loss'][row]))
+
   def test_a_simulation_that_always_diverges_ends_the_run(self):
     with self.assertRaises(errors.EpisodeCut):
       _train(self._path(), environment=_diverging(times=1000))
@@ -308,18 +325,18 @@ def _always_violated(seed):
           'never', lambda step: False, threshold=0.0)])
 
 
-def _diverging(times):
-  """An environment that gives up in the middle of its first episodes."""
+def _diverging(times, period=10):
+  """An environment that gives up at every so many steps, so many times."""
 
   def make(seed):
     environment = testing.make_environment(seed)
-    step, left = environment.step, [times * 10]
+    step, left = environment.step, [times * period]
 
     def failing_step(action):
       if left[0]:
         left[0] -= 1
-        if left[0] % 10 == 0:
-          raise errors.EpisodeCut('slope', 10, 'made to')
+        if left[0] % period == 0:
+          raise errors.EpisodeCut('slope', period, 'made to')
       return step(action)
 
     environment.step = failing_step
