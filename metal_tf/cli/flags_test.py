@@ -65,7 +65,7 @@ class FlagsTest(absltest.TestCase):
   def test_arguments_make_the_same_settings_again(self):
     config = config_lib.Config(
         domain='walker', threshold=0.2, constraints=('a:0.1', 'b'), xla=False,
-        policy_layer_sizes=(64, 32), critic_lr=1e-7)
+        replay_store='own', policy_layer_sizes=(64, 32), critic_lr=1e-7)
     arguments = flags.as_arguments(config, always=('seed',))
     self.assertEqual(self._read(*arguments), config)
     self.assertIn('--seed=0', arguments)

@@ -92,7 +92,7 @@ class DistributedTest(harness.FaultTestCase):
         self.assert_no_process_left(process)
         newest = self.newest()
         self.assertEqual(newest.run['episode'], self.num_rows())
-        self.assertIsNotNone(newest.replay_directory)
+        self.assertIsNotNone(newest.replay)
 
   def test_f07_the_normal_end(self):
     """normal end with workers -> status 0, no child, nothing outside, n rows"""
@@ -136,7 +136,7 @@ class DistributedTest(harness.FaultTestCase):
     workers = self._workers(process)
     self._kill(workers['replay'])
     self.assert_ended(self.end(process), 1)
-    self.assertIsNotNone(self.newest().replay_directory)
+    self.assertIsNotNone(self.newest().replay)
     ended = self._run_out(self.newest().run['episode'] + 10)
     self.assertIn('Resumed at episode', ended.out)
     self.assertNotIn('fills again', ended.out)
