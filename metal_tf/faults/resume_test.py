@@ -1,4 +1,8 @@
-"""Killed runs, and what the same command makes of what they left."""
+"""Killed runs, and what the same command makes of what they left.
+
+By hand with more kills: --test_env=METAL_TF_KILL_EPISODES=40
+--test_env=METAL_TF_KILLS=5, for `./bazelw test //metal_tf/faults:resume_test`.
+"""
 
 import os
 import random
@@ -14,6 +18,8 @@ from metal_tf.runs import log_tables
 from metal_tf.training import testing
 
 _STEPS = testing.EPISODE_STEPS
+_KILL_EPISODES = int(os.environ.get('METAL_TF_KILL_EPISODES', '16'))
+_KILLS = int(os.environ.get('METAL_TF_KILLS', '3'))
 
 
 class ResumeTest(harness.FaultTestCase):
@@ -51,22 +57,19 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f01_killed_at_random_moments(self):
     """SIGKILL at random moments -> logs, weights, export of a straight run"""
-    num_episodes = int(os.environ.get('METAL_TF_KILL_EPISODES', '16'))
-    kills = int(os.environ.get('METAL_TF_KILLS', '3'))
     straight = os.path.join(self.scratch, 'straight')
     self.assert_ended(
-        self.small(workdir=straight, num_episodes=num_episodes), 0)
-    rng = random.Random(os.getpid())
-    for kill in range(kills):
-      # So slow that there is time for it; every run gets some way further.
-      process = self.start_small(['slow', 0.005], num_episodes=num_episodes)
-      begun = kill * num_episodes // kills
+        self.small(workdir=straight, num_episodes=_KILL_EPISODES), 0)
+    for kill in range(_KILLS):
+      # An episode takes 0.4 s at least, so the run does not end by itself.
+      process = self.start_small(['slow', 0.01], num_episodes=_KILL_EPISODES)
+      begun = kill * _KILL_EPISODES // _KILLS
       self.wait_until(lambda begun=begun: self.num_rows() > begun)
-      time.sleep(rng.uniform(0, 0.4 * num_episodes / kills / 2))
+      time.sleep(random.uniform(0, 1))
       process.kill()
       self.assert_ended(self.end(process), -signal.SIGKILL)
       print(f'Killed behind episode {self.num_rows()}.')
-    self.assert_ended(self.small(num_episodes=num_episodes), 0)
+    self.assert_ended(self.small(num_episodes=_KILL_EPISODES), 0)
     self.assert_same_run(straight, self.workdir)
 
   def test_f01_the_builtin_cartpole_goes_on_exactly(self):

@@ -125,6 +125,7 @@ class Run:
     stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
     self._resumed = saved is not None
+    self._cuts_in_a_row = 0
     if saved is not None:
       self._restore(saved)
     self._records = records_lib.Records(
@@ -143,7 +144,6 @@ class Run:
     self._sample: Optional[types.Sample] = None  # Of the newest learner step.
     self._signal: Optional[int] = None
     self._signal_time = 0.0
-    self._cuts_in_a_row = 0
 
   # --- The loop --------------------------------------------------------------
 
@@ -312,7 +312,8 @@ class Run:
     try:
       self._checkpoints.save(
           episode, self._learner.get_state(),
-          {**self._records.position(), 'exploration': self._actor.state()},
+          {**self._records.position(), 'exploration': self._actor.state(),
+           'cuts_in_a_row': self._cuts_in_a_row},
           self._replay.to_save() if with_replay else None)
     except OSError as error:
       self._saving.failed(episode, time.monotonic() - started)
@@ -359,6 +360,7 @@ class Run:
           '--workdir.') from error
     if 'exploration' in saved.run:  # Not from a run of several actors.
       self._actor.set_state(saved.run['exploration'])
+    self._cuts_in_a_row = saved.run.get('cuts_in_a_row', 0)
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame
