@@ -143,16 +143,16 @@ class ResumeTest(harness.FaultTestCase):
     """replay missing or damaged -> said, learner resumes, replay refills"""
     self.assert_ended(self.small(num_episodes=8), 0)
     os.remove(self._segments()[0])  # All checkpoints need it.
-    ended = self.small(num_episodes=14)
+    ended = self.small(num_episodes=16)
     self.assert_ended(ended, 0)
     self.assertIn('Resumed at episode 8 ', ended.out)
     self.assertRegex(ended.out, 'The replay fills again first .*is missing')
     harness.damage(self._segments()[0])
-    ended = self.small(num_episodes=16)
+    ended = self.small(num_episodes=18)
     self.assert_ended(ended, 0)
     self.assertRegex(ended.out, 'fills again first .*was changed')
     steps = self.rows()['learner_steps']
-    self.assertLen(steps, 16)
+    self.assertLen(steps, 18)
     self.assertGreater(steps[-1], steps[7])
 
   def test_f04_a_lost_replay_of_reverb(self):
