@@ -66,8 +66,7 @@ class EndingTest(harness.FaultTestCase):
     ended = self.end(process)
     self.assertLess(time.monotonic() - started, 15.0)
     self.assert_ended(ended, 143)
-    self.assertIn('will go on exactly from the checkpoint at episode 2',
-                  ended.out)
+    self.assertIn('goes on from the checkpoint at episode 2.', ended.out)
     self.assert_ended(self.small(num_episodes=4), 0)
     straight = os.path.join(self.scratch, 'straight')
     self.assert_ended(self.small(workdir=straight, num_episodes=4), 0)

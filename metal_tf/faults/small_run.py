@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
 from metal_tf.cli import main
@@ -183,15 +183,16 @@ def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
   """So many batches, from one on, have a NaN among the rewards."""
   sample, count = in_process.InProcessReplay.sample, 0
 
-  def sample_with_nan(replay: in_process.InProcessReplay) -> Any:
+  def sample_with_nan(replay: in_process.InProcessReplay,
+                      num_batches: Optional[int] = None) -> Any:
     nonlocal count
-    drawn = sample(replay)
-    count += 1
-    if first <= count < first + number:
-      batch = drawn.transitions
-      drawn = drawn._replace(
-          transitions=batch._replace(r_t=np.full_like(batch.r_t, np.nan)))
-    return drawn
+    drawn = sample(replay, num_batches)
+    r_t = np.array(drawn.transitions.r_t)
+    for rewards in r_t if num_batches else r_t[np.newaxis]:
+      count += 1
+      if first <= count < first + number:
+        rewards[:] = np.nan
+    return drawn._replace(transitions=drawn.transitions._replace(r_t=r_t))
 
   in_process.InProcessReplay.sample = sample_with_nan
   return make

@@ -138,6 +138,7 @@ class Run:
           'The replay stays in Reverb, where this run began; so it does not '
           'repeat another of its seed exactly.')
     self._saving = saving.SavingPolicy(config, self._in_parts)
+    self._saved_episode = self._records.episode  # Of the newest checkpoint.
     self._skips = divergence.SkipWatch(
         workdir.file('dump'), self._progress.note)
     self._skips.start(parts.report(self._learner))
@@ -163,15 +164,17 @@ class Run:
       for number, handler in handlers.items():
         signal.signal(number, handler)
     if self._signal is not None:
-      name = signal.Signals(self._signal).name
+      name, saved = signal.Signals(self._signal).name, self._saved_episode
+      where = ('there' if saved == self._records.episode else
+               f'the checkpoint at episode {saved}' if saved else
+               'the beginning')
       self._progress.note(
           f'Stopped by {name} after episode {self._records.episode}; the same '
-          'command again goes on from there.')
+          f'command again goes on from {where}.')
       raise SystemExit(128 + self._signal)
     return self._summarize()
 
   def _loop(self) -> None:
-    saved_episode = self._records.episode
     whole = True  # Whether nothing was learned from an interrupted episode.
     self._evaluate()  # A run can be stopped between a checkpoint and its own.
     while (self._records.episode < self._config.num_episodes and
@@ -189,14 +192,11 @@ class Run:
       self._evaluate()
       if self._saving.due(self._records.episode) and self._save(
           self._saving.replay_due()):
-        saved_episode = self._records.episode
-    if not whole:
-      self._progress.note(
-          'The episode did not end in time; the run will go on exactly from '
-          f'the checkpoint at episode {saved_episode}.')
-    elif self._records.episode > saved_episode:
-      self._save(self._in_parts or self._signal is None or
-                 self._saving.replay_seconds < _REPLAY_SECONDS)
+        self._saved_episode = self._records.episode
+    if whole and self._records.episode > self._saved_episode and self._save(
+        self._in_parts or self._signal is None or
+        self._saving.replay_seconds < _REPLAY_SECONDS):
+      self._saved_episode = self._records.episode
     self._progress.note(
         f'Checkpoints took {self._saving.share:.1%} of the time.')
 
