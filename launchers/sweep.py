@@ -84,7 +84,7 @@ def main() -> NoReturn:
 
 def _read_grid(argv: Sequence[str]) -> Sequence[grid.Run]:
   """Checks everything that can be checked before anything is started."""
-  _, *unexpected = absl_flags.FLAGS(argv)
+  _, *unexpected = flags.parse(argv)
   if unexpected:
     raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
                      'flags, like --seeds=0,1.')

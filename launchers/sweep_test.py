@@ -48,7 +48,8 @@ class WrongFlagsTest(parameterized.TestCase):
        'nothing with the builtin suite'),
       (['--critic_lr=-1'], '--critic_lr: got -1.0, allowed: >= 0'),
       (['--lp_launch_type=vertex_ai'], 'the lines of --dry_run'),
-      (['--deterministic', '--num_actors=2'], '--deterministic: got True'),
+      (['--replay_store=own', '--num_actors=2'], "--replay_store: got 'own'"),
+      (['--deterministic'], '--deterministic is gone: every run of one'),
   )
   def test_one_sentence_and_status_2(self, arguments, message):
     directory = self.create_tempdir().full_path

@@ -12,6 +12,14 @@ derived from `Config`. The origin of a default is one of
 import dataclasses
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
+# Settings that there were once, by name, and what became of each. Folders of
+# such runs are read as if they did not have them.
+RETIRED = {
+    'deterministic': 'every run of one process can be repeated and goes on '
+                     'exactly now, unless Reverb keeps its replay '
+                     '(--replay_store)',
+}
+
 ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
 
 # Settings that go together, by the name that `preset` calls them by. `small`
@@ -115,10 +123,6 @@ class Config:
       'resumes there. Relative to where you stand; empty means a name under '
       './runs made of algorithm, domain, coefficient, seed and of what else is '
       'varied often.', 'our choice')
-  deterministic: bool = _setting(
-      False, 'Replay from a seeded in-process store instead of Reverb (whose '
-      'selectors take no seed): two runs with one seed are identical.',
-      'our choice')
   num_actors: int = _setting(
       1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad '
       'program instead of everything in one process.', 'our choice', minimum=1,
@@ -268,6 +272,13 @@ class Config:
       "replay among D4PG's parts without settings; Acme's D4PG draws "
       'uniformly.',
       'checked', choices=('uniform', 'prioritized'))
+  replay_store: str = _setting(
+      'auto', 'Where transitions and episode penalties are kept. auto: a run '
+      'of one process keeps them itself, so that one seed gives one run and a '
+      'killed run goes on exactly; the Launchpad program of several workers '
+      'keeps them in Reverb; a run in one process that began with Reverb goes '
+      'on with it. reverb: in one process, too. own: never Reverb, so one '
+      'process only.', 'our choice', choices=('auto', 'own', 'reverb'))
   priority_exponent: float = _setting(
       0.6, 'alpha of prioritized replay: transitions are drawn in proportion '
       'to priority ** alpha; 0 is uniform. The proportional variant of Schaul '

@@ -101,11 +101,11 @@ def check_workers(config: config_lib.Config) -> None:
   Raises:
     ConfigError: for one that belongs to a single process.
   """
-  if config.deterministic:
+  if config.replay_store == 'own':
     raise ConfigError(
-        'deterministic', True,
-        'false with --lp_launch_type or --num_actors above 1, whose workers '
-        'run at their own pace')
+        'replay_store', 'own',
+        'auto or reverb with --lp_launch_type or --num_actors above 1, whose '
+        'workers need a server that they share')
 
 
 def _check_multiplier(config: config_lib.Config,
@@ -218,8 +218,8 @@ def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
     suite: who simulates, 'realworldrl' or 'builtin'.
 
   Raises:
-    ConfigError: without the real suite, for a spec that it would refuse or
-      ignore, or one whose runs cannot be repeated as asked.
+    ConfigError: without the real suite, or for a spec that it would refuse or
+      ignore.
   """
   if not config.rwrl_spec:
     return
@@ -230,17 +230,10 @@ def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
         'Delays, noise and perturbations are those of the real suite: install '
         'it with tools/realworldrl_suite.sh.')
   try:
-    spec = rwrl_spec.parse(config.rwrl_spec, config.domain)
+    rwrl_spec.parse(config.rwrl_spec, config.domain)
   except ValueError as error:
     raise ConfigError('rwrl_spec', given, 'JSON with the keys in docs/tasks.md',
                       f'{str(error).rstrip("?")}.') from error
-  if config.deterministic and rwrl_spec.walks(spec):
-    raise ConfigError(
-        'rwrl_spec', given,
-        'perturbations without memory (constant, or uniform with period 1) '
-        'with --deterministic',
-        'One that goes on from episode to episode begins anew when a run is '
-        'resumed.')
 
 
 def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:

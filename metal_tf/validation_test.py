@@ -136,14 +136,13 @@ class CheckRwrlSpecTest(parameterized.TestCase):
   def test_passes(self):
     self._check('')
     self._check('', 'builtin')
-    self._check(self._EASY, deterministic=True)
+    self._check(self._EASY)
     self._check(self._WALK)
 
   @parameterized.parameters(
       (_EASY, 'builtin', {}, r'--rwrl_spec: .* nothing with the builtin suite'),
       ('{"delay_spec": {}}', 'realworldrl', {}, 'has no "enable": true'),
       ('{"noise": {}}', 'realworldrl', {}, 'did you mean noise_spec.$'),
-      (_WALK, 'realworldrl', dict(deterministic=True), 'without memory'),
       ('{"perturb_spec": {"enable": true, "param": "pole_mass"}}',
        'realworldrl', dict(domain='walker'), 'thigh_length, torso_length'))
   def test_refuses(self, text, suite, changes, message):

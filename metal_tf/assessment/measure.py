@@ -45,8 +45,7 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
     policy: observation `[O]` to action `[A]`, for instance of
       `metal_tf.load_policy`.
     make_environment: makes the environment from a seed.
-    config: `seed`, and `deterministic` for environments that cannot be seeded
-      again, count.
+    config: the run's settings, of which `seed` counts.
     num_episodes: E >= 1.
     watch: called behind every step.
 

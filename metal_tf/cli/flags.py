@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import typing
-from typing import Any, Collection, Dict, List, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
 
 from absl import flags
 # Defines --lp_launch_type. pylint: disable-next=unused-import
@@ -55,6 +55,30 @@ def define(flag_values: flags.FlagValues = flags.FLAGS,
     if isinstance(default, tuple):
       default = [str(item) for item in default]
     define_flag(field.name, default, _help(setting), flag_values=flag_values)
+
+
+def parse(argv: Sequence[str],
+          flag_values: flags.FlagValues = flags.FLAGS) -> List[str]:
+  """Parses a command line.
+
+  Args:
+    argv: with the program's name in front.
+    flag_values: defined, not parsed yet.
+
+  Returns:
+    What is no flag, the program's name included.
+
+  Raises:
+    ValueError: for a flag of an earlier version, saying what became of it.
+    absl.flags.Error: for any other that is unknown or has a wrong value.
+  """
+  try:
+    return flag_values(argv)
+  except flags.UnrecognizedFlagError as error:
+    for name, reason in config_lib.RETIRED.items():
+      if error.flagname in (name, f'no{name}'):
+        raise ValueError(f'--{name} is gone: {reason}.') from error
+    raise
 
 
 def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:

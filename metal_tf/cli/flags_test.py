@@ -65,7 +65,7 @@ class FlagsTest(absltest.TestCase):
   def test_arguments_make_the_same_settings_again(self):
     config = config_lib.Config(
         domain='walker', threshold=0.2, constraints=('a:0.1', 'b'), xla=False,
-        deterministic=True, policy_layer_sizes=(64, 32), critic_lr=1e-7)
+        replay_store='own', policy_layer_sizes=(64, 32), critic_lr=1e-7)
     arguments = flags.as_arguments(config, always=('seed',))
     self.assertEqual(self._read(*arguments), config)
     self.assertIn('--seed=0', arguments)
@@ -120,8 +120,9 @@ class LaunchTypeTest(parameterized.TestCase):
       (('--lp_launch_type=local_mp', '--num_actors=1'), 'local_mp'),
       (('--lp_launch_type=local_mt', '--num_actors=4'), 'local_mt'),
       (('--lp_launch_type=local_mp', '--num_actors=4'), 'local_mp'),
-      (('--deterministic',), None),
-      (('--deterministic', '--num_actors=1'), None),
+      (('--replay_store=own',), None),
+      (('--replay_store=reverb', '--num_actors=1'), None),
+      (('--replay_store=reverb', '--num_actors=2'), 'local_mp'),
   )
   def test_given_or_several_actors(self, arguments, expected):
     self.assertEqual(self._launch_type(*arguments), expected)
@@ -151,11 +152,23 @@ class LaunchTypeTest(parameterized.TestCase):
   @parameterized.parameters(
       ('--num_actors=2',), ('--lp_launch_type=local_mp',),
       ('--lp_launch_type=local_mt', '--num_actors=3'))
-  def test_deterministic_is_for_one_process(self, *arguments):
+  def test_the_own_store_is_for_one_process(self, *arguments):
     with self.assertRaisesRegex(
-        validation.ConfigError, '--deterministic: got True.*false with '
-        '--lp_launch_type or --num_actors above 1'):
-      self._launch_type('--deterministic', *arguments)
+        validation.ConfigError, "--replay_store: got 'own'.*auto or reverb "
+        'with --lp_launch_type or --num_actors above 1'):
+      self._launch_type('--replay_store=own', *arguments)
+
+  @parameterized.parameters(
+      '--deterministic', '--deterministic=true', '--nodeterministic')
+  def test_a_retired_flag_is_told_of(self, argument):
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    with self.assertRaisesRegex(
+        ValueError, '--deterministic is gone: every run of one process can be '
+        r'repeated .*--replay_store'):
+      flags.parse(['metal', argument], values)
+    with self.assertRaisesRegex(absl_flags.Error, 'seeed'):
+      flags.parse(['metal', '--seeed=1'], values)
 
   def test_the_help_has_the_rule(self):
     text = self._values()[flags.LAUNCH_TYPE].help

@@ -14,6 +14,7 @@ from metal_tf.agent import agents
 from metal_tf.cli import flags
 from metal_tf import config as config_lib
 from metal_tf import environments
+from metal_tf.environments import rwrl_spec
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
@@ -53,7 +54,7 @@ def _check(
 ) -> Tuple[config_lib.Config, validation.Task, str, Optional[str]]:
   """Checks everything that can be checked before TensorFlow is loaded."""
   try:
-    _, *unexpected = absl_flags.FLAGS(argv)
+    _, *unexpected = flags.parse(argv)
     if unexpected:
       raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
                        'flags, like --domain=cartpole.')
@@ -275,7 +276,11 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
       f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
       f'seed {config.seed}{preset}',
       f'simulated by: {suite}' + (
-          f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
+          f', with {config.rwrl_spec}' if config.rwrl_spec else '') + (
+              ' (its perturbations go on from episode to episode; a run that '
+              'is resumed begins them anew)'
+              if rwrl_spec.walks(rwrl_spec.parse(
+                  config.rwrl_spec, task.info.domain)) else ''),
       'constraint (on the mean penalty per step):',
   ]
   trained = {c.name: c for c in task.constraints}

@@ -62,7 +62,7 @@ class LearnerService(service.Service):
       config: its settings.
       directory: of the run.
       saved: the checkpoint that the run goes on from.
-      replay_settings: saved beside the tables, see `replay.settings`.
+      replay_settings: saved beside the tables, see `replay.Settings.saved`.
       loopback_only: whether all callers are on this machine.
     """
     super().__init__(loopback_only)

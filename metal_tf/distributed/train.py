@@ -131,7 +131,10 @@ def _prepare(
     _show_feasibility(workdir, make_environment, config, progress)
   if opened.saved is not None:
     tables, problem = _saved_tables(opened.saved, run)
-    run = dataclasses.replace(run, saved_tables=tables)
+    saved = opened.saved
+    if tables is None:  # Nobody needs it any more.
+      saved = saved._replace(replay=None)
+    run = dataclasses.replace(run, saved=saved, saved_tables=tables)
     if problem:
       progress.note(f'The replay fills again first ({problem}).')
   return run, progress
@@ -161,9 +164,12 @@ def _show_feasibility(
 def _saved_tables(saved: checkpoint_lib.Checkpoint,
                   run: program_lib.Run) -> Tuple[Optional[str], str]:
   """The replay's tables that the run can go on with, or why there are none."""
-  directory = saved.replay_directory
+  directory = saved.replay
   if directory is None:
     return None, saved.replay_problem
+  if not isinstance(directory, str):
+    return None, ('it was kept by a run of one process, and several workers '
+                  'need a server that they share')
   try:
     reverb_replay.check_saved_tables(directory, run.replay_settings)
   except (OSError, ValueError) as error:

@@ -64,8 +64,8 @@ class TrainTest(absltest.TestCase):
     path = os.path.join(self.create_tempdir().full_path, 'run')
     train_lib.train(
         agents.METAL, testing.small_config(
-            path, deterministic=False, num_actors=2, num_episodes=8,
-            evaluation_period=4, feasibility_episodes=1),
+            path, num_actors=2, num_episodes=8, evaluation_period=4,
+            feasibility_episodes=1),
         _make_environment, 'local_mt')
     rows = log_tables.read(path)
     self.assertEqual(list(rows),
@@ -107,7 +107,7 @@ class TrainTest(absltest.TestCase):
     with self.assertRaises(SystemExit) as caught:
       train_lib.train(
           agents.METAL, testing.small_config(
-              path, deterministic=False, num_actors=2, feasibility_episodes=1),
+              path, num_actors=2, feasibility_episodes=1),
           make, 'local_mt')
     self.assertEqual(caught.exception.code, 143)
     self.assertEqual(sorted(os.listdir(path)), ['config.json', 'lock'])

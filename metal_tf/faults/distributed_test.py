@@ -20,8 +20,7 @@ class DistributedTest(harness.FaultTestCase):
 
   def _start(self, *arguments, launch_type=_PROCESSES, num_actors=2, **config):
     return self.start_small(
-        *arguments, launch_type=launch_type, num_actors=num_actors,
-        deterministic=False, **config)
+        *arguments, launch_type=launch_type, num_actors=num_actors, **config)
 
   def _workers(self, process):
     """Waits until all workers are there; returns their processes by name."""
@@ -93,7 +92,7 @@ class DistributedTest(harness.FaultTestCase):
         self.assert_no_process_left(process)
         newest = self.newest()
         self.assertEqual(newest.run['episode'], self.num_rows())
-        self.assertIsNotNone(newest.replay_directory)
+        self.assertIsNotNone(newest.replay)
 
   def test_f07_the_normal_end(self):
     """normal end with workers -> status 0, no child, nothing outside, n rows"""
@@ -137,7 +136,7 @@ class DistributedTest(harness.FaultTestCase):
     workers = self._workers(process)
     self._kill(workers['replay'])
     self.assert_ended(self.end(process), 1)
-    self.assertIsNotNone(self.newest().replay_directory)
+    self.assertIsNotNone(self.newest().replay)
     ended = self._run_out(self.newest().run['episode'] + 10)
     self.assertIn('Resumed at episode', ended.out)
     self.assertNotIn('fills again', ended.out)
@@ -207,8 +206,7 @@ class DistributedTest(harness.FaultTestCase):
       self.workdir = os.path.join(self.scratch, '-'.join(forms))
       for number, launch_type in enumerate(forms, 1):
         ended = self.end(self.start_small(
-            launch_type=launch_type, deterministic=False,
-            num_episodes=4 * number))
+            launch_type=launch_type, num_episodes=4 * number))
         self.assert_ended(ended, 0)
       self.assertIn('Resumed at episode 4 ', ended.out)
       np.testing.assert_array_equal(self.rows()['episode'], np.arange(1, 9))

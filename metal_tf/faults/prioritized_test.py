@@ -20,8 +20,8 @@ _PRIORITIZED = dict(replay='prioritized')
 
 class PrioritizedTest(harness.FaultTestCase):
 
-  def test_f01_prioritized_deterministic_runs_go_on_exactly(self):
-    """SIGKILL, prioritized, deterministic -> 40 episodes = 20, a kill, 20"""
+  def test_f01_prioritized_runs_go_on_exactly(self):
+    """SIGKILL, prioritized -> 40 episodes = 20, a kill and 20 more"""
     straight = os.path.join(self.scratch, 'straight')
     self.assert_ended(
         self.small(workdir=straight, num_episodes=40, **_PRIORITIZED), 0)
@@ -32,17 +32,15 @@ class PrioritizedTest(harness.FaultTestCase):
     ended = self.small(num_episodes=40, **_PRIORITIZED)
     self.assertIn('Resumed at episode 20 ', ended.out)
     self.assert_same_run(straight, self.workdir)
-    directory = self.newest().replay_directory
-    with np.load(os.path.join(directory, 'replay.npz')) as arrays:
-      # Nearly every transition has been learned from, and has its own.
-      self.assertGreater(np.unique(arrays['masses']).size, 500)
+    # Nearly every transition has been learned from, and has its own.
+    self.assertGreater(np.unique(self.replay_arrays()['masses']).size, 500)
 
   def test_f05_a_run_keeps_its_kind_of_replay(self):
     """prioritized run as a uniform one -> refused: field, saved, given"""
-    one_process = dict(num_episodes=4, deterministic=False)
+    one_process = dict(num_episodes=4, replay_store='reverb')
     self.assert_ended(self.small(**one_process, **_PRIORITIZED), 0)
     self.assertEqual(self.summary()['skipped_updates'], 0)
-    with open(os.path.join(self.newest().replay_directory, 'replay.json'),
+    with open(os.path.join(self.newest().replay, 'replay.json'),
               encoding='utf-8') as stream:
       state = json.load(stream)
     self.assertEqual(state['settings']['replay'], 'prioritized')
@@ -53,8 +51,7 @@ class PrioritizedTest(harness.FaultTestCase):
 
   def test_f01_threads_on_prioritized_replay(self):
     """end of a prioritized run of threads -> priorities saved, it goes on"""
-    settings = dict(launch_type='local_mt', num_actors=2, deterministic=False,
-                    **_PRIORITIZED)
+    settings = dict(launch_type='local_mt', num_actors=2, **_PRIORITIZED)
     self.assert_ended(self.small(num_episodes=8, **settings), 0)
     found = self._saved_priorities()
     self.assertGreater(np.unique(found).size, 10)
@@ -79,7 +76,7 @@ class PrioritizedTest(harness.FaultTestCase):
         checkpointer=reverb.checkpointers.DefaultCheckpointer(
             os.path.join(self.scratch, 'reverb'),
             fallback_checkpoint_path=reverb_replay.saved_tables(
-                self.newest().replay_directory)))
+                self.newest().replay)))
     self.addCleanup(server.stop)
     client = reverb.Client(f'localhost:{server.port}')
     size = client.server_info()[tables.TRANSITIONS].signature.shape[0]

@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
 from metal_tf.cli import main
@@ -38,6 +38,9 @@ from metal_tf.replay import in_process
 from metal_tf.runs import checkpoint
 from metal_tf.training import testing
 # pylint: enable=g-import-not-at-top,wrong-import-position
+
+# Small, so that a run of some hundred transitions has several.
+in_process.SEGMENT_BYTES = 4096
 
 _Factory = Callable[[int], wrapper.ConstrainedEnvironment]
 
@@ -180,15 +183,16 @@ def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
   """So many batches, from one on, have a NaN among the rewards."""
   sample, count = in_process.InProcessReplay.sample, 0
 
-  def sample_with_nan(replay: in_process.InProcessReplay) -> Any:
+  def sample_with_nan(replay: in_process.InProcessReplay,
+                      num_batches: Optional[int] = None) -> Any:
     nonlocal count
-    drawn = sample(replay)
-    count += 1
-    if first <= count < first + number:
-      batch = drawn.transitions
-      drawn = drawn._replace(
-          transitions=batch._replace(r_t=np.full_like(batch.r_t, np.nan)))
-    return drawn
+    drawn = sample(replay, num_batches)
+    r_t = np.array(drawn.transitions.r_t)
+    for rewards in r_t if num_batches else r_t[np.newaxis]:
+      count += 1
+      if first <= count < first + number:
+        rewards[:] = np.nan
+    return drawn._replace(transitions=drawn.transitions._replace(r_t=r_t))
 
   in_process.InProcessReplay.sample = sample_with_nan
   return make

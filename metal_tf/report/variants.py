@@ -12,12 +12,13 @@ from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.runs import run_folder
 
-# Where and how long a run goes, not what it learns. The suite's two versions
-# give the same numbers; lengths are pooled, and the report says which.
+# Where and how long a run goes, not what it learns, and settings that there
+# were once. The suite's two versions give the same numbers; lengths are pooled,
+# and the report says which.
 MACHINERY = frozenset((
     'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
     'evaluation_period', 'feasibility_episodes', 'suite', 'xla',
-    'learner_threads'))
+    'learner_threads', 'replay_store', *config_lib.RETIRED))
 # What the report has axes for.
 CONDITION = frozenset((
     'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))

@@ -50,7 +50,7 @@ class VariantsTest(absltest.TestCase):
         outer_loss='actor', mesh_lr=1.0, validation_fraction=0.3, seed=5,
         num_episodes=7,
         workdir='elsewhere', xla=False, suite='builtin',
-        feasibility_episodes=0)
+        feasibility_episodes=0, replay_store='reverb', deterministic=True)
     self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
     self.assertLen(set(variants.assign(same)), 1)
     self.assertLen(set(_labels(

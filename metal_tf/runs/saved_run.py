@@ -73,20 +73,23 @@ def read(path: str) -> SavedRun:
 
 
 def config_from_json(values: Dict[str, Any]) -> config_lib.Config:
-  """The settings that `validation.as_json` wrote; new ones have defaults.
+  """The settings that `validation.as_json` wrote.
+
+  Those that are younger than the run have their defaults; retired ones are
+  left out.
 
   Raises:
     WorkdirError: for a setting that this version does not have.
   """
   known = {field.name for field, _ in config_lib.Config.settings()}
-  unknown = sorted(set(values) - known)
+  unknown = sorted(set(values) - known - set(config_lib.RETIRED))
   if unknown:
     raise workdir_lib.WorkdirError(
         f'--workdir: the run has the setting {unknown[0]!r}, which this '
         'version of metal_tf does not know; use the version that wrote it.')
   return config_lib.Config(**{
       name: tuple(value) if isinstance(value, list) else value
-      for name, value in values.items()})
+      for name, value in values.items() if name in known})
 
 
 def _spec(description: Dict[str, Any]) -> types.EnvironmentSpec:

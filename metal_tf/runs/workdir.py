@@ -17,7 +17,7 @@ CHECKPOINTS = 'checkpoints'
 _CHANGEABLE = (
     'num_episodes', 'checkpoint_seconds', 'evaluation_period',
     'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds',
-    'learner_threads')
+    'learner_threads', 'replay_store')
 
 _NUMBER = (int, float)
 # Entries of `summary.json` that whoever reads it needs, and their types.
@@ -262,8 +262,9 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   may have been moved. Evaluations may, too: they have an environment and random
   numbers of their own, so training is the same without them, and their log says
   which episode each belongs to; so may the measurement before training. So may
-  the number of actors, since what they fill is the replay. Constraints and
-  sizes are compared as the environment has them, not only as flags say.
+  the number of actors, since what they fill is the replay, and where that is
+  kept. Constraints and sizes are compared as the environment has them, not only
+  as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
               if name not in _CHANGEABLE}

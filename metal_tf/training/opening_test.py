@@ -6,10 +6,13 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.agent import agents
+from metal_tf import config as config_lib
 from metal_tf.runs import checkpoint
+from metal_tf.runs import saved_run
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import opening
 from metal_tf.training import testing
+from metal_tf import validation
 
 
 def _write_replay(directory):
@@ -74,6 +77,26 @@ class OpeningTest(absltest.TestCase):
     self.assertEqual(
         self._workdir.read_json('config.json')['config']['outer_divergence'],
         'cross_entropy')
+
+  def test_a_run_from_before_a_setting_was_retired(self):
+    for value in (True, False):
+      self._save(self._open(), 2)
+      described = self._workdir.read_json('config.json')
+      described['config']['deterministic'] = value
+      del described['config']['replay_store']
+      self._workdir.write_json('config.json', described)
+      workdir_lib.check_same_settings(
+          described, 'metal',
+          validation.as_json(testing.small_config(self._path)),
+          validation.as_json(config_lib.Config()))
+      self.assertEqual(
+          saved_run.config_from_json(described['config']),
+          testing.small_config(self._path))
+      self.assertEqual(self._open().saved.run, {'episode': 2})
+      self.assertNotIn(
+          'deterministic', self._workdir.read_json('config.json')['config'])
+    with self.assertRaisesRegex(workdir_lib.WorkdirError, "'determined'"):
+      saved_run.config_from_json({'determined': 1})
 
   def test_an_older_run_gets_its_interface_when_it_is_resumed(self):
     self._open()

@@ -19,6 +19,7 @@ from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf import metrics
+from metal_tf.replay import in_process
 from metal_tf.replay import replay as replay_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import workdir as workdir_lib
@@ -35,8 +36,8 @@ from metal_tf.training import seeding
 from metal_tf import types
 from metal_tf import validation
 
-# After a signal: time to finish an episode, where an exact continuation needs
-# its end, and the longest that saving the replay may have taken before. Whoever
+# After a signal: time to finish an episode, since a run goes on from the end of
+# one, and the longest that saving the replay may have taken before. Whoever
 # sends a signal expects the end within some 15 seconds.
 _FINISH_SECONDS = 8.0
 _REPLAY_SECONDS = 5.0
@@ -124,19 +125,26 @@ class Run:
     stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
     self._resumed = saved is not None
+    self._cuts_in_a_row = 0
     if saved is not None:
       self._restore(saved)
     self._records = records_lib.Records(
         workdir.path, self._spec, saved, self._progress.note)
     stack.callback(self._records.close)
-    self._saving = saving.SavingPolicy(config)
+    # Whether it is in every checkpoint, so that the run goes on exactly.
+    self._in_parts = isinstance(self._replay, in_process.InProcessReplay)
+    if not self._in_parts and config.replay_store == 'auto':
+      self._progress.note(
+          'The replay stays in Reverb, where this run began; so it does not '
+          'repeat another of its seed exactly.')
+    self._saving = saving.SavingPolicy(config, self._in_parts)
+    self._saved_episode = self._records.episode  # Of the newest checkpoint.
     self._skips = divergence.SkipWatch(
         workdir.file('dump'), self._progress.note)
     self._skips.start(parts.report(self._learner))
     self._sample: Optional[types.Sample] = None  # Of the newest learner step.
     self._signal: Optional[int] = None
     self._signal_time = 0.0
-    self._cuts_in_a_row = 0
 
   # --- The loop --------------------------------------------------------------
 
@@ -156,16 +164,18 @@ class Run:
       for number, handler in handlers.items():
         signal.signal(number, handler)
     if self._signal is not None:
-      name = signal.Signals(self._signal).name
+      name, saved = signal.Signals(self._signal).name, self._saved_episode
+      where = ('there' if saved == self._records.episode else
+               f'the checkpoint at episode {saved}' if saved else
+               'the beginning')
       self._progress.note(
           f'Stopped by {name} after episode {self._records.episode}; the same '
-          'command again goes on from there.')
+          f'command again goes on from {where}.')
       raise SystemExit(128 + self._signal)
     return self._summarize()
 
   def _loop(self) -> None:
-    saved_episode = self._records.episode
-    whole = True  # Whether nothing is learned from an unfinished episode.
+    whole = True  # Whether nothing was learned from an interrupted episode.
     self._evaluate()  # A run can be stopped between a checkpoint and its own.
     while (self._records.episode < self._config.num_episodes and
            self._signal is None):
@@ -182,14 +192,11 @@ class Run:
       self._evaluate()
       if self._saving.due(self._records.episode) and self._save(
           self._saving.replay_due()):
-        saved_episode = self._records.episode
-    if self._config.deterministic and not whole:
-      self._progress.note(
-          'The episode did not end in time; the run will go on exactly from '
-          f'the checkpoint at episode {saved_episode}.')
-    elif self._records.episode > saved_episode:
-      self._save(self._config.deterministic or self._signal is None or
-                 self._saving.replay_seconds < _REPLAY_SECONDS)
+        self._saved_episode = self._records.episode
+    if whole and self._records.episode > self._saved_episode and self._save(
+        self._in_parts or self._signal is None or
+        self._saving.replay_seconds < _REPLAY_SECONDS):
+      self._saved_episode = self._records.episode
     self._progress.note(
         f'Checkpoints took {self._saving.share:.1%} of the time.')
 
@@ -222,10 +229,7 @@ class Run:
 
   def _must_stop(self) -> bool:
     """Whether a signal ends the episode here."""
-    if self._signal is None:
-      return False
-    # An exact continuation starts between two episodes.
-    return not self._config.deterministic or (
+    return self._signal is not None and (
         time.monotonic() > self._signal_time + _FINISH_SECONDS)
 
   def _count_cut(self, cut: errors.EpisodeCut, steps: int) -> None:
@@ -292,10 +296,10 @@ class Run:
   # --- Its state -------------------------------------------------------------
 
   def _save(self, with_replay: bool) -> bool:
-    """Writes a checkpoint, without the replay if that fails with it."""
-    # Without its replay, a deterministic run would not go on exactly.
+    """Writes a checkpoint, without Reverb's replay if that fails with it."""
+    # A replay in parts is small enough, and without it nothing goes on exactly.
     return self._try_to_save(with_replay) or (
-        with_replay and not self._config.deterministic and
+        with_replay and not self._in_parts and
         self._try_to_save(with_replay=False))
 
   def _try_to_save(self, with_replay: bool) -> bool:
@@ -308,8 +312,9 @@ class Run:
     try:
       self._checkpoints.save(
           episode, self._learner.get_state(),
-          {**self._records.position(), 'exploration': self._actor.state()},
-          self._replay.save if with_replay else None)
+          {**self._records.position(), 'exploration': self._actor.state(),
+           'cuts_in_a_row': self._cuts_in_a_row},
+          self._replay.to_save() if with_replay else None)
     except OSError as error:
       self._saving.failed(episode, time.monotonic() - started)
       self._progress.note(
@@ -324,21 +329,24 @@ class Run:
       self, saved: Optional[checkpoint_lib.Checkpoint]) -> replay_lib.Replay:
     """Makes the replay, with what the checkpoint kept of it."""
     self._workdir.remove_leftovers('replay-')
-    replay = parts.make_replay(self._spec, self._config, self._workdir.path)
+    kept = saved.replay if saved else None
+    make = lambda: parts.make_replay(
+        self._spec, self._config, self._workdir.path, kept)
+    replay = make()
     if saved is None:
       return replay
     lost = saved.replay_problem
-    if saved.replay_directory is not None:
+    if kept is not None:
       if lost:
         self._progress.note(f'Another replay than the checkpoint\'s: {lost}.')
       try:
-        replay.restore(saved.replay_directory)
+        replay.restore(kept)
         return replay
       except (OSError, ValueError) as error:
         lost = str(error)
         replay.close()
-        replay = parts.make_replay(
-            self._spec, self._config, self._workdir.path)
+        self._checkpoints.forget_replay()
+        replay = make()
     self._progress.note(f'The replay fills again first ({lost}).')
     return replay
 
@@ -352,6 +360,7 @@ class Run:
           '--workdir.') from error
     if 'exploration' in saved.run:  # Not from a run of several actors.
       self._actor.set_state(saved.run['exploration'])
+    self._cuts_in_a_row = saved.run.get('cuts_in_a_row', 0)
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame

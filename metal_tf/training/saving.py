@@ -13,21 +13,23 @@ class SavingPolicy:
   """Decides at the end of each episode whether to write a checkpoint.
 
   A kill loses at most two episodes or `checkpoint_seconds`, whichever is
-  longer. Replay, much larger than the rest, is saved only as often as keeps all
-  saving below 3 % of the time; in deterministic mode with every checkpoint,
-  whatever that costs, because an exact continuation needs it.
+  longer. A replay in parts, of which only new ones are written, is saved with
+  every checkpoint, because an exact continuation needs it; one that is written
+  as a whole, much larger than the rest, only as often as keeps all saving below
+  3 % of the time.
   """
 
-  def __init__(self, config: config_lib.Config,
+  def __init__(self, config: config_lib.Config, replay_in_parts: bool = False,
                clock: Callable[[], float] = time.monotonic):
     """Starts the clock.
 
     Args:
       config: the run's settings.
+      replay_in_parts: whether saving the replay costs what is new in it.
       clock: tells seconds.
     """
     self._longest = config.checkpoint_seconds
-    self._always = config.deterministic
+    self._always = replay_in_parts
     self._clock = clock
     self._started = self._saved_at = self._asked_at = clock()
     self._saved_episode: Optional[int] = None

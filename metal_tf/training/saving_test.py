@@ -11,10 +11,10 @@ class _Run:
   """Episodes of some length, with saving that takes its time."""
 
   def __init__(self, episode_seconds, save_seconds=0.0, replay_seconds=0.0,
-               **settings):
+               replay_in_parts=False):
     self.now = 0.0
     self.policy = saving.SavingPolicy(
-        config_lib.Config(**settings), lambda: self.now)
+        config_lib.Config(), replay_in_parts, lambda: self.now)
     self._episode_seconds = episode_seconds
     self._save_seconds, self._replay_seconds = save_seconds, replay_seconds
     self.saves = []
@@ -63,9 +63,9 @@ class SavingPolicyTest(parameterized.TestCase):
     run = _Run(10.0, save_seconds=0.1, replay_seconds=0.1).episodes(100)
     self.assertEqual(run.saves, run.replays)
 
-  def test_deterministic_runs_save_the_replay_every_time(self):
+  def test_a_replay_in_parts_is_saved_every_time(self):
     run = _Run(10.0, save_seconds=0.1, replay_seconds=100.0,
-               deterministic=True).episodes(100)
+               replay_in_parts=True).episodes(100)
     self.assertEqual(run.saves, run.replays)
 
   def test_a_failed_save_is_not_tried_again_at_once(self):

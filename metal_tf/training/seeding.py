@@ -40,9 +40,8 @@ def seed_of(role: str, seed: int, *numbers: int) -> int:
 class SeededEnvironment:
   """Seeds an environment before each episode.
 
-  One that can only be seeded when it is made is made anew: in deterministic
-  mode for every episode, which may take long; otherwise once per session, since
-  other starting states are all that is needed then.
+  One that can only be seeded when it is made is made anew for every episode,
+  which may take long.
   """
 
   def __init__(self, make_environment: EnvironmentFactory, role: str,
@@ -57,9 +56,7 @@ class SeededEnvironment:
     self._make = make_environment
     self._role = role
     self._seed = config.seed
-    self._every_episode = config.deterministic
     self._made_for = self._seed_of(1, 0)
-    self._begun = False
     self._environment = make_environment(self._made_for)
 
   @property
@@ -81,12 +78,10 @@ class SeededEnvironment:
       attempt: how often it has been cut before.
     """
     seed = self._seed_of(episode, attempt)
-    if not self._environment.reseed(seed):
-      if seed != self._made_for and (self._every_episode or not self._begun):
-        self._environment.close()
-        self._environment = self._make(seed)
-        self._made_for = seed
-    self._begun = True
+    if not self._environment.reseed(seed) and seed != self._made_for:
+      self._environment.close()
+      self._environment = self._make(seed)
+      self._made_for = seed
     return self._environment
 
   def close(self) -> None:
