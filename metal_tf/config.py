@@ -241,8 +241,9 @@ class Config:
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice')
   steps_per_call: int = _setting(
-      8, 'Learner steps that are made in one call of the compiled update, one '
-      'after the other, on batches that are drawn before the first of them.',
+      8, 'Learner steps that one process makes in one call of the compiled '
+      'update, one after the other, on batches that are drawn before the first '
+      'of them; several workers make one.',
       'our choice', unit='learner steps', minimum=1, maximum=1000)
   learner_threads: int = _setting(
       0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '

@@ -80,7 +80,8 @@ class LearnerService(service.Service):
     self._policy = saving.SavingPolicy(config)
     # Actors and the counter read between two steps.
     self._lock = threading.Lock()
-    self._learner = parts.make_learner(spec, algorithm, config)
+    self._learner = parts.make_learner(
+        spec, algorithm, config.replace(steps_per_call=1))
     if saved is not None:
       self._learner.set_state(saved.learner)
     self._iterator: Optional[Iterator[types.Sample]] = None

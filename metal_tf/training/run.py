@@ -14,6 +14,8 @@ import signal
 import time
 from typing import Any, Optional
 
+import numpy as np
+
 from metal_tf.acting import episode as episode_lib
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
@@ -224,7 +226,7 @@ class Run:
       return None
     self._cuts_in_a_row = 0
     self._replay.insert_episode_penalty(episode.result.j_c)
-    self._learn()
+    self._learn(all_of_it=True)
     return episode.result
 
   def _must_stop(self) -> bool:
@@ -240,20 +242,31 @@ class Run:
     if self._cuts_in_a_row >= episode_lib.MAX_CUTS_IN_A_ROW:
       raise cut
 
-  def _learn(self) -> None:
-    """Makes the learner steps that are due.
+  def _learn(self, all_of_it: bool = False) -> None:
+    """Makes the learner steps that are due, as many as fit in a call at once.
 
-    Asked anew after each: a pause (compilation) lets a prefetch run out, and
-    what it held counts as sampled.
+    Nothing that acts sees a difference: actors take weights when an episode
+    begins. Asked anew after each call: a pause (compilation) lets Reverb's
+    prefetch run out, and what it held counts as sampled.
+
+    Args:
+      all_of_it: whether a call may have fewer steps than fit in.
     """
-    while self._replay.batches_due():
+    fit = self._learner.steps_per_call
+    while True:
+      due = self._replay.batches_due()
+      if due < (1 if all_of_it else fit):
+        return
       if self._learner.num_traces == 0:
         self._progress.note('Compiling the learner step; this takes half a '
                             'minute or so.')
-      self._sample = self._replay.sample()
-      priorities = parts.learn(self._learner, self._sample)
+      self._sample = self._replay.sample(min(due, fit))
+      priorities = self._learner.steps(
+          self._sample.transitions, self._sample.episode_penalties,
+          self._sample.importance_weights)
       if priorities is not None:
-        self._replay.update_priorities(self._sample.keys, priorities)
+        self._replay.update_priorities(
+            np.reshape(self._sample.keys, -1), np.reshape(priorities, -1))
 
   def _evaluate(self) -> None:
     """Runs an episode without noise if it is time for one."""
