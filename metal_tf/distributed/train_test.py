@@ -115,7 +115,7 @@ class TrainTest(absltest.TestCase):
     np.testing.assert_allclose(first, (0.002, 0.45))
     checkpoint.Checkpointer(
         os.path.join(path, workdir.CHECKPOINTS), print).save(
-            4, {'w': np.zeros(1)}, {'episode': 4})
+            4, {'w': np.zeros(1)}, {'episode': 4}, None)
     self.assertEqual(rates(80), first)
 
   def test_a_signal_before_training_ends_the_run(self):

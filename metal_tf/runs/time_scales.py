@@ -117,8 +117,8 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   origin = (
       'as given' if given.lagrange_lr is not None else
       "as at the run's first start" if prolonged else
-      f"by the run's length: after {steps:.0f} learner steps lambda would be "
-      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout')
+      f"by the run's length (after {steps:.0f} learner steps lambda would be "
+      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout)')
   lines = [f'alpha_1 = {rate:.3g}: {origin}']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '

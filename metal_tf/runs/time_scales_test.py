@@ -69,8 +69,8 @@ class DescribeTest(parameterized.TestCase):
 
   def test_by_the_runs_length(self):
     self.assertEqual(self._describe(), [
-        "alpha_1 = 3.2e-05: by the run's length: after 125000 learner steps "
-        'lambda would be at 2 if violated by 0.5 throughout',
+        "alpha_1 = 3.2e-05: by the run's length (after 125000 learner steps "
+        'lambda would be at 2 if violated by 0.5 throughout)',
         'alpha_eta = 28.1: 0.0009 / alpha_1'])
     self.assertLen(self._describe(meta=False), 1)
     self.assertIn('1000 steps are assumed', self._describe(0)[1])
