@@ -72,6 +72,28 @@ class FlagsTest(absltest.TestCase):
     self.assertLen(arguments, 8)
     self.assertEmpty(flags.as_arguments(config_lib.Config()))
 
+  def test_flags_that_are_given_win_over_the_preset(self):
+    self.assertEqual(self._read('--preset=small', '--seed=3'),
+                     config_lib.Config.of_preset('small', seed=3))
+    # Also one that is the default without the preset.
+    self.assertEqual(
+        self._read('--batch_size=256', '--preset=small',
+                   '--policy_layer_sizes=64').replace(seed=1),
+        config_lib.Config.of_preset(
+            'small', batch_size=256, policy_layer_sizes=(64,), seed=1))
+    self.assertEqual(self._read('--preset=paper'), config_lib.Config())
+    # Validation says what is wrong with it.
+    self.assertEqual(self._read('--preset=tiny').preset, 'tiny')
+
+  def test_arguments_of_a_preset(self):
+    for config, expected in (
+        (config_lib.Config.of_preset('small'), ['--preset=small']),
+        (config_lib.Config.of_preset('small', batch_size=256),
+         ['--preset=small', '--batch_size=256']),
+        (config_lib.Config(batch_size=128), ['--batch_size=128'])):
+      self.assertEqual(flags.as_arguments(config), expected)
+      self.assertEqual(self._read(*expected), config)
+
   def test_single_settings_are_read_as_their_flags_would(self):
     self.assertEqual(
         flags.read_settings({'batch_size': '512', 'xla': 'false',

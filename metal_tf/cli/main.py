@@ -11,10 +11,12 @@ from absl import flags as absl_flags
 from absl import logging
 
 from metal_tf.agent import agents
+from metal_tf.cli import closing
 from metal_tf.cli import flags
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf.environments import rwrl_spec
+from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
@@ -164,9 +166,14 @@ def _holds(path: str, config: config_lib.Config,
 def _train(algorithm: agents.Algorithm, config: config_lib.Config,
            task: validation.Task, suite: str,
            launch_type: Optional[str]) -> None:
-
   train(algorithm, config,
         lambda seed: make_environment(config, task, suite, seed), launch_type)
+  try:
+    told = closing.lines(config.workdir)
+  except run_folder.RunFolderError as error:
+    told = f'Warning: {error}'
+  if told:
+    print(told, flush=True)
 
 
 def make_environment(config: config_lib.Config, task: validation.Task,
@@ -270,7 +277,8 @@ def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
 def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
                 task: validation.Task, suite: str) -> str:
   """What is about to run: task, constraints, thresholds and their origins."""
-  preset = '' if config.preset == 'paper' else f', preset {config.preset}'
+  preset = ('' if config.preset == config_lib.Config.preset else
+            f', preset {config.preset}')
   lines = [
       f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
       f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '

@@ -4,16 +4,20 @@ import json
 import os
 import signal
 from typing import List
+from unittest import mock
 
 from absl import flags
 from absl.testing import absltest
 import numpy as np
 
 from metal_tf.agent import agents
+from metal_tf.distributed import launch
 from metal_tf.distributed import train as train_lib
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
+from metal_tf.runs import checkpoint
 from metal_tf.runs import log_tables
+from metal_tf.runs import workdir
 from metal_tf.training import feasibility
 from metal_tf.training import testing
 
@@ -89,6 +93,30 @@ class TrainTest(absltest.TestCase):
     self.assertTrue(all(_Seeded.episodes), _Seeded.episodes)
     # Two policies before training begin alike.
     self.assertLen(set(_Seeded.seeds), len(_Seeded.seeds) - 1)
+
+  def test_a_run_that_is_prolonged_keeps_its_rates(self):
+    path = os.path.join(self.create_tempdir().full_path, 'run')
+
+    def rates(num_episodes):
+      config = testing.small_config(
+          path, deterministic=False, num_episodes=num_episodes,
+          lagrange_lr=None)
+      with mock.patch.object(
+          launch, 'run_program', return_value=None) as run_program:
+        train_lib.train(agents.METAL, config, _make_environment, 'local_mt')
+      run = run_program.call_args[0][0]
+      self.assertEqual(run.config, config.replace(
+          lagrange_lr=run.config.lagrange_lr, meta_lr=run.config.meta_lr))
+      return run.config.lagrange_lr, run.config.meta_lr
+
+    first = rates(8)
+    # 4 / learner steps, with 4 / 16 of them per step of 8 episodes, each of
+    # which is assumed to have 1000 steps.
+    np.testing.assert_allclose(first, (0.002, 0.45))
+    checkpoint.Checkpointer(
+        os.path.join(path, workdir.CHECKPOINTS), print).save(
+            4, {'w': np.zeros(1)}, {'episode': 4}, None)
+    self.assertEqual(rates(80), first)
 
   def test_a_signal_before_training_ends_the_run(self):
     path = os.path.join(self.create_tempdir().full_path, 'run')

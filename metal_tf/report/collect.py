@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from metal_tf import config as config_lib
 from metal_tf import metrics
 from metal_tf.report import variants
 from metal_tf.runs import run_folder
@@ -30,12 +31,14 @@ class Condition(NamedTuple):
     constraints: K names.
     thresholds: beta, K numbers.
     safety_coeff: of the suite; smaller is harder.
+    preset: of sizes of networks and batch, see `config.PRESETS`.
   """
   domain: str
   task: str
   constraints: Tuple[str, ...]
   thresholds: Tuple[float, ...]
   safety_coeff: float
+  preset: str = config_lib.Config.preset
 
   @property
   def problem(self) -> str:
@@ -43,7 +46,9 @@ class Condition(NamedTuple):
     limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
         self.constraints, self.thresholds))
     task = f'/{self.task}' if self.task else ''
-    return f'{self.domain}{task}, {limits}'
+    preset = ('' if self.preset == config_lib.Config.preset else
+              f', preset {self.preset}')
+    return f'{self.domain}{task}{preset}, {limits}'
 
   def __str__(self) -> str:
     return f'{self.problem}, coefficient {self.safety_coeff:g}'
@@ -159,7 +164,7 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
       entry.name, f'{failures.pop(entry.name)}; {entry.why}')
             for entry in absent]
   absent += [Absent(name, why) for name, why in failures.items()]
-  return Grid(tuple(_without_twins(runs)), tuple(absent))
+  return Grid(tuple(_without_twins(_of_one_preset(runs))), tuple(absent))
 
 
 def left_out(root: str) -> List[Absent]:
@@ -238,9 +243,19 @@ def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
   condition = Condition(
       run.config['domain'], run.config.get('task', ''), run.constraint_names,
       tuple(float(threshold) for threshold in run.thresholds),
-      float(run.config['safety_coeff']))
+      float(run.config['safety_coeff']), run.config['preset'])
   return ScoredRun(name, variant, condition, int(run.config['seed']), run,
                    score, status, left_out)
+
+
+def _of_one_preset(runs: List[ScoredRun]) -> List[ScoredRun]:
+  """Leaves out all but the preset with the most runs: no mean is over two."""
+  presets = [run.condition.preset for run in runs if not run.left_out]
+  most = max(sorted(set(presets)), key=presets.count, default='')
+  return [
+      run if run.left_out or run.condition.preset == most else run._replace(
+          left_out=f'preset {run.condition.preset}, where most runs have '
+          f'{most}: it needs a report of its own') for run in runs]
 
 
 def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:

@@ -128,6 +128,21 @@ class CollectTest(absltest.TestCase):
     self.assertLen(left_out, 1)
     self.assertLen(self._collect().used, 20)
 
+  def test_two_presets_are_not_pooled(self):
+    small = dict(preset='small', batch_size=128)
+    for index in range(2):
+      testing.copy_run(
+          self._root, 'metal-0.3-0', f'small{index}', seed=index, **small)
+    grid = self._collect()
+    self.assertLen(grid.used, 20)
+    run = self._run('small0')
+    self.assertEqual(run.left_out, 'preset small, where most runs have paper: '
+                     'it needs a report of its own')
+    self.assertEqual(
+        str(run.condition), 'cartpole, preset small, slider_pos ≤ 0.115, '
+        'coefficient 0.3')
+    self.assertNotIn(run.condition, grid.conditions)
+
   def test_an_unfinished_run_does_not_displace_a_finished_one(self):
     path = testing.copy_run(self._root, 'metal-0.3-0', 'again')
     os.remove(os.path.join(path, 'summary.json'))

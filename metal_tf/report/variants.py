@@ -21,7 +21,7 @@ MACHINERY = frozenset((
     'learner_threads', 'replay_store', *config_lib.RETIRED))
 # What the report has axes for.
 CONDITION = frozenset((
-    'domain', 'task', 'safety_coeff', 'constraints', 'threshold'))
+    'domain', 'task', 'safety_coeff', 'constraints', 'threshold', 'preset'))
 
 METAL = agents.METAL.title
 RC_D4PG = 'RC-D4PG'
@@ -79,10 +79,11 @@ def base_label(run: run_folder.RunFolder) -> str:
 def settings_of(run: run_folder.RunFolder) -> Settings:
   """The settings that make the agent, where they are not the default.
 
-  A setting that the run's version did not have yet is at its default.
+  Defaults are those of the run's preset. A setting that is not there is at its
+  default.
   """
-  defaults = {field.name: field.default
-              for field in dataclasses.fields(config_lib.Config)}
+  defaults = dataclasses.asdict(config_lib.Config.of_preset(
+      run.config.get('preset', config_lib.Config.preset)))
   config = {**defaults, **run.config}
   unused = _UNUSED.get(run.algorithm, ())
   return tuple(

@@ -44,8 +44,8 @@ class RunFolder(NamedTuple):
   Attributes:
     path: absolute path of the folder.
     algorithm: name of the agent.
-    config: the settings by name, as JSON has them, with the numbers that unset
-      rates stood for.
+    config: the settings by name, as JSON has them; those that are younger than
+      the run at what it did without them.
     constraint_names: K names.
     thresholds: beta, `[K]`, in mean penalty per step.
     sessions: one entry per start, with time, versions and commit.
@@ -119,7 +119,7 @@ def read(path: str) -> RunFolder:
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
-        config=time_scales.effective_settings(description),
+        config=time_scales.saved_settings(description),
         constraint_names=names,
         thresholds=np.array([c['threshold'] for c in constraints]),
         sessions=tuple(description.get('sessions', ())),

@@ -117,13 +117,13 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   origin = (
       'as given' if given.lagrange_lr is not None else
       "as at the run's first start" if prolonged else
-      f"by the run's length: after {steps:.0f} learner steps lambda would be "
-      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout')
+      f"by the run's length (after {steps:.0f} learner steps lambda would be "
+      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout)')
   lines = [f'alpha_1 = {rate:.3g}: {origin}']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '
                  f'{EPISODE_STEPS} steps are assumed.')
-  if given.lagrange_lr is not None:
+  if given.lagrange_lr is not None and not prolonged:
     episode = too_fast(resolved, episode_steps)
     if episode is not None:
       unset = resolve(given.replace(lagrange_lr=None), episode_steps)
@@ -156,18 +156,6 @@ def saved_settings(saved: Mapping[str, Any]) -> Dict[str, Any]:
     defaults = defaults.replace(**_EARLIER)
   return {**json.loads(json.dumps(dataclasses.asdict(defaults))),
           **saved['config']}
-
-
-def effective_settings(saved: Mapping[str, Any]) -> Dict[str, Any]:
-  """As `saved_settings`, with the numbers that unset rates stood for."""
-  settings = saved_settings(saved)
-  if is_earlier(saved):
-    if settings['meta_lr'] is None:
-      settings['meta_lr'] = _meta_lr(
-          config_lib.Config(**{
-              name: settings[name] for name in _EARLIER}),
-          settings['lagrange_lr'])
-  return {**settings, **saved.get('resolved', {})}
 
 
 def is_earlier(saved: Mapping[str, Any]) -> bool:

@@ -220,6 +220,16 @@ class RunTest(parameterized.TestCase):
                                 "algorithm='metal', this one algorithm='d4pg'"):
       _train(path, agents.D4PG, num_episodes=2)
 
+  def test_a_run_that_is_prolonged_keeps_its_rates(self):
+    path = self._path()
+    _train(path, agents.RC_D4PG, num_episodes=3, lagrange_lr=None)
+    _train(path, agents.RC_D4PG, num_episodes=5, lagrange_lr=None)
+    # 4 / learner steps, with 4 / 16 of them per step of 3 episodes, each of
+    # which is assumed to have 1000 steps.
+    np.testing.assert_allclose(
+        log_tables.read(path)['effective_rate/left_half'],
+        np.full(5, 4 / 750), rtol=1e-6)
+
   @parameterized.parameters('own', 'reverb')
   def test_a_lost_or_damaged_replay_fills_again(self, store):
     path = self._path()
