@@ -38,7 +38,7 @@ _LOOK_AROUND_SECONDS = 1.0
 # once more when somebody is in a hurry.
 _REPLAY_SECONDS = 4.0
 
-# For the counter to bring its logs to disk when the run is ending.
+# For the counter to bring its logs to disk when the run ends in a hurry.
 _POSITION_SECONDS = 4.0
 
 
@@ -127,7 +127,7 @@ class LearnerService(service.Service):
     try:
       self._learn(leash)
       leash.doing = 'saving'
-      if self._hurried():
+      if leash.hurried:
         # First what is small; then the replay too, if there is time.
         self._try_to_save(leash, with_replay=False)
         if self._policy.replay_seconds < _REPLAY_SECONDS:
@@ -136,20 +136,13 @@ class LearnerService(service.Service):
         self._save(leash, with_replay=True)
         self._finish(leash)
     except leash_lib.Stopped as stopped:  # The counter is gone.
-      self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
+      self._coordinator.note(f'Warning: {stopped}; the end may not be saved.')
     finally:
       if self._updates is not None:
         self._updates.close()
       # The stream of samples stays open: among threads its end would wait for
       # more samples. It ends with this process, or with the replay's tables.
       leash.close()
-
-  def _hurried(self) -> bool:
-    """Whether the run ends before its time."""
-    try:
-      return bool(self._coordinator.reason())
-    except Exception:  # pylint: disable=broad-except
-      return True  # Without a coordinator nobody waits for long.
 
   def _finish(self, leash: leash_lib.Leash) -> None:
     """Lets the counter write the summary, and exports the policy."""
@@ -214,16 +207,17 @@ class LearnerService(service.Service):
     started = time.monotonic()
 
     def save_replay(directory: str) -> None:
+      if self._updates is not None:
+        self._updates.flush()
       reverb_replay.save_tables(
           self._replay, directory, dict(settings=self._replay_settings))
 
-    episode = leash.ask(self._counter, 'num_episodes')
+    position = leash.ask(self._counter, 'position', leash.stopping,
+                         patience=_POSITION_SECONDS)
+    episode = position['episode']
     try:
-      position = leash.ask(
-          self._counter, 'position', patience=_POSITION_SECONDS)
       if 'error' in position:
         raise OSError(position['error'])
-      episode = position['episode']
       with self._lock:
         state = self._learner.get_state()
       self._checkpointer.save(
