@@ -1,5 +1,6 @@
 """What a person sees of a program's workers, and how they stop them."""
 
+import contextlib
 import threading
 import time
 from typing import Any, Callable, Optional
@@ -73,10 +74,9 @@ class Screen:
     self._thread.join()
 
   def _kill_late(self) -> None:
-    try:
+    with contextlib.suppress(OSError):  # Whatever became of the screen.
       self._progress.note('Workers that did not stop are killed now.')
-    finally:
-      self._kill()
+    self._kill()
 
   def _watch(self) -> None:
     told = False

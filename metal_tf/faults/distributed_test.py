@@ -107,6 +107,41 @@ class DistributedTest(harness.FaultTestCase):
           self.workdir, 'export'))['training']['summary'], self.summary())
     self.assertEmpty(os.listdir(self.home))
 
+  def test_f06_a_signal_though_nobody_reads(self):
+    """SIGTERM, output's reader gone -> as ever: checkpoint, 143, no child"""
+    for launch_type in (_PROCESSES, _THREADS):
+      self.workdir = os.path.join(self.scratch, launch_type)
+      process = self._start(num_episodes=_MANY, launch_type=launch_type)
+      self._workers(process)
+      process.stdout.close()
+      process.stderr.close()
+      self.wait_until(lambda: self.num_rows() > 2)
+      process.send_signal(signal.SIGTERM)
+      self.assertEqual(process.wait(harness.SECONDS), 143)
+      self.assert_no_process_left(process)
+      self.assertEqual(self.newest().run['episode'], self.num_rows())
+
+  def test_f07_the_end_waits_for_a_slow_disk(self):
+    """the logs' disk is slow at the end -> it is waited for, 0, all there"""
+    ended = self._run_out(4, fault=['slow_counter', 6.0],
+                          launch_type=_THREADS, checkpoint_seconds=1000.0)
+    self.assertNotIn('Warning', ended.out)
+    self.assertEqual(self.newest().run['episode'], 4)
+    self.assertEqual(self.newest().replay_episode, 4)
+    self.assertEqual(self.summary()['episodes'], 4)
+    self.assertTrue(os.path.isdir(os.path.join(self.workdir, 'export')))
+
+  def test_f14_no_last_checkpoint(self):
+    """the last checkpoint cannot be written -> status 1, what is left is said"""
+    ended = self.end(self._start(
+        ['no_last_checkpoint'], launch_type=_THREADS, num_episodes=6))
+    self.assert_ended(ended, 1)
+    kept = self.newest().run['episode'] if self.num_checkpoints() else 0
+    self.assertLess(kept, 6)
+    self.assertIn(f'the run did not leave the last checkpoint (the newest has '
+                  f'{kept} of 6 episodes; those behind it are lost)', ended.err)
+    self.assertNotIn('Traceback', ended.err)
+
   def test_f08_an_actor_is_killed(self):
     """SIGKILL one of 4 actors -> training goes on; logged and counted"""
     process = self._start(['slow', 0.005], num_actors=4, num_episodes=60)

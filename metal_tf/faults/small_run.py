@@ -31,6 +31,7 @@ main.quiet_start_up()  # Before the imports below load TensorFlow.
 from dm_control.rl import control
 import numpy as np
 from metal_tf.agent import agents
+from metal_tf.distributed import counter
 from metal_tf import environments
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
@@ -204,6 +205,30 @@ def no_large_files(make: _Factory, size: int) -> _Factory:
   return make
 
 
+def slow_counter(make: _Factory, seconds: float) -> _Factory:
+  """With threads: logs take a while to be on disk, as on a busy machine."""
+  position = counter.Counter.position
+
+  def slow_position(*args: Any) -> Any:
+    time.sleep(seconds)
+    return position(*args)
+
+  counter.Counter.position = slow_position
+  return make
+
+
+def no_last_checkpoint(make: _Factory) -> _Factory:
+  """With threads: the last checkpoint cannot be written, and all else can."""
+  position = counter.Counter.position
+
+  def failing_position(self: counter.Counter, last: bool) -> Any:
+    found = position(self, last)
+    return {**found, 'error': 'made to fail'} if last else found
+
+  counter.Counter.position = failing_position
+  return make
+
+
 def _first_only(faulty: _Factory, sound: _Factory) -> _Factory:
   """The training environment is made first; evaluation gets a sound one."""
   factories = [faulty]
@@ -229,7 +254,7 @@ class _BrokenInLearner(agents.Algorithm):
 
 _FAULTS = {function.__name__: function for function in (
     kill_at_step, kill_in_save, slow, bad_output, physics_error, nan_batches,
-    no_large_files, stuck)}
+    no_large_files, slow_counter, no_last_checkpoint, stuck)}
 
 
 def _main(request: Mapping[str, Any]) -> None:
