@@ -51,16 +51,22 @@ class PrioritizedTest(harness.FaultTestCase):
 
   def test_f01_threads_on_prioritized_replay(self):
     """end of a prioritized run of threads -> priorities saved, it goes on"""
-    settings = dict(launch_type='local_mt', num_actors=2, **_PRIORITIZED)
+    # Actors wait for the learner, however slow it is: after 8 episodes of 40 it
+    # has made 32 steps at least. 4 samples per insertion are 1280, less 320 for
+    # insertions on their way (40 of each actor), 320 for the limiter's window
+    # and 128 for batches on their way.
+    settings = dict(world='paced', launch_type='local_mt', num_actors=2,
+                    **_PRIORITIZED)
     self.assert_ended(self.small(num_episodes=8, **settings), 0)
     found = self._saved_priorities()
     self.assertGreater(np.unique(found).size, 10)
     self.assertTrue((found > 0).all() and np.isfinite(found).all(), found)
-    ended = self.small(num_episodes=12, **settings)
+    # By the same count, more than there can have been after 8 or 9.
+    ended = self.small(num_episodes=16, **settings)
     self.assert_ended(ended, 0)
     self.assertNotIn('The replay fills again', ended.out)
     rows = self.rows()
-    np.testing.assert_array_equal(rows['episode'], np.arange(1, 13))
+    np.testing.assert_array_equal(rows['episode'], np.arange(1, 17))
     self.assertGreater(rows['learner_steps'][-1], rows['learner_steps'][7])
 
   def _saved_priorities(self) -> np.ndarray:

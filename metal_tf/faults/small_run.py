@@ -6,8 +6,9 @@ The program is that of the launchers: same run, same messages, same statuses.
 The JSON has
 
 * `config`: settings that differ from `training.testing.small_config`;
-* `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
-  with a constraint that is always violated or never;
+* `world`: 'slope' (default), 'cartpole', 'paced', the slope with a known length
+  of its episodes, so that several actors wait for the learner, or 'violated'
+  and 'free', the slope with a constraint that is always violated or never;
 * `fault`: name of a function below, with its arguments behind it;
 * `launch_type`: Launchpad's, or nothing for one process;
 * `broken`: whether the learner raises.
@@ -64,9 +65,17 @@ def _free(seed: int) -> wrapper.ConstrainedEnvironment:
           'never', lambda step: False, threshold=0.5)])
 
 
+def _paced(seed: int) -> wrapper.ConstrainedEnvironment:
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(
+          'left_half', lambda step: step.observation[0] > 0.0, threshold=0.25)],
+      episode_steps=testing.EPISODE_STEPS)
+
+
 _WORLDS: Mapping[str, _Factory] = {
     'slope': testing.make_environment,
     'cartpole': _cartpole,
+    'paced': _paced,
     'violated': _violated,
     'free': _free,
 }

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import sys
-from typing import TextIO
 
 # Set for worker processes only; threads and other machines know nothing of it.
 PARENT_VARIABLE = 'METAL_TF_LAUNCHER_PID'
@@ -35,19 +34,6 @@ def adopt() -> None:
   if parent is not None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(int(parent))
-
-
-def silence(stream: TextIO) -> None:
-  """Sends all that is written to a stream nowhere, from now on.
-
-  For one whose reader is gone: what it still holds would fail again, and at the
-  interpreter's end it would change the exit status.
-
-  Args:
-    stream: of a file descriptor, like `sys.stdout`.
-  """
-  with open(os.devnull, 'w', encoding='utf-8') as nowhere:
-    os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def leave() -> None:

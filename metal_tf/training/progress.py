@@ -1,7 +1,6 @@
 """What a person sees while a run goes: phase, numbers, speed, time to go."""
 
 import collections
-import errno
 import shutil
 import sys
 import time
@@ -11,11 +10,9 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.runs import rates
-from metal_tf.system import process
 from metal_tf.training import verdict
 
 _UP = '\x1b[A'  # A terminal goes up a line.
-_READER_GONE = (errno.EPIPE, errno.EIO)  # Of a pipe, or a terminal.
 _FIRST_PERIOD = 3.0  # Seconds until a new phase's first estimate of the time.
 
 
@@ -53,7 +50,7 @@ class Progress:
   def note(self, text: str) -> None:
     """Writes a line of its own."""
     self._clear()
-    self._write(f'{text}\n')
+    print(text, file=self._stream, flush=True)
 
   def episode(self, episode_return: float, penalty: np.ndarray,
               multiplier: np.ndarray) -> None:
@@ -132,29 +129,21 @@ class Progress:
 
   def _show(self, lines: Sequence[str]) -> None:
     if not self._live:
-      self._write('  '.join(lines) + '\n')
+      print('  '.join(lines), file=self._stream, flush=True)
       return
     self._clear()
     # A line that wraps could not be rewritten.
     columns = shutil.get_terminal_size().columns - 1
     lines = [line[:columns] for line in lines]
     self._widths = [len(line) for line in lines]
-    self._write('\n'.join(lines) + '\r')
+    self._stream.write('\n'.join(lines) + '\r')
+    self._stream.flush()
 
   def _clear(self) -> None:
     """Goes back to where the lines began, and wipes them out."""
     for index, width in enumerate(reversed(self._widths)):
-      self._write((_UP if index else '') + '\r' + ' ' * width + '\r')
+      self._stream.write((_UP if index else '') + '\r' + ' ' * width + '\r')
     self._widths = ()
-
-  def _write(self, text: str) -> None:
-    """Writes at once; a run goes on, and ends as it should, unread."""
-    try:
-      self._stream.write(text)
-      self._stream.flush()
-    except OSError as error:
-      if error.errno in _READER_GONE:
-        process.silence(self._stream)
 
   def close(self) -> None:
     """Leaves the terminal on a fresh line."""

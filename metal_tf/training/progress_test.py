@@ -42,29 +42,6 @@ def _on_screen(text):
   return lines
 
 
-class UnreadTest(absltest.TestCase):
-
-  def test_a_reader_that_goes_away_stops_nothing(self):
-    read, write = os.pipe()
-    with os.fdopen(write, 'w', encoding='utf-8') as stream:
-      shown = progress.Progress(100, ['a'], np.array([0.1]), stream)
-      shown.note('one')
-      self.assertEqual(os.read(read, 100), b'one\n')
-      os.close(read)
-      for _ in range(2):
-        shown.note('two')
-      shown.update('learning', 1.0, 2, *np.zeros([3, 1]))
-      print('three', file=stream)  # Whoever else writes there.
-
-  def test_a_full_disk_stops_nothing_and_later_lines_are_written(self):
-    stream = io.StringIO()
-    shown = progress.Progress(100, ['a'], np.array([0.1]), stream)
-    with mock.patch.object(stream, 'flush', side_effect=OSError(28, 'full')):
-      shown.note('one')
-    shown.note('two')
-    self.assertEndsWith(stream.getvalue(), 'two\n')
-
-
 class ProgressTest(parameterized.TestCase):
 
   def setUp(self):
