@@ -1,6 +1,7 @@
 """Runs on prioritized replay: in one process, killed, among threads."""
 
 import json
+import math
 import os
 import signal
 
@@ -85,12 +86,19 @@ class PrioritizedTest(harness.FaultTestCase):
                 self.newest().replay)))
     self.addCleanup(server.stop)
     client = reverb.Client(f'localhost:{server.port}')
-    size = client.server_info()[tables.TRANSITIONS].signature.shape[0]
-    for _ in range(50):  # So that the limiter lets some samples out.
-      client.insert(np.zeros(size, np.float32), {tables.TRANSITIONS: 1.0})
+    info = client.server_info()[tables.TRANSITIONS]
+    limiter, number = info.rate_limiter_info, 150
+    balance = (limiter.samples_per_insert * limiter.insert_stats.completed -
+               limiter.sample_stats.completed)
+    # As many as the limiter needs to let the samples out, and no more: it does
+    # not let any number in either.
+    missing = number - (balance - limiter.min_diff)
+    for _ in range(math.ceil(max(0, missing) / limiter.samples_per_insert)):
+      client.insert(np.zeros(info.signature.shape, np.float32),
+                    {tables.TRANSITIONS: 1.0})
     return np.array([
         item[0].info.priority
-        for item in client.sample(tables.TRANSITIONS, num_samples=150)])
+        for item in client.sample(tables.TRANSITIONS, num_samples=number)])
 
 
 if __name__ == '__main__':
