@@ -105,7 +105,7 @@ class Coordinator(service.Service):
     return before
 
   def beat(self, name: str, doing: str, count: int) -> Tuple[int, bool]:
-    """A worker lives; returns the phase, and whether the end is a hurried one."""
+    """A worker lives; returns the phase, and whether the end is in a hurry."""
     self._doing[name] = (doing, count)
     return int(self._phase), bool(self._reason)
 

@@ -47,7 +47,9 @@ class Counter(service.Service):
     self._directory = directory
     self._spec = spec
     self._num_episodes = num_episodes
-    if leash_lib.hello(coordinator, NAME):
+    self._leash = leash_lib.Leash(
+        coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
+    if self._leash.starts_before:
       raise RuntimeError('the counter was started again behind the state of '
                          'its run; the logs are left alone')
     self._records = records_lib.Records(
@@ -60,8 +62,6 @@ class Counter(service.Service):
         episodes=[], multiplier=zeros, meta_parameter=zeros,
         effective_rate=zeros)
     self._counted_at = time.monotonic()
-    self._leash = leash_lib.Leash(
-        coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
 
   # --- What workers call -----------------------------------------------------
 

@@ -40,7 +40,6 @@ class EvaluatorWorker:
 
   def run(self) -> None:
     """Evaluates until the coordinator says stop, what is due then included."""
-    leash_lib.hello(self._coordinator, NAME)
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_ACTING)
     try:

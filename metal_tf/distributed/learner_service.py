@@ -116,12 +116,12 @@ class LearnerService(service.Service):
   # --- Its own work ----------------------------------------------------------
 
   def _serve(self) -> None:
-    if leash_lib.hello(self._coordinator, NAME):
-      # As it was submitted, behind the state of its run: nothing to be saved.
-      self._coordinator.done(NAME)
-      return
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_LEARNING)
+    if leash.starts_before:
+      # As it was submitted, behind the state of its run: nothing to be saved.
+      leash.close()
+      return
     if self._prioritization is not None:
       self._updates = priority_updates.PriorityUpdates(self._replay)
     try:

@@ -22,19 +22,8 @@ class Stopped(Exception):
   """The worker has to stop, and what it waited for has not come."""
 
 
-def hello(coordinator: Any, name: str) -> int:
-  """Says that a worker has started; the coordinator may start later than it.
-
-  Args:
-    coordinator: client of it, whose calls time out after some seconds.
-    name: of the worker.
-
-  Returns:
-    How often a worker of that name had started before.
-
-  Raises:
-    Exception: the client's, if no coordinator is found for ten minutes.
-  """
+def _hello(coordinator: Any, name: str) -> int:
+  """Says that a worker has started; the coordinator may start later than it."""
   deadline = time.monotonic() + START_SECONDS
   while True:
     try:
@@ -58,6 +47,7 @@ class Leash:
     count: what the worker has done so far, in its own unit; a run in which no
       count moves is stuck.
     hurried: whether the run ends before its time, so that nobody waits long.
+    starts_before: how often a worker of that name had started before.
   """
 
   def __init__(self, coordinator: Any, name: str, phase: int):
@@ -67,7 +57,11 @@ class Leash:
       coordinator: client of it, whose calls time out after some seconds.
       name: of the worker, e.g. 'actor 2'.
       phase: of the coordinator in which this worker has to stop.
+
+    Raises:
+      Exception: the client's, if no coordinator is found for ten minutes.
     """
+    self.starts_before = _hello(coordinator, name)
     self.doing = 'starting'
     self.count = 0
     self.hurried = False
@@ -94,7 +88,7 @@ class Leash:
     """Calls another worker, which may be dead, without waiting for ever.
 
     At the run's normal end the answer is waited for: the other one is alive
-    then, and on a busy machine only slow. The coordinator's patience has an end.
+    then, and on a busy machine only slow. Only the coordinator loses patience.
 
     Args:
       client: of the other worker.

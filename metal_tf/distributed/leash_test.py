@@ -25,6 +25,12 @@ class _Coordinator:
     self.asked = []
     self.ended = []
 
+  def hello(self, name, pid, host):
+    del name, pid, host
+    if self.lost:
+      raise RuntimeError('nobody is there')
+    return 3
+
   def beat(self, name, doing, count):
     if self.lost:
       raise RuntimeError('nobody is there')
@@ -64,6 +70,15 @@ class LeashTest(absltest.TestCase):
     self._wait_for_beats()
     self.assertEqual(self._coordinator.beats[-1], ('actor 2', 'acting', 5))
     self._leash.close()
+
+  def test_it_says_hello_until_it_is_heard(self):
+    coordinator = _Coordinator()
+    coordinator.lost = True
+    threading.Timer(0.05, setattr, (coordinator, 'lost', False)).start()
+    leash = leash_lib.Leash(coordinator, 'actor 1', 2)
+    self.assertFalse(coordinator.lost)
+    self.assertEqual(leash.starts_before, 3)
+    leash.close()
 
   def test_a_worker_stops_at_its_phase_and_not_before(self):
     self._coordinator.phase = 1

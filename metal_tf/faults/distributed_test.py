@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
@@ -132,7 +133,7 @@ class DistributedTest(harness.FaultTestCase):
     self.assertTrue(os.path.isdir(os.path.join(self.workdir, 'export')))
 
   def test_f14_no_last_checkpoint(self):
-    """the last checkpoint cannot be written -> status 1, what is left is said"""
+    """the last checkpoint cannot be written -> status 1, says what is left"""
     ended = self.end(self._start(
         ['no_last_checkpoint'], launch_type=_THREADS, num_episodes=6))
     self.assert_ended(ended, 1)
@@ -230,7 +231,11 @@ class DistributedTest(harness.FaultTestCase):
     self.assertGreater(self.newest().run['episode'], 0)
 
   def test_f21_two_runs_at_once(self):
-    """two runs with workers at once on one host -> both work"""
+    """two runs with workers at once, dead http_proxy set -> both work"""
+    self.enter_context(mock.patch.dict(
+        os.environ, http_proxy='http://127.0.0.1:9'))
+    for name in ('no_proxy', 'no_grpc_proxy'):
+      os.environ.pop(name, None)
     processes = [
         self._start(workdir=os.path.join(self.scratch, str(seed)),
                     num_episodes=5, seed=seed, num_actors=1)
