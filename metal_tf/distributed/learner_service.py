@@ -129,9 +129,9 @@ class LearnerService(service.Service):
       leash.doing = 'saving'
       if leash.hurried:
         # First what is small; then the replay too, if there is time.
-        self._try_to_save(leash, with_replay=False)
+        self._save(leash, with_replay=False)
         if self._policy.replay_seconds < _REPLAY_SECONDS:
-          self._try_to_save(leash, with_replay=True)
+          self._save(leash, with_replay=True)
       else:
         self._save(leash, with_replay=True)
         self._finish(leash)
@@ -193,18 +193,10 @@ class LearnerService(service.Service):
       self._iterator = None
     return sample
 
-  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> None:
-    """Writes a checkpoint, without the replay's tables if these fail."""
-    if not self._try_to_save(leash, with_replay) and with_replay:
-      self._try_to_save(leash, with_replay=False)
-
-  def _try_to_save(self, leash: leash_lib.Leash, with_replay: bool) -> bool:
-    """Writes a checkpoint; a failure costs a warning, not the run.
-
-    Returns:
-      Whether it was written.
-    """
-    started = time.monotonic()
+  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> bool:
+    """Writes a checkpoint; returns whether that worked."""
+    position = leash.ask(self._counter, 'position', leash.stopping,
+                         patience=_POSITION_SECONDS)
 
     def save_replay(directory: str) -> None:
       if self._updates is not None:
@@ -212,24 +204,15 @@ class LearnerService(service.Service):
       reverb_replay.save_tables(
           self._replay, directory, dict(settings=self._replay_settings))
 
-    position = leash.ask(self._counter, 'position', leash.stopping,
-                         patience=_POSITION_SECONDS)
-    episode = position['episode']
-    try:
+    def write(with_replay: bool) -> None:
       if 'error' in position:
         raise OSError(position['error'])
       with self._lock:
         state = self._learner.get_state()
       self._checkpointer.save(
-          episode, state,
+          position['episode'], state,
           {**position, 'learner_traces': self._learner.num_traces},
           save_replay if with_replay else None)
-    except OSError as error:
-      self._policy.failed(episode, time.monotonic() - started)
-      self._coordinator.note(
-          f'Warning: no checkpoint at episode {episode} ({error}); training '
-          'goes on, the one before is intact.')
-      return False
-    seconds = time.monotonic() - started
-    self._policy.saved(episode, seconds, seconds if with_replay else None)
-    return True
+
+    return self._policy.save(
+        position['episode'], write, with_replay, self._coordinator.note)

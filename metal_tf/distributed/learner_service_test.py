@@ -70,19 +70,19 @@ class LearnerServiceTest(absltest.TestCase):
     self._service._updates = updates
     for key in (1, 2, 3):
       updates.put(np.array([key], np.uint64), np.array([0.5]))
-    self.assertTrue(self._service._try_to_save(_Leash(), with_replay=True))
+    self.assertTrue(self._service._save(_Leash(), with_replay=True))
     self.assertEqual(self._replay.done, [[1], [2], [3], 'saved'])
     self.assertEqual(self._newest().replay_episode, 3)
 
   def test_the_counter_hears_which_checkpoint_is_the_last(self):
     leash = _Leash()
     for leash.stopping in (False, True):
-      self.assertTrue(self._service._try_to_save(leash, with_replay=False))
+      self.assertTrue(self._service._save(leash, with_replay=False))
     self.assertEqual(leash.asked, [('position', False), ('position', True)])
 
   def test_logs_that_cannot_be_written_cost_a_warning(self):
     leash = _Leash(error='no space')
-    self.assertFalse(self._service._try_to_save(leash, with_replay=False))
+    self.assertFalse(self._service._save(leash, with_replay=False))
     self._coordinator.note.assert_called_once()
     self.assertIn('no checkpoint at episode 3 (no space)',
                   self._coordinator.note.call_args.args[0])
