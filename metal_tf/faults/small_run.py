@@ -32,7 +32,6 @@ main.quiet_start_up()  # Before the imports below load TensorFlow.
 from dm_control.rl import control
 import numpy as np
 from metal_tf.agent import agents
-from metal_tf.distributed import counter
 from metal_tf import environments
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
@@ -216,25 +215,29 @@ def no_large_files(make: _Factory, size: int) -> _Factory:
 
 def slow_counter(make: _Factory, seconds: float) -> _Factory:
   """With threads: logs take a while to be on disk, as on a busy machine."""
-  position = counter.Counter.position
 
-  def slow_position(*args: Any) -> Any:
+  def slow_position(position: Any, *args: Any) -> Any:
     time.sleep(seconds)
     return position(*args)
 
-  counter.Counter.position = slow_position
-  return make
+  return _with_position(make, slow_position)
 
 
 def no_last_checkpoint(make: _Factory) -> _Factory:
   """With threads: the last checkpoint cannot be written, and all else can."""
-  position = counter.Counter.position
 
-  def failing_position(self: counter.Counter, last: bool) -> Any:
-    found = position(self, last)
+  def failing_position(position: Any, counter: Any, last: bool) -> Any:
+    found = position(counter, last)
     return {**found, 'error': 'made to fail'} if last else found
 
-  counter.Counter.position = failing_position
+  return _with_position(make, failing_position)
+
+
+def _with_position(make: _Factory, instead: Callable[..., Any]) -> _Factory:
+  """Puts `instead` in place of the counter's `position`, its first argument."""
+  from metal_tf.distributed import counter  # pylint: disable=g-import-not-at-top
+  position = counter.Counter.position
+  counter.Counter.position = lambda *args: instead(position, *args)
   return make
 
 
