@@ -25,7 +25,7 @@ _ONCE = flags.DEFINE_bool('once', False, 'Shows one frame and ends.')
 
 
 def main() -> NoReturn:
-  """Watches until Ctrl-C; what a user can mend is one sentence, status 2."""
+  """Watches to the end or Ctrl-C; a mistake is one sentence and status 2."""
   app.define_help_flags()
   try:
     _, *unexpected = flags.FLAGS(sys.argv)

@@ -8,6 +8,7 @@ that importing the package loads nothing.
 import importlib
 from typing import Any
 
+from metal_tf.system import proxies
 from metal_tf.system import versions
 
 _LAZY = {
@@ -16,6 +17,7 @@ _LAZY = {
 }
 
 versions.check()
+proxies.except_loopback()
 
 
 def __getattr__(name: str) -> Any:

@@ -61,13 +61,12 @@ class ActorWorker:
   def run(self) -> None:
     """Acts until the coordinator says stop."""
     name = name_of(self._index)
-    before = leash_lib.hello(self._coordinator, name)
     leash = leash_lib.Leash(
         self._coordinator, name, coordinator_lib.Phase.STOP_ACTING)
 
     def seed(role: str, *numbers: int) -> int:
       return seeding.seed_of(role, self._config.seed, self._start_episode,
-                             self._index, before, *numbers)
+                             self._index, leash.starts_before, *numbers)
 
     environment = self._make_environment(seed('environment'))
     with contextlib.ExitStack() as stack:

@@ -16,6 +16,7 @@ from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.replay import reverb_replay
 from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import feasibility
 from metal_tf.training import opening
@@ -41,7 +42,8 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     ConfigError: for a setting that cannot be used.
     WorkdirError: if the folder cannot be used.
     CheckpointError: if there are checkpoints and none is intact.
-    WorkerFailed: if a worker did; the others have been stopped in order.
+    WorkerFailed: if a worker did, or has not left what it should at the end;
+      the others have been stopped in order.
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
       last checkpoint.
   """
@@ -60,6 +62,7 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
         loopback_only=True)
     stack.callback(progress.close)
     number = launch.run_program(run, launch_type, progress)
+    _check_end(workdir, config.num_episodes if number is None else None)
     if number is not None:
       progress.note(f'Stopped by {signal.Signals(number).name}; the same '
                     'command again goes on from the last checkpoint.')
@@ -138,6 +141,38 @@ def _prepare(
     if problem:
       progress.note(f'The replay fills again first ({problem}).')
   return run, progress
+
+
+def _check_end(workdir: workdir_lib.Workdir,
+               num_episodes: Optional[int]) -> None:
+  """Looks for what a run leaves at its end, whatever its workers have said.
+
+  Args:
+    workdir: of the run.
+    num_episodes: that there have to be, and a summary; None after a signal.
+
+  Raises:
+    WorkerFailed: naming what is not there.
+  """
+  logged = 0
+  if os.path.exists(workdir.file(log_tables.EPISODES.file)):
+    logged = len(log_tables.read(workdir.path)['episode'])
+  saved = checkpoint_lib.Checkpointer(
+      workdir.file(workdir_lib.CHECKPOINTS), lambda warning: None).load_newest(
+          with_replay=False)
+  kept = saved.run['episode'] if saved else 0
+  missing = []
+  if kept < logged:
+    missing.append(f'the last checkpoint (the newest has {kept} of {logged} '
+                   'episodes; those behind it are lost)')
+  if num_episodes is not None:
+    if logged < num_episodes:
+      missing.append(f'{num_episodes - logged} of {num_episodes} episodes')
+    if not os.path.exists(workdir.file('summary.json')):
+      missing.append('summary.json')
+  if missing:
+    raise launch.WorkerFailed(
+        f'the run did not leave {" and ".join(missing)}.', '')
 
 
 def _show_feasibility(

@@ -18,7 +18,7 @@ from metal_tf.runs import log_tables
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 _SMALL_RUN = os.path.join(_ROOT, 'metal_tf', 'faults', 'small_run.py')
-_SECONDS = 180  # A process that takes longer hangs.
+SECONDS = 180  # A process that takes longer hangs.
 
 
 class Ended(NamedTuple):
@@ -85,13 +85,13 @@ class FaultTestCase(absltest.TestCase):
         [sys.executable, '-m', 'metal_tf.cli.agent', name, *flags]))
 
   def end(self, process: subprocess.Popen,
-          seconds: float = _SECONDS) -> Ended:
+          seconds: float = SECONDS) -> Ended:
     """Waits for the end of a process."""
     out, err = process.communicate(timeout=seconds)
     return Ended(process.returncode, out, err)
 
   def wait_until(self, condition: Callable[[], bool],
-                 seconds: float = _SECONDS) -> None:
+                 seconds: float = SECONDS) -> None:
     """Waits until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -6,8 +6,9 @@ The program is that of the launchers: same run, same messages, same statuses.
 The JSON has
 
 * `config`: settings that differ from `training.testing.small_config`;
-* `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
-  with a constraint that is always violated or never;
+* `world`: 'slope' (default), 'cartpole', 'paced', the slope with a known length
+  of its episodes, so that several actors wait for the learner, or 'violated'
+  and 'free', the slope with a constraint that is always violated or never;
 * `fault`: name of a function below, with its arguments behind it;
 * `launch_type`: Launchpad's, or nothing for one process;
 * `broken`: whether the learner raises.
@@ -63,9 +64,17 @@ def _free(seed: int) -> wrapper.ConstrainedEnvironment:
           'never', lambda step: False, threshold=0.5)])
 
 
+def _paced(seed: int) -> wrapper.ConstrainedEnvironment:
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(
+          'left_half', lambda step: step.observation[0] > 0.0, threshold=0.25)],
+      episode_steps=testing.EPISODE_STEPS)
+
+
 _WORLDS: Mapping[str, _Factory] = {
     'slope': testing.make_environment,
     'cartpole': _cartpole,
+    'paced': _paced,
     'violated': _violated,
     'free': _free,
 }
@@ -204,6 +213,34 @@ def no_large_files(make: _Factory, size: int) -> _Factory:
   return make
 
 
+def slow_counter(make: _Factory, seconds: float) -> _Factory:
+  """With threads: logs take a while to be on disk, as on a busy machine."""
+
+  def slow_position(position: Any, *args: Any) -> Any:
+    time.sleep(seconds)
+    return position(*args)
+
+  return _with_position(make, slow_position)
+
+
+def no_last_checkpoint(make: _Factory) -> _Factory:
+  """With threads: the last checkpoint cannot be written, and all else can."""
+
+  def failing_position(position: Any, counter: Any, last: bool) -> Any:
+    found = position(counter, last)
+    return {**found, 'error': 'made to fail'} if last else found
+
+  return _with_position(make, failing_position)
+
+
+def _with_position(make: _Factory, instead: Callable[..., Any]) -> _Factory:
+  """Puts `instead` in place of the counter's `position`, its first argument."""
+  from metal_tf.distributed import counter  # pylint: disable=g-import-not-at-top
+  position = counter.Counter.position
+  counter.Counter.position = lambda *args: instead(position, *args)
+  return make
+
+
 def _first_only(faulty: _Factory, sound: _Factory) -> _Factory:
   """The training environment is made first; evaluation gets a sound one."""
   factories = [faulty]
@@ -229,7 +266,7 @@ class _BrokenInLearner(agents.Algorithm):
 
 _FAULTS = {function.__name__: function for function in (
     kill_at_step, kill_in_save, slow, bad_output, physics_error, nan_batches,
-    no_large_files, stuck)}
+    no_large_files, slow_counter, no_last_checkpoint, stuck)}
 
 
 def _main(request: Mapping[str, Any]) -> None:

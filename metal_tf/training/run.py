@@ -63,7 +63,8 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     WorkdirError: if the folder cannot be used.
     CheckpointError: if there are checkpoints and none is intact.
     DivergenceError: if the last 100 updates were all skipped for a NaN.
-    OSError: if the end of the run cannot be written.
+    OSError: if the end of the run cannot be written, its last checkpoint
+      included.
     BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
     EpisodeCut: if the simulator gives up 10 times in a row.
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
@@ -147,6 +148,7 @@ class Run:
     self._sample: Optional[types.Sample] = None  # Of the newest learner step.
     self._signal: Optional[int] = None
     self._signal_time = 0.0
+    self._failed_to_save = False  # At the end.
 
   # --- The loop --------------------------------------------------------------
 
@@ -165,6 +167,10 @@ class Run:
     finally:
       for number, handler in handlers.items():
         signal.signal(number, handler)
+    score = self._summarize() if self._signal is None else None
+    if self._failed_to_save:
+      lost = self._records.episode - self._saved_episode
+      raise OSError(f'no checkpoint has the last {lost} episodes')
     if self._signal is not None:
       name, saved = signal.Signals(self._signal).name, self._saved_episode
       where = ('there' if saved == self._records.episode else
@@ -174,7 +180,7 @@ class Run:
           f'Stopped by {name} after episode {self._records.episode}; the same '
           f'command again goes on from {where}.')
       raise SystemExit(128 + self._signal)
-    return self._summarize()
+    return score
 
   def _loop(self) -> None:
     whole = True  # Whether nothing was learned from an interrupted episode.
@@ -192,13 +198,12 @@ class Run:
           result.episode_return, result.j_c, learned.multiplier)
       self._skips.check(learned, self._learner.get_state, self._sample)
       self._evaluate()
-      if self._saving.due(self._records.episode) and self._save(
-          self._saving.replay_due()):
-        self._saved_episode = self._records.episode
-    if whole and self._records.episode > self._saved_episode and self._save(
-        self._in_parts or self._signal is None or
-        self._saving.replay_seconds < _REPLAY_SECONDS):
-      self._saved_episode = self._records.episode
+      if self._saving.due(self._records.episode):
+        self._save(self._saving.replay_due())
+    if whole and self._records.episode > self._saved_episode:
+      self._failed_to_save = not self._save(
+          self._in_parts or self._signal is None or
+          self._saving.replay_seconds < _REPLAY_SECONDS)
     self._progress.note(
         f'Checkpoints took {self._saving.share:.1%} of the time.')
 
@@ -309,34 +314,18 @@ class Run:
   # --- Its state -------------------------------------------------------------
 
   def _save(self, with_replay: bool) -> bool:
-    """Writes a checkpoint, without Reverb's replay if that fails with it."""
-    # A replay in parts is small enough, and without it nothing goes on exactly.
-    return self._try_to_save(with_replay) or (
-        with_replay and not self._in_parts and
-        self._try_to_save(with_replay=False))
+    """Writes a checkpoint; returns whether that worked."""
+    return self._saving.save(
+        self._records.episode, self._write_checkpoint, with_replay,
+        self._progress.note)
 
-  def _try_to_save(self, with_replay: bool) -> bool:
-    """Writes a checkpoint; a failure costs a warning, not the run.
-
-    Returns:
-      Whether it was written.
-    """
-    episode, started = self._records.episode, time.monotonic()
-    try:
-      self._checkpoints.save(
-          episode, self._learner.get_state(),
-          {**self._records.position(), 'exploration': self._actor.state(),
-           'cuts_in_a_row': self._cuts_in_a_row},
-          self._replay.to_save() if with_replay else None)
-    except OSError as error:
-      self._saving.failed(episode, time.monotonic() - started)
-      self._progress.note(
-          f'Warning: no checkpoint at episode {episode} ({error}); training '
-          'goes on, the one before is intact.')
-      return False
-    seconds = time.monotonic() - started
-    self._saving.saved(episode, seconds, seconds if with_replay else None)
-    return True
+  def _write_checkpoint(self, with_replay: bool) -> None:
+    self._checkpoints.save(
+        self._records.episode, self._learner.get_state(),
+        {**self._records.position(), 'exploration': self._actor.state(),
+         'cuts_in_a_row': self._cuts_in_a_row},
+        self._replay.to_save() if with_replay else None)
+    self._saved_episode = self._records.episode
 
   def _make_replay(
       self, saved: Optional[checkpoint_lib.Checkpoint]) -> replay_lib.Replay:

@@ -261,14 +261,29 @@ class RunTest(parameterized.TestCase):
     with self.assertRaisesRegex(workdir_lib.WorkdirError, 'constrained='):
       _train(path, num_episodes=1, environment=_always_violated)
 
-  def test_a_full_disk_costs_checkpoints_and_rows_but_not_the_run(self):
+  def test_a_full_disk_costs_checkpoints_and_the_run_says_so_at_its_end(self):
     path = self._path()
     full = OSError(28, 'No space left on device')
     with mock.patch.object(
         checkpoint.Checkpointer, 'save', side_effect=full):
-      score = _train(path, num_episodes=3)
-    self.assertEqual(score.episodes, 3)
+      with self.assertRaisesRegex(
+          OSError, 'no checkpoint has the last 3 episodes'):
+        _train(path, num_episodes=3)
     self.assertIsNone(_newest(path))
+    self.assertEqual(workdir_lib.load_summary(path)['episodes'], 3)
+
+  def test_checkpoints_that_fail_and_then_work_are_no_failure(self):
+    path = self._path()
+    save = checkpoint.Checkpointer.save
+
+    def late(self, episode, *arguments):
+      if episode < 3:
+        raise OSError(28, 'No space left on device')
+      return save(self, episode, *arguments)
+
+    with mock.patch.object(checkpoint.Checkpointer, 'save', late):
+      _train(path, num_episodes=3, checkpoint_seconds=0.0)
+    self.assertEqual(_newest(path).run['episode'], 3)
 
   def test_a_run_needs_a_folder(self):
     with self.assertRaisesRegex(validation.ConfigError, '--workdir'):

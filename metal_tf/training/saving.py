@@ -1,4 +1,4 @@
-"""When to save: little is lost by a kill, and little time goes into saving."""
+"""Saving: little is lost by a kill, and little time goes into it."""
 
 import time
 from typing import Callable, Optional
@@ -65,25 +65,36 @@ class SavingPolicy:
     return self._spent + self._replay_seconds <= _SHARE * (
         elapsed + self._replay_seconds)
 
-  def saved(self, episode: int, seconds: float,
-            replay_seconds: Optional[float]) -> None:
-    """Takes note of a checkpoint.
+  def save(self, episode: int, write: Callable[[bool], None],
+           with_replay: bool, note: Callable[[str], None]) -> bool:
+    """Writes a checkpoint; a failure costs a warning, not the run.
+
+    A replay that is written as a whole is left out if it cannot be written. One
+    in parts is small enough, and without it nothing goes on exactly.
 
     Args:
       episode: episodes done.
-      seconds: that saving took in all.
-      replay_seconds: the same if the replay was saved, with which it takes
-        longest by far (checksums included); None if it was left out.
-    """
-    self._saved_episode = episode
-    self._note(seconds)
-    if replay_seconds is not None:
-      self._replay_seconds = replay_seconds
+      write: writes the checkpoint, the replay's files included if it is given
+        True, or raises OSError.
+      with_replay: whether these are to be included.
+      note: takes lines for the user.
 
-  def failed(self, episode: int, seconds: float) -> None:
-    """Takes note of a try that failed, so that the next one is not at once."""
-    self._saved_episode = episode
-    self._note(seconds)
+    Returns:
+      Whether it was written.
+    """
+    started = self._clock()
+    try:
+      write(with_replay)
+    except OSError as error:
+      self._note(episode, started)  # The next try is not at once.
+      note(f'Warning: no checkpoint at episode {episode} ({error}); training '
+           'goes on, the one before is intact.')
+      return with_replay and not self._always and self.save(
+          episode, write, False, note)
+    self._note(episode, started)
+    if with_replay:  # With it, saving takes longest by far.
+      self._replay_seconds = self._saved_at - started
+    return True
 
   @property
   def replay_seconds(self) -> float:
@@ -96,7 +107,8 @@ class SavingPolicy:
     elapsed = self._clock() - self._started
     return self._spent / elapsed if elapsed else 0.0
 
-  def _note(self, seconds: float) -> None:
-    self._spent += seconds
+  def _note(self, episode: int, started: float) -> None:
+    self._saved_episode = episode
     self._saved_at = self._asked_at = self._clock()
+    self._spent += self._saved_at - started
     self._episode_seconds = 0.0

@@ -1,6 +1,5 @@
 """Watches the folder of a run or of a sweep, and disturbs nobody."""
 
-import contextlib
 import os
 import time
 from typing import Any
@@ -23,7 +22,11 @@ _EARLY = ('lock', 'logs', 'checkpoints')
 
 
 class Watch:
-  """Draws a folder again and again."""
+  """Draws a folder again and again.
+
+  Attributes:
+    finished: whether all runs had come to their end when it was drawn last.
+  """
 
   def __init__(self, path: str, console: console_lib.Console):
     """Reads nothing yet.
@@ -35,6 +38,7 @@ class Watch:
     self._path = path
     self._console = console
     self._grid = overview.Overview(path)
+    self.finished = False
 
   def draw(self) -> Any:
     """Reads the folder and returns something that rich can show.
@@ -48,7 +52,9 @@ class Watch:
     if not os.path.isdir(path):
       raise run_folder.RunFolderError(f'{path} is no folder.')
     if run_folder.is_run(path):
-      return run_view.make(run_folder.read(path), self._console.width)
+      run = run_folder.read(path)
+      self.finished = run.status == run_folder.FINISHED
+      return run_view.make(run, self._console.width)
     if os.path.exists(os.path.join(path, record.FILE)) or any(
         run_folder.find(path)):
       return self._draw_sweep()
@@ -57,6 +63,7 @@ class Watch:
 
   def _draw_sweep(self) -> Any:
     states = self._grid.states()
+    self.finished = all(state.status == record.FINISHED for state in states)
     # All lines where they need not fit onto a terminal.
     height = self._console.height if self._console.is_terminal else 1 << 20
     return sweep_view.make(
@@ -66,35 +73,32 @@ class Watch:
 
 def watch(path: str, period: float, once: bool,
           console: console_lib.Console) -> None:
-  """Shows a folder until Ctrl-C.
+  """Shows a folder until all of its runs have finished, or Ctrl-C.
 
   Args:
     path: absolute path of a run's folder or a sweep's.
     period: seconds between two frames, at least.
     once: whether one frame is enough.
-    console: where to show it; without a terminal, frames follow each other.
+    console: where to show it; without a terminal, one frame is enough, too.
 
   Raises:
     RunFolderError, WorkdirError, OSError: if there is nothing to be shown at
       first; later on this is shown, since runs write while they are read.
   """
-  draw = Watch(path, console).draw
-  if once:
-    console.print(draw())
+  watched = Watch(path, console)
+  picture, seconds = watched.draw(), 0.0
+  if once or watched.finished or not console.is_terminal:
+    console.print(picture)
     return
-  show = console.print
-  picture, seconds = draw(), 0.0
-  with contextlib.ExitStack() as stack:
-    if console.is_terminal:
-      live = stack.enter_context(
-          live_lib.Live(console=console, auto_refresh=False))
-      show = lambda picture: live.update(picture, refresh=True)
+  with live_lib.Live(console=console, auto_refresh=False) as live:
     while True:
-      show(picture)
+      live.update(picture, refresh=True)
+      if watched.finished:
+        return
       time.sleep(max(period, _REST * seconds))
       started = time.monotonic()
       try:
-        picture = draw()
+        picture = watched.draw()
       except (run_folder.RunFolderError, workdir_lib.WorkdirError,
               OSError) as error:
         picture = text_lib.Text(str(error))
