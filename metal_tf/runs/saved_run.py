@@ -100,4 +100,5 @@ def _spec(description: Dict[str, Any]) -> types.EnvironmentSpec:
       episode_steps=description['environment']['episode_steps'],
       observation_entries=tuple(
           (entry['name'], entry['size'])
-          for entry in interface['observation']))
+          for entry in interface['observation']),
+      name=description['environment'].get('name', ''))
