@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Union
 
 from metal_tf.runs import identity
 
@@ -31,6 +31,11 @@ _SUMMARY_CONSTRAINT = {
 
 class WorkdirError(Exception):
   """The folder cannot be used; the message says why in one sentence."""
+
+
+def absolute(path: Union[str, 'os.PathLike[str]']) -> str:
+  """Makes a user's path absolute, `~` included."""
+  return os.path.abspath(os.path.expanduser(path))
 
 
 class Workdir:
