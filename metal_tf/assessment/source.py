@@ -13,6 +13,7 @@ from metal_tf import validation
 
 Policy = Callable[[np.ndarray], np.ndarray]
 
+
 class Source(NamedTuple):
   """A policy that is not loaded yet, and what it was trained on.
 
