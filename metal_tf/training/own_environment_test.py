@@ -19,6 +19,7 @@ import numpy as np
 from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import errors
+from metal_tf.environments import testing as environments_testing
 from metal_tf.environments import wrapper
 from metal_tf.policy import load
 from metal_tf.runs import log_tables
@@ -124,6 +125,14 @@ class OwnEnvironmentTest(parameterized.TestCase):
     np.testing.assert_array_equal(rows['actor_steps'], [30, 60])
     np.testing.assert_array_equal(rows['episode_return'], [30, 30])
 
+  def test_so_are_composers(self):
+    text = self._train(
+        lambda seed: (environments_testing.endless_pendulum(), [
+            constraint.Constraint.of_physics('up', lambda _: False, 0.1)]),
+        max_episode_steps=7)
+    self.assertIn('had not ended after 7 steps and was cut', text)
+    self.assertEqual(list(log_tables.read(self._folder)['actor_steps']), [7])
+
   def test_a_limit_of_their_own_is_not_doubted(self):
     for steps, expected in ((None, 10_000), (20_000, 20_000)):
       spec = testing.make_environment(0).spec._replace(
@@ -154,17 +163,21 @@ class OwnEnvironmentTest(parameterized.TestCase):
 
   def test_one_simulator_serves_all_parts_of_a_run(self):
     only = Jumper()
-    make = lambda seed: (only, [_RIGHT])
-    text = self._train(make, feasibility_episodes=1, evaluation_period=1,
-                       num_episodes=3)
+    text = self._train(
+        lambda seed: (only, [_RIGHT]), feasibility_episodes=1,
+        evaluation_period=1, num_episodes=3)
     self.assertIn('Before training', text)
     self.assertTrue(only.closed)
     np.testing.assert_array_equal(
         log_tables.read(self._folder, log_tables.EVALUATIONS)['episode'],
         [1, 2, 3])
+
+  def test_one_that_is_closed_is_refused(self):
+    only = _make(0)
+    self._train(lambda seed: only)
     with self.assertRaisesRegex(ValueError, 'Jumper: .* returned before and '
                                 'that is closed'):
-      self._train(make, num_episodes=4)
+      self._train(lambda seed: only, num_episodes=2)
 
   def test_what_cannot_be_seeded_is_made_anew(self):
     made = []

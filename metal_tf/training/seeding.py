@@ -4,8 +4,7 @@ So a resumed run meets the same starting states as one that was never stopped,
 without any state of the simulator in the checkpoint.
 """
 
-from typing import Any, Callable
-import weakref
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
@@ -22,10 +21,10 @@ _ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation',
 # `adapting.adapt` takes.
 EnvironmentFactory = Callable[[int], Any]
 
-# How many parts of a run have a simulator. One of which a process can have only
-# one is the same for all of them: they take turns, and each episode begins with
-# a reset. 0: closed.
-_users: 'weakref.WeakKeyDictionary[Any, int]' = weakref.WeakKeyDictionary()
+# The simulators in use, by their ids, one entry for each part of a run. One of
+# which a process can have only one is the same for all of them: they take
+# turns, and each episode begins with a reset.
+_in_use: Dict[int, List[Any]] = {}
 
 
 def seed_of(role: str, seed: int, *numbers: int) -> int:
@@ -118,21 +117,22 @@ class SeededEnvironment:
     if self._closed:
       return
     self._closed = True
-    simulator = adapting.simulator(self._environment)
-    _users[simulator] -= 1
-    if not _users[simulator]:
+    key = id(adapting.simulator(self._environment))
+    _in_use[key].pop()
+    if not _in_use[key]:
+      del _in_use[key]
       self._environment.close()
 
   def _take(self, seed: int) -> wrapper.ConstrainedEnvironment:
     environment = adapting.adapt(self._make(seed))
-    simulator = adapting.simulator(environment)
-    if _users.get(simulator) == 0:
+    if environment.closed:
       raise ValueError(
           f'{environment.name}: the function that makes environments returned '
           'one that it had returned before and that is closed by now; it has '
           'to make a new one, or the environment has to be one that can be '
           'seeded')
-    _users[simulator] = _users.get(simulator, 0) + 1
+    simulator = adapting.simulator(environment)
+    _in_use.setdefault(id(simulator), []).append(simulator)
     self._closed = False
     return environment
 
