@@ -14,9 +14,8 @@ class Actor:
   """Gaussian exploration around a policy, from a seeded generator.
 
   As in Acme's `ClippedGaussian`, noise is added and the sum clipped to the
-  bounds. Its standard deviation is in units of half the range of each action:
-  so it has been for Acme's agents, too, whose environments are scaled to
-  [-1, 1] first.
+  bounds. Its standard deviation is in units of half the range of each action,
+  which is what units of the action are behind Acme's `CanonicalSpecWrapper`.
   """
 
   def __init__(self, policy: numpy_policy.NumpyPolicy, *,
