@@ -187,6 +187,18 @@ class DocsTest(parameterized.TestCase):
     self.assertEqual(names['environment'].spec.constraint_names, ('slow',))
     self._check_files('runs/pendulum')
 
+  def test_the_page_on_own_environments_runs(self):
+    small = ("Config(policy_layer_sizes=(8, 8), critic_layer_sizes=(8, 8), "
+             'xla=False, feasibility_episodes=0, ')
+    os.chdir(self.create_tempdir().full_path)
+    blocks = _blocks('docs/own_environments.md', 'python')
+    names = {}
+    for block in blocks:
+      self.assertIn('Config(', block)
+      exec(block.replace('Config(', small), names)  # pylint: disable=exec-used
+      self.assertEqual(names['score'].episodes, 2)
+    self.assertCountEqual(os.listdir('runs'), ['energy', 'pendulum'])
+
   def _check_files(self, path):
     """The metrics page has what a run writes, and nothing else."""
     for table in (log_tables.EPISODES, log_tables.EVALUATIONS):

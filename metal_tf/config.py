@@ -10,7 +10,10 @@ derived from `Config`. The origin of a default is one of
 """
 
 import dataclasses
+import os
 from typing import Any, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
 
 # Settings that there were once, by name, and what became of each. Folders of
 # such runs are read as if they did not have them.
@@ -76,7 +79,10 @@ def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """The settings of a training run. `settings()` documents each field."""
+  """The settings of a training run. `settings()` documents each field.
+
+  Paths, numpy's numbers and lists are taken as the plain values that they mean.
+  """
 
   # The task.
   domain: str = _setting(
@@ -137,6 +143,11 @@ class Config:
   evaluation_period: int = _setting(
       10, 'Training episodes between two evaluation episodes without noise; 0: '
       'none.', 'our choice', unit='episodes', minimum=0)
+  max_episode_steps: Optional[int] = _setting(
+      None, 'An episode that has not ended after so many steps is cut, and the '
+      "value of its last state bootstrapped; unset means 10000, or the "
+      "environment's own length where that is longer.", 'our choice',
+      unit='steps', minimum=1)
   feasibility_episodes: int = _setting(
       2, 'Episodes of a zero and of a random policy each before a new run, '
       'whose J_C is shown beside the thresholds; one takes a second or a few; '
@@ -236,7 +247,7 @@ class Config:
       unit='learner steps', minimum=1)
   exploration_sigma: float = _setting(
       0.3, 'Standard deviation of the Gaussian exploration noise.', 'checked',
-      unit='action units', minimum=0)
+      unit="half ranges of an action, (maximum - minimum) / 2", minimum=0)
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice')
   steps_per_call: int = _setting(
@@ -289,6 +300,10 @@ class Config:
       'they raise it to 1 in the course of a run, here it stays.', 'our choice',
       minimum=0, maximum=1)
 
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+
   @classmethod
   def settings(cls) -> Sequence[Tuple[dataclasses.Field, Setting]]:
     """Returns each field with its documentation, in order."""
@@ -333,3 +348,15 @@ def _resolved(name: str, rate: Optional[float]) -> float:
   if rate is None:
     raise ValueError(f'{name} is unset: time_scales.resolve makes it a number.')
   return rate
+
+
+def _plain(value: Any) -> Any:
+  """A setting as flags and JSON have it."""
+  if isinstance(value, os.PathLike):
+    return os.fspath(value)
+  if isinstance(value, np.generic) or (
+      isinstance(value, np.ndarray) and not value.ndim):
+    return value.item()
+  if isinstance(value, (list, tuple, np.ndarray)):
+    return tuple(_plain(item) for item in value)
+  return value

@@ -19,9 +19,11 @@ from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import feasibility
+from metal_tf.training import hints
 from metal_tf.training import opening
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import seeding
+from metal_tf.training import signals
 from metal_tf import validation
 
 
@@ -51,7 +53,7 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
   if launch_type == cluster.LAUNCH_TYPE:
     train_on_cluster(algorithm, config, make_environment)
     return
-  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  workdir = workdir_lib.Workdir(workdir_lib.absolute(config.workdir))
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
     workdir.remove_leftovers('replay-')
@@ -118,12 +120,14 @@ def _prepare(
     scratch: str, loopback_only: bool
 ) -> Tuple[program_lib.Run, progress_lib.Progress]:
   """Finds out all that the workers have to know."""
+  make_environment = seeding.adapted(make_environment)
   with contextlib.closing(make_environment(0)) as environment:
     spec, suite = environment.spec, environment.suite
   progress = progress_lib.Progress(
       config.num_episodes, spec.constraint_names, spec.thresholds)
   opened = opening.open_run(
       workdir, algorithm, config, spec, suite, progress.note)
+  hints.tell(config, spec, progress.note)
   run = program_lib.Run(
       algorithm=algorithm, config=opened.config, spec=spec,
       make_environment=make_environment, directory=workdir.path,
@@ -180,16 +184,9 @@ def _show_feasibility(
     config: config_lib.Config, progress: progress_lib.Progress) -> None:
   """Measures before training; a signal ends the run as it does later on."""
   caught: List[int] = []
-  handlers = {
-      number: signal.signal(number, lambda number, _: caught.append(number))
-      for number in (signal.SIGINT, signal.SIGTERM)
-  }
-  try:
+  with signals.handled(lambda number, _: caught.append(number)):
     feasibility.show(workdir, make_environment, config, progress.note,
                      stop=lambda: bool(caught))
-  finally:
-    for number, handler in handlers.items():
-      signal.signal(number, handler)
   if caught:
     progress.note(f'Stopped by {signal.Signals(caught[0]).name} before the '
                   'first episode.')

@@ -99,7 +99,7 @@ class TrainTest(absltest.TestCase):
 
     def rates(num_episodes):
       config = testing.small_config(
-          path, deterministic=False, num_episodes=num_episodes,
+          path, num_episodes=num_episodes,
           lagrange_lr=None)
       with mock.patch.object(
           launch, 'run_program', return_value=None) as run_program:

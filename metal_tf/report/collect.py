@@ -26,7 +26,7 @@ class Condition(NamedTuple):
   """What a run was trained on.
 
   Attributes:
-    domain: e.g. 'cartpole'.
+    domain: e.g. 'cartpole', or what tells a task of the user's own apart.
     task: '' for the paper's.
     constraints: K names.
     thresholds: beta, K numbers.
@@ -241,7 +241,8 @@ def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
   elif score is None:
     left_out = 'its episodes are missing'
   condition = Condition(
-      run.config['domain'], run.config.get('task', ''), run.constraint_names,
+      run.own_task or run.config['domain'],
+      '' if run.own_task else run.config.get('task', ''), run.constraint_names,
       tuple(float(threshold) for threshold in run.thresholds),
       float(run.config['safety_coeff']), run.config['preset'])
   return ScoredRun(name, variant, condition, int(run.config['seed']), run,

@@ -74,6 +74,7 @@ CONFIG = File(
         Entry('suite', 'who simulates, with its versions'),
         Entry('constraints[].name', 'the constraint'),
         Entry('constraints[].threshold', 'beta, in mean penalty per step'),
+        Entry('environment.name', 'what the task is called'),
         Entry('environment.observation_size', 'length of the flat observation'),
         Entry('environment.action_size', 'length of an action'),
         Entry('environment.episode_steps',

@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 
+from metal_tf.runs import identity
 from metal_tf.runs import log_tables
 from metal_tf.runs import time_scales
 from metal_tf.runs import workdir
@@ -55,6 +56,8 @@ class RunFolder(NamedTuple):
     evaluations: columns of `evaluations.csv`, likewise.
     summary: content of `summary.json`, or None before the end.
     status: `FINISHED`, `RUNNING` (a process holds the lock) or `UNFINISHED`.
+    own_task: what tells a task of the user's own apart from all others, see
+      `identity.own_task`; '' for the paper's tasks.
   """
   path: str
   algorithm: str
@@ -67,6 +70,7 @@ class RunFolder(NamedTuple):
   evaluations: Dict[str, np.ndarray]
   summary: Optional[Dict[str, Any]]
   status: str
+  own_task: str = ''
 
   @property
   def num_episodes(self) -> int:
@@ -127,7 +131,8 @@ def read(path: str) -> RunFolder:
         episodes=episodes,
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
-        status=_status(path, summary, description['config']))
+        status=_status(path, summary, description['config']),
+        own_task=identity.own_task(description))
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import identity
 from metal_tf.runs import saved_run
 from metal_tf.runs import time_scales
 from metal_tf.runs import workdir as workdir_lib
@@ -120,19 +121,5 @@ def _describe(algorithm: agents.Algorithm, config: config_lib.Config,
   return {
       'algorithm': algorithm.name,
       'config': validation.as_json(config),
-      'suite': suite,
-      'constraints': [
-          {'name': name, 'threshold': float(threshold)}
-          for name, threshold in zip(spec.constraint_names, spec.thresholds)],
-      'environment': {
-          'observation_size': spec.observation_size,
-          'action_size': spec.action_size,
-          'episode_steps': spec.episode_steps,
-      },
-      'interface': {
-          'observation': [{'name': name, 'size': size}
-                          for name, size in spec.observation_entries],
-          'action_minimum': spec.action_minimum.tolist(),
-          'action_maximum': spec.action_maximum.tolist(),
-      },
+      **identity.describe(spec, suite),
   }

@@ -9,7 +9,6 @@ steps are due, so the ratio of samples to insertions is kept.
 """
 
 import contextlib
-import os
 import signal
 import time
 from typing import Any, Optional
@@ -25,16 +24,19 @@ from metal_tf.replay import in_process
 from metal_tf.replay import replay as replay_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.system import threads
 from metal_tf.training import divergence
 from metal_tf.training import evaluation
 from metal_tf.training import export
 from metal_tf.training import feasibility
+from metal_tf.training import hints
 from metal_tf.training import opening
 from metal_tf.training import parts
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import records as records_lib
 from metal_tf.training import saving
 from metal_tf.training import seeding
+from metal_tf.training import signals
 from metal_tf import types
 from metal_tf import validation
 
@@ -53,7 +55,8 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     algorithm: which agent.
     config: its settings; `domain`, `task`, `constraints` and `suite` describe
       the environment and are only recorded here.
-    make_environment: makes the environment from a seed.
+    make_environment: makes the environment from a seed: a
+      `ConstrainedEnvironment`, or what else `environments.adapt` takes.
 
   Returns:
     The paper's metrics over the last 100 training episodes.
@@ -71,9 +74,17 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
       last checkpoint.
   """
   validation.check_settings(config, algorithm)
+  validation.check_one_process(config)
+  try:
+    threads.serve(config.learner_threads)
+  except RuntimeError as error:
+    raise validation.ConfigError(
+        'learner_threads', config.learner_threads, '0 here',
+        'TensorFlow has begun to compute in this process with other sizes: '
+        'train before that, or in a process of its own.') from error
   if not config.workdir:
     raise validation.ConfigError('workdir', '', 'a folder for the run')
-  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  workdir = workdir_lib.Workdir(workdir_lib.absolute(config.workdir))
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
     run = Run(algorithm, config, make_environment, workdir, stack)
@@ -115,6 +126,7 @@ class Run:
         workdir, algorithm, config, self._spec, self._environment.suite,
         self._progress.note)
     self._config = config
+    hints.tell(config, self._spec, self._progress.note)
     self._learner = parts.make_learner(self._spec, algorithm, config)
     self._actor = parts.make_actor(self._spec, self._learner, config)
     self._accumulator = parts.make_accumulator(config)
@@ -154,19 +166,12 @@ class Run:
 
   def run(self) -> metrics.Score:
     """Trains to the end; see `train`."""
-    handlers = {
-        number: signal.signal(number, self._on_signal)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with signals.handled(self._on_signal):
       if not self._resumed:
         feasibility.show(
             self._workdir, self._make_environment, self._config,
             self._progress.note, stop=lambda: self._signal is not None)
       self._loop()
-    finally:
-      for number, handler in handlers.items():
-        signal.signal(number, handler)
     score = self._summarize() if self._signal is None else None
     if self._failed_to_save:
       lost = self._records.episode - self._saved_episode
@@ -216,7 +221,8 @@ class Run:
     self._accumulator.reset()
     episode = episode_lib.Episode(
         self._environment.begin(
-            self._records.episode + 1, self._cuts_in_a_row), self._actor)
+            self._records.episode + 1, self._cuts_in_a_row), self._actor,
+        hints.max_episode_steps(self._config, self._spec))
     steps = 0
     try:
       for steps, step in enumerate(episode, 1):
