@@ -7,25 +7,28 @@ import tensorflow as tf
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.benchmarks import acme_peer
+from metal_tf.benchmarks import contestant
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
-from metal_tf.benchmarks import worker
 from metal_tf import config as config_lib
 from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
-_WARM_UP_STEPS = 10
+_WARM_UP_STEPS = 16
 
 
-def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
-  """One of our learners, with default settings; measures learner steps.
+def ours(turns: contestant.Turns, *, algorithm: str, domain: str,
+         preset: str = 'paper') -> None:
+  """One of our learners; measures learner steps.
 
   Args:
     turns: when to measure.
-    algorithm: of the registry.
+    algorithm: a key of `agents.ALGORITHMS`.
     domain: whose sizes the networks have.
+    preset: see `tasks.make_config`.
   """
-  spec, config = tasks.spec_of(domain), config_lib.Config(domain=domain)
+  config = tasks.make_config(domain, preset)
+  spec = tasks.make_spec(config)
   learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
   batch = types.Transition(*map(tf.constant, _batch(spec, config)))
   # As many episodes above the threshold as below, so that lambda moves.
@@ -38,31 +41,33 @@ def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
     learner.read_metrics()  # Waits for the last one.
 
   measure(_WARM_UP_STEPS)
-  turns.serve(measure, flops=flops.d4pg_step(
+  turns.serve(measure, ready=flops.d4pg_step(
       config.batch_size, spec.observation_size, spec.action_size,
       config.policy_layer_sizes, config.critic_layer_sizes, config.num_atoms))
 
 
-def acme(turns: worker.Turns, *, domain: str) -> None:
+def acme(turns: contestant.Turns, *, domain: str,
+         preset: str = 'paper') -> None:
   """Acme's D4PG learner; measures learner steps.
 
   Args:
     turns: when to measure.
     domain: whose sizes the networks have.
+    preset: see `tasks.make_config`.
   """
-  spec, config = tasks.spec_of(domain), config_lib.Config(domain=domain)
+  config = tasks.make_config(domain, preset)
+  spec = tasks.make_spec(config)
   batch = _batch(spec, config)
   sample = acme_peer.Sample(acme_types.Transition(
       batch.o_tm1, batch.a_tm1, batch.r_t, np.ones_like(batch.discount_t),
       batch.o_t))
   learner = acme_peer.make_learner(
       spec, config, iter(tf.data.Dataset.from_tensors(sample).repeat()))
-  weights = learner.get_variables
 
   def measure(steps: int) -> None:
     for _ in range(steps):
       learner.step()
-    weights(['policy'])  # Waits for the last one.
+    learner.get_variables(['policy'])  # Waits for the last one.
 
   measure(_WARM_UP_STEPS)
   turns.serve(measure)
