@@ -27,8 +27,8 @@ _ROWS = flags.DEFINE_list(
     'rows', [], 'Only these rows, or those whose names begin so; empty means '
     'all.')
 _JSON = flags.DEFINE_string(
-    'json', '', 'File for the rows, as a list of name, value, unit, op, target, '
-    'met and remarks. Relative to where you stand.')
+    'json', '', 'File for the rows, as a list of name, value, unit, op, '
+    'target, met and remarks. Relative to where you stand.')
 _ROUNDS = flags.DEFINE_integer(
     'rounds', 0, 'Turns of each contestant; 0: as many as usual.')
 
@@ -73,7 +73,8 @@ def _measure(names: List[str]) -> Tuple[List[rows_lib.Row], List[str]]:
   if not _suite_is_here():
     left_out = [name for name in names if name.startswith('environment_')]
     names = [name for name in names if name not in left_out]
-    _say(f'Without realworldrl_suite there is no {", ".join(left_out)}.')
+    if left_out:
+      _say(f'Without realworldrl_suite there is no {", ".join(left_out)}.')
   contests = {title: contest for title, contest in rows_lib.CONTESTS.items()
               if set(contest.targets) & set(names)}
   measured, failures = [], []
@@ -85,7 +86,8 @@ def _measure(names: List[str]) -> Tuple[List[rows_lib.Row], List[str]]:
       _say(f'[{time.monotonic() - started:4.0f} s, about {pace * left:.0f} s '
            f'left] {title}')
       try:
-        measured += held.measure(title)
+        method, *arguments = title.split()
+        measured += getattr(held, method)(*arguments)
       except turns.ContestantFailed as error:  # The others are worth having.
         failures.append(f'{title}: {error}')
         _say(failures[-1])

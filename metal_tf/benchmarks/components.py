@@ -5,21 +5,20 @@ Libraries are imported where they are used: none of these needs all of them.
 
 import functools
 import itertools
-import os
 import tempfile
 from typing import Any, Iterator, Tuple
 
 import numpy as np
 
-from metal_tf.benchmarks import contestant
 from metal_tf.benchmarks import tasks
+from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import config as config_lib
 from metal_tf import types
 
 _MATRIX_SIZE = 2048
 
 
-def environment(turns: contestant.Turns, *, domain: str, suite: str) -> None:
+def environment(turns: turns_lib.Turns, *, domain: str, suite: str) -> None:
   """Random actions in a task; measures environment steps, resets included.
 
   Args:
@@ -44,7 +43,7 @@ def environment(turns: contestant.Turns, *, domain: str, suite: str) -> None:
   turns.serve(measure)
 
 
-def insert(turns: contestant.Turns, *, domain: str, address: str = '') -> None:
+def insert(turns: turns_lib.Turns, *, domain: str, address: str = '') -> None:
   """An actor's way from a step to the replay; measures environment steps.
 
   N-step accumulation, insertion of the transition, and J_C once an episode.
@@ -72,7 +71,7 @@ def insert(turns: contestant.Turns, *, domain: str, address: str = '') -> None:
   turns.serve(measure)
 
 
-def server(turns: contestant.Turns, *, domain: str) -> None:
+def server(turns: turns_lib.Turns, *, domain: str) -> None:
   """The replay's server of the Launchpad program; only says its address.
 
   Args:
@@ -99,7 +98,7 @@ def server(turns: contestant.Turns, *, domain: str) -> None:
   turns.next(f'localhost:{served.port}')
 
 
-def memory(turns: contestant.Turns, *, domain: str) -> None:
+def memory(turns: turns_lib.Turns, *, domain: str) -> None:
   """Memory that the default replay of one process takes; measures insertions.
 
   Answers with the growth of this process's resident memory, from before the
@@ -125,7 +124,7 @@ def memory(turns: contestant.Turns, *, domain: str) -> None:
   turns.next((psutil.Process().memory_info().rss - before) / content)
 
 
-def checkpoint(turns: contestant.Turns, *, domain: str, preset: str) -> None:
+def checkpoint(turns: turns_lib.Turns, *, domain: str, preset: str) -> None:
   """A run's checkpoints with a full replay; measures the seconds of one.
 
   Args:
@@ -155,7 +154,7 @@ def checkpoint(turns: contestant.Turns, *, domain: str, preset: str) -> None:
     inserted = turns.next(seconds)
 
 
-def products(turns: contestant.Turns, *, library: str) -> None:
+def products(turns: turns_lib.Turns, *, library: str) -> None:
   """Large float32 matrix products; measures one floating-point operation.
 
   Args:

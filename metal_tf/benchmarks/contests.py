@@ -5,6 +5,9 @@ come from the same minutes of the same machine.
 """
 
 import os
+import subprocess
+import sys
+import time
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
@@ -12,9 +15,8 @@ import numpy as np
 from metal_tf.benchmarks import rows as rows_lib
 from metal_tf.benchmarks import turns
 
-# Compared with the peer. What takes longest to prepare comes first.
-_AGENTS = ('metal', 'd4pg')
-_DOMAIN = 'quadruped'  # Of insertion and memory: the largest observation.
+_DOMAIN = 'quadruped'  # Of insertion and memory.
+_SAVING_SECONDS = 60.0  # Between checkpoints.
 
 
 class Scale(NamedTuple):
@@ -22,7 +24,7 @@ class Scale(NamedTuple):
 
   Attributes:
     settings: domain, and preset of sizes.
-    cores: of each contestant, and its threads; 0: all.
+    cores: of each contestant, and so its threads; 0: all.
     learner_steps: that a learner makes in a turn.
   """
   settings: Dict[str, str]
@@ -54,65 +56,43 @@ class Contests:
     self._rounds = rounds
     self._say = say
     self._all_cores = len(os.sched_getaffinity(0))
-    # The peer's settings that are left, by the number of cores.
+    # The peer's settings that were not left behind, by the number of cores.
     self._peers: Dict[int, List[str]] = {}
-
-  def measure(self, contest: str) -> List[rows_lib.Row]:
-    """Holds one contest.
-
-    Args:
-      contest: a key of `rows.CONTESTS`.
-
-    Raises:
-      ContestantFailed: if a contestant died or hung.
-    """
-    method, *arguments = contest.split()
-    return getattr(self, method)(*arguments)
-
-  # --- The contests ----------------------------------------------------------
 
   def learners(self, scale: str) -> List[rows_lib.Row]:
     """Learners against Acme's, at the same sizes and number of threads."""
     settings, cores, steps = SCALES[scale]
-    ours = {agent: self._job('learners.ours', steps, cores, algorithm=agent,
-                             **settings) for agent in _AGENTS}
-    return self._against_acme(
-        'learner', scale, ours, self._job(
-            'learners.acme', steps, cores, **settings), rounds=9)
+    return self._against_acme('learner', scale, 9, lambda function, **more: (
+        self._job(f'learners.{function}', steps, cores, **settings, **more)))
 
   def runs(self, scale: str) -> List[rows_lib.Row]:
     """Whole runs against Acme's agent in Acme's loop, an episode a turn."""
     settings, cores, _ = SCALES[scale]
-    ours = {agent: self._job('runs.ours', 1, cores, algorithm=agent, **settings)
-            for agent in _AGENTS
-            if f'run_{agent}_vs_acme_{scale}' in rows_lib.TARGETS}
-    return self._against_acme(
-        'run', scale, ours, self._job('runs.acme', 1, cores, **settings),
-        rounds=5)
+    return self._against_acme('run', scale, 5, lambda function, **more: (
+        self._job(f'runs.{function}', 1, cores, **settings, **more)))
 
   def d4pg(self) -> List[rows_lib.Row]:
     """Our D4PG learner against RC-D4PG's and against matrix products."""
     settings, cores, steps = SCALES['cartpole']
-    jobs = {agent: self._job('learners.ours', steps, cores, algorithm=agent,
-                             **settings) for agent in ('rc_d4pg', 'd4pg')}
     libraries = ('numpy', 'tensorflow')
-    for library in libraries:
-      jobs[library] = self._job('components.products', 10, cores,
-                                library=library)
+    jobs = {
+        **{agent: self._job('learners.ours', steps, cores, algorithm=agent,
+                            **settings) for agent in ('rc_d4pg', 'd4pg')},
+        **{library: self._job('components.products', 10, library=library)
+           for library in libraries}}
     with turns.started(jobs, self._directory) as contestants:
-      seconds = self._take(contestants, jobs, rounds=9)
+      seconds = self._take(contestants, 9)
       operations = {name: c.ready for name, c in contestants.items()}
-    gflops = {name: operations[name] / 1e9 / seconds[name]
-              for name in ('d4pg', *libraries)}
-    best = max(libraries, key=lambda name: np.median(gflops[name]))
-    share = gflops['d4pg'] / gflops[best]
+    rates = {name: operations[name] / 1e9 / seconds[name]
+             for name in ('d4pg', *libraries)}
+    best = max(libraries, key=lambda name: np.median(rates[name]))
+    ours, possible = np.median(rates['d4pg']), np.median(rates[best])
     return [
         rows_lib.Row(
-            'learner_d4pg_sgemm_share',
-            float(np.median(gflops['d4pg']) / np.median(gflops[best])),
-            f'{np.median(gflops["d4pg"]):.4g} of {np.median(gflops[best]):.4g} '
-            f'GFLOP/s ({best}); {operations["d4pg"] / 1e9:.3g} GFLOP a step; '
-            + _spread(share)),
+            'learner_d4pg_sgemm_share', ours / possible,
+            f'{ours:.4g} of {possible:.4g} GFLOP/s ({best}); '
+            f'{operations["d4pg"] / 1e9:.3g} GFLOP a step; '
+            + _spread(rates['d4pg'] / rates[best])),
         _ratio('learner_rc_d4pg_vs_d4pg', seconds['rc_d4pg'], seconds['d4pg'])]
 
   def environments(self, domain: str) -> List[rows_lib.Row]:
@@ -120,125 +100,139 @@ class Contests:
     seconds = self._race({
         suite: self._job('components.environment', 5000, domain=domain,
                          suite=suite)
-        for suite in ('builtin', 'realworldrl')}, rounds=9)
+        for suite in ('builtin', 'realworldrl')}, 9)
     return [_ratio(f'environment_vs_suite_{domain}', seconds['builtin'],
                    seconds['realworldrl'])]
 
   def insertion(self) -> List[rows_lib.Row]:
     """The actor's side of an insertion, in both forms of a run."""
-    server = {'server': self._job('components.server', 0, domain=_DOMAIN)}
+    server = {'server': self._job('components.server', domain=_DOMAIN)}
     with turns.started(server, self._directory) as started:
+      addresses = {'one process': '', 'program': started['server'].ready}
       seconds = self._race({
           form: self._job('components.insert', 10_000, domain=_DOMAIN,
                           address=address)
-          for form, address in (('one process', ''),
-                                ('program', started['server'].ready))},
-                           rounds=9)
-    slower = max(seconds, key=lambda form: np.median(seconds[form]))
-    medians = ', '.join(f'{form} {1e3 * np.median(each):.3g} ms'
-                        for form, each in seconds.items())
+          for form, address in addresses.items()}, 9)
+    ms = {form: 1e3 * each for form, each in seconds.items()}
+    slower = max(ms, key=lambda form: np.median(ms[form]))
     return [rows_lib.Row(
-        'insert_ms', float(1e3 * np.median(seconds[slower])),
-        f'{medians}, of which the slower counts; '
-        + _spread(1e3 * seconds[slower]))]
+        'insert_ms', np.median(ms[slower]), ', '.join(
+            f'{form} {np.median(each):.3g}' for form, each in ms.items())
+        + f': the slower counts; {_spread(ms[slower])}')]
 
   def memory(self) -> List[rows_lib.Row]:
     """What transitions take in the default replay of one process."""
     steps = 100_000
-    [overhead] = self._race({'memory': self._job(
-        'components.memory', steps, domain=_DOMAIN)}, rounds=1).values()
-    return [rows_lib.Row('replay_overhead', float(overhead[0]),
+    overhead = self._race({'memory': self._job(
+        'components.memory', steps, domain=_DOMAIN)}, 1)['memory']
+    return [rows_lib.Row('replay_overhead', overhead[0],
                          f'{steps} transitions of {_DOMAIN}; n = 1')]
 
   def checkpoints(self) -> List[rows_lib.Row]:
     """The share of saving in a run that saves every minute.
 
-    In the run with small networks, which has the most new transitions to save.
+    It has small networks: no other run has as much that is new to save.
     """
-    every = 60.0
     settings = dict(domain='humanoid', preset='small')
-    [step] = self._race({'run': self._job(
-        'runs.ours', 1, algorithm='d4pg', **settings)}, rounds=3).values()
-    inserts = round(every / np.median(step))
-    [seconds] = self._race({'saving': self._job(
-        'components.checkpoint', inserts, **settings)}, rounds=3).values()
+    step = np.median(self._race({'run': self._job(
+        'runs.ours', algorithm='d4pg', **settings)}, 3)['run'])
+    seconds = self._race({'saving': self._job(
+        'components.checkpoint', round(_SAVING_SECONDS / step),
+        **settings)}, 3)['saving']
     return [rows_lib.Row(
-        'checkpoint_share', float(np.median(seconds) / every),
-        f'{np.median(seconds):.3g} s every {every:g} s, with {inserts} new '
-        'transitions in a store of 1e6; ' + _spread(seconds / every))]
+        'checkpoint_share', np.median(seconds) / _SAVING_SECONDS,
+        f'{np.median(seconds):.3g} s every {_SAVING_SECONDS:g} s, with '
+        f'{_SAVING_SECONDS / step:.0f} new transitions in a store of 1e6; '
+        + _spread(seconds / _SAVING_SECONDS))]
 
   def start(self) -> List[rows_lib.Row]:
     """From the start of MetaL's launcher to its first learner step."""
     seconds = []
-    for _ in range(self._rounds or 3):
-      with turns.started({'launcher': self._job('runs.first_step', 0)},
-                         self._directory) as contestants:
-        seconds.append(contestants['launcher'].start_seconds)
-    return [rows_lib.Row('first_step_s', float(np.median(seconds)),
+    for number in range(self._rounds or 3):
+      started = time.monotonic()
+      ended = subprocess.run(
+          [sys.executable, '-m', 'metal_tf.benchmarks.first_step',
+           f'--workdir={self._directory}/first_step-{number}'],
+          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+          check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+          encoding='utf-8')
+      seconds.append(time.monotonic() - started)
+      if ended.returncode:
+        raise turns.ContestantFailed(
+            f'The launcher ended with exit status {ended.returncode}. It said:'
+            f'\n{ended.stdout}')
+    return [rows_lib.Row('first_step_s', np.median(seconds),
                          _spread(np.array(seconds)))]
 
   # --- How they are held -----------------------------------------------------
 
-  def _job(self, kind: str, amount: int, cores: int = 0,
+  def _job(self, kind: str, amount: int = 1, cores: int = 0,
            **arguments: Any) -> turns.Job:
     return turns.Job(kind, amount, arguments, cores or self._all_cores)
 
   def _race(self, jobs: Dict[str, turns.Job], rounds: int,
             peers: Sequence[str] = ()) -> Dict[str, np.ndarray]:
-    """Returns what each one answered per round, see `turns.take`."""
+    """Returns what each one answered per round; see `turns.take`."""
     with turns.started(jobs, self._directory) as contestants:
-      return self._take(contestants, jobs, rounds, peers)
+      return self._take(contestants, rounds, peers)
 
-  def _take(self, contestants: Dict[str, turns.Contestant],
-            jobs: Dict[str, turns.Job], rounds: int,
+  def _take(self, contestants: Dict[str, turns.Contestant], rounds: int,
             peers: Sequence[str] = ()) -> Dict[str, np.ndarray]:
-    answers = turns.take(contestants, jobs, self._rounds or rounds, peers)
+    answers = turns.take(contestants, self._rounds or rounds, peers)
     self._say('medians: ' + ', '.join(
         f'{name} {np.median(each):.4g}' for name, each in answers.items()))
     return {name: np.array(each) for name, each in answers.items()}
 
-  def _against_acme(self, what: str, scale: str, ours: Dict[str, turns.Job],
-                    acme: turns.Job, rounds: int) -> List[rows_lib.Row]:
-    """Rows of `ours` over Acme with the best of its settings."""
+  def _against_acme(self, what: str, scale: str, rounds: int,
+                    job: Callable[..., turns.Job]) -> List[rows_lib.Row]:
+    """Rows of our agents over Acme with the best of its settings."""
+    rows = {agent: f'{what}_{agent}_vs_acme_{scale}'
+            for agent in ('metal', 'd4pg')}  # What compiles longest is first.
+    rows = {agent: row for agent, row in rows.items()
+            if row in rows_lib.TARGETS}
+    acme = job('acme')
     settings = _acme_settings(acme.cores)
-    names = self._peers.get(acme.cores, list(settings))
-    peers = {name: acme._replace(environment=settings[name]) for name in names}
-    seconds = self._race({**ours, **peers}, rounds, list(peers))
+    peers = self._peers.get(acme.cores, list(settings))
+    seconds = self._race({
+        **{agent: job('ours', algorithm=agent) for agent in rows},
+        **{name: acme._replace(environment=settings[name]) for name in peers}},
+                         rounds, peers)
     left = [name for name in peers if name in seconds]
     self._peers[acme.cores] = left
     best = min(left, key=lambda name: np.median(seconds[name]))
-    return [_ratio(f'{what}_{agent}_vs_acme_{scale}', seconds[agent],
-                   seconds[best], best) for agent in ours]
+    return [_ratio(row, seconds[agent], seconds[best], best)
+            for agent, row in rows.items()]
 
 
 def _acme_settings(cores: int) -> Dict[str, Dict[str, str]]:
-  """All ways to set up Acme's process with up to so many threads."""
+  """All ways to set up Acme's process on so many cores, by name."""
   return {
       f'Acme with intra {intra}, inter {inter}, oneDNN {onednn}': {
           'TF_NUM_INTRAOP_THREADS': str(intra),
           'TF_NUM_INTEROP_THREADS': str(inter),
           'TF_ENABLE_ONEDNN_OPTS': str(int(onednn == 'on'))}
-      for onednn in ('on', 'off') for inter in sorted({1, cores})
-      for intra in sorted({1, cores})}
+      for onednn in ('on', 'off') for inter in {1, cores}
+      for intra in {1, cores}}
 
 
 def _ratio(name: str, ours: np.ndarray, peer: np.ndarray,
            remark: str = '') -> rows_lib.Row:
-  """The row of the ratio of two medians.
+  """A row of how many times as fast as a peer we are: of two medians.
 
   Args:
     name: of the row.
-    ours: seconds per round.
+    ours: seconds per round, for one of what is measured.
     peer: of what it is compared with, in the same rounds.
     remark: more to say.
   """
-  ms = [f'{1e3 * np.median(each):.4g}' for each in (ours, peer)]
+  medians = [np.median(each) for each in (ours, peer)]
+  shown = ' : '.join(f'{1e3 * median:.4g} ms' for median in medians)
   return rows_lib.Row(
-      name, float(np.median(peer) / np.median(ours)),
-      '; '.join(filter(None, [f'{ms[0]} and {ms[1]} ms', _spread(peer / ours),
-                              remark])))
+      name, medians[1] / medians[0],
+      '; '.join(filter(None, [shown, _spread(peer / ours), remark])))
 
 
 def _spread(values: np.ndarray) -> str:
+  """Quartiles of the rounds' own values."""
   low, high = np.percentile(values, [25, 75])
   return f'quartiles {low:.3g} to {high:.3g}, n = {len(values)}'

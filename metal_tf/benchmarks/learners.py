@@ -7,9 +7,9 @@ import tensorflow as tf
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.benchmarks import acme_peer
-from metal_tf.benchmarks import contestant
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
+from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import config as config_lib
 from metal_tf import types
 
@@ -17,7 +17,7 @@ from metal_tf import types
 _WARM_UP_STEPS = 16
 
 
-def ours(turns: contestant.Turns, *, algorithm: str, domain: str,
+def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
          preset: str = 'paper') -> None:
   """One of our learners; measures learner steps.
 
@@ -46,7 +46,7 @@ def ours(turns: contestant.Turns, *, algorithm: str, domain: str,
       config.policy_layer_sizes, config.critic_layer_sizes, config.num_atoms))
 
 
-def acme(turns: contestant.Turns, *, domain: str,
+def acme(turns: turns_lib.Turns, *, domain: str,
          preset: str = 'paper') -> None:
   """Acme's D4PG learner; measures learner steps.
 

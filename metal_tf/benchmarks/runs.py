@@ -1,14 +1,12 @@
 """Contestants that act and learn as whole runs, one episode at a time."""
 
-import os
-import sys
 import tempfile
 import time
 from typing import Any
 
 from metal_tf.agent import agents
-from metal_tf.benchmarks import contestant
 from metal_tf.benchmarks import tasks
+from metal_tf.benchmarks import turns as turns_lib
 from metal_tf.environments import wrapper
 
 # The first fills the replay, in the second the learner is compiled.
@@ -23,7 +21,7 @@ class GatedEnvironment:
   """
 
   def __init__(self, environment: wrapper.ConstrainedEnvironment,
-               turns: contestant.Turns):
+               turns: turns_lib.Turns):
     """Wraps an environment; the first episodes are warm-up.
 
     Args:
@@ -57,7 +55,7 @@ class GatedEnvironment:
     return getattr(self._environment, name)
 
 
-def ours(turns: contestant.Turns, *, algorithm: str, domain: str,
+def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
          preset: str = 'paper') -> None:
   """One of our runs as a launcher makes it; measures environment steps.
 
@@ -79,7 +77,7 @@ def ours(turns: contestant.Turns, *, algorithm: str, domain: str,
           tasks.make_environment(config, seed), turns))
 
 
-def acme(turns: contestant.Turns, *, domain: str,
+def acme(turns: turns_lib.Turns, *, domain: str,
          preset: str = 'paper') -> None:
   """Acme's agent in Acme's loop; measures environment steps.
 
@@ -99,28 +97,3 @@ def acme(turns: contestant.Turns, *, domain: str,
   acme_lib.EnvironmentLoop(
       adapted, acme_peer.make_agent(adapted, environment.spec, config),
       logger=loggers.NoOpLogger()).run()
-
-
-def first_step(turns: contestant.Turns) -> None:
-  """Is prepared when a run of MetaL has made its first learner step.
-
-  It is the launcher's own program with its default settings.
-
-  Args:
-    turns: gets the word.
-  """
-  # pylint: disable=g-import-not-at-top
-  from metal_tf.cli import main
-  main.quiet_start_up()
-  from metal_tf.agent import learner
-  # pylint: enable=g-import-not-at-top
-  step = learner.Learner.step
-
-  def first(*args: Any) -> None:
-    step(*args)
-    turns.next()
-
-  learner.Learner.step = first
-  sys.argv = [os.path.abspath(main.__file__),
-              f'--workdir={tempfile.mkdtemp()}']
-  main.launch(agents.METAL)

@@ -1,19 +1,26 @@
-"""Starts contestants and lets them take turns; see `contestant`."""
+"""Contestants: processes that prepare, and then measure when it is their turn.
+
+TensorFlow fixes its threads and oneDNN when a process starts, so a contestant
+is a process of its own. `Turns` is its end of a pipe, `Contestant` the
+benchmark's. While one measures, the others wait for their turns.
+"""
 
 import contextlib
-import json
+import importlib
+import multiprocessing
 import os
-import select
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from typing import (
-    Any, Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Sequence)
+    Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, NoReturn,
+    Sequence)
 
 from metal_tf.system import process
+from metal_tf.system import threads
 
+_SPAWN = multiprocessing.get_context('spawn')
+_LOG = 'output'
 _TAIL_CHARACTERS = 4000
 
 
@@ -22,13 +29,13 @@ class ContestantFailed(RuntimeError):
 
 
 class Job(NamedTuple):
-  """What a contestant is.
+  """What a contestant does.
 
   Attributes:
-    kind: 'module.function' of this room.
+    kind: 'module.function' of this room; takes a `Turns` and `arguments`.
     amount: how much it measures in a turn.
-    arguments: of the function.
-    cores: that it may use.
+    arguments: of the function, by name.
+    cores: that the process may use, and so its threads.
     environment: variables that are added to this process's.
   """
   kind: str
@@ -38,120 +45,151 @@ class Job(NamedTuple):
   environment: Mapping[str, str] = {}
 
 
+class Turns:
+  """A contestant's end of the pipe."""
+
+  def __init__(self, pipe: Any):
+    """Takes over the pipe, and says nothing yet."""
+    self._pipe = pipe
+
+  def next(self, answer: Any = None) -> int:
+    """Answers, and waits for the next turn.
+
+    Args:
+      answer: what the last turn came to; the first says that all is prepared.
+
+    Returns:
+      How much to measure.
+    """
+    self._pipe.send(answer)
+    return self._pipe.recv()
+
+  def serve(self, measure: Callable[[int], None],
+            ready: Any = None) -> NoReturn:
+    """Answers with the seconds of one call in so many, until it is killed.
+
+    Args:
+      measure: does as many calls as it is told.
+      ready: what to say first.
+    """
+    answer = ready
+    while True:
+      amount = self.next(answer)
+      started = time.perf_counter()
+      measure(amount)
+      answer = (time.perf_counter() - started) / amount
+
+
 class Contestant:
   """A contestant's process, seen from the benchmark."""
 
   def __init__(self, name: str, job: Job, directory: str,
                deadline_seconds: float = 600.0):
-    """Starts it; `wait_until_ready` before anything else.
+    """Starts it; `prepared` before anything else.
 
     Args:
       name: for messages.
-      job: what it is.
-      directory: gets its output and a folder for its temporary files.
+      job: what it does.
+      directory: for its output and its temporary files.
       deadline_seconds: an answer that takes longer is an error.
     """
-    self.name = name
-    self._deadline_seconds = deadline_seconds
-    folder = tempfile.mkdtemp(dir=directory)
-    self._log = os.path.join(folder, 'output')
-    self._started = time.monotonic()
-    with open(self._log, 'wb') as log:
-      # In a session of its own, which Ctrl-C does not reach and which can be
-      # killed whole. pylint: disable-next=consider-using-with
-      self._process = subprocess.Popen(
-          [sys.executable, '-m', 'metal_tf.benchmarks.contestant', job.kind,
-           str(job.cores), json.dumps(job.arguments)],
-          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
-               'TMPDIR': folder, 'TF_CPP_MIN_LOG_LEVEL': '2',
-               process.PARENT_VARIABLE: str(os.getpid()), **job.environment},
-          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-          start_new_session=True)
+    self._name, self._amount = name, job.amount
     self.ready: Any = None
-    self.start_seconds = float('nan')
+    self._deadline_seconds = deadline_seconds
+    self._folder = tempfile.mkdtemp(dir=directory)
+    self._pipe, other_end = _SPAWN.Pipe()
+    self._process = _SPAWN.Process(
+        target=_contestant, daemon=True,
+        args=(job, other_end, self._folder, os.getpid()))
+    cores = os.sched_getaffinity(0)
+    try:
+      # Before it starts: libraries look when they are loaded.
+      os.sched_setaffinity(0, sorted(cores)[-job.cores:])
+      self._process.start()
+    finally:
+      os.sched_setaffinity(0, cores)
+    other_end.close()
 
-  def wait_until_ready(self) -> None:
-    """Waits for the end of the preparation.
-
-    `ready` is then what the contestant said first, `start_seconds` the time
-    from its start until then.
-
-    Raises:
-      ContestantFailed: if it dies first, or the deadline passes.
-    """
-    self.ready = self._answer('preparing')
-    self.start_seconds = time.monotonic() - self._started
-
-  def turn(self, amount: int) -> float:
-    """Lets it measure so much, and returns what it answers.
+  def prepared(self) -> None:
+    """Waits until it is; `ready` is then what it said.
 
     Raises:
       ContestantFailed: if it dies, or the deadline passes.
     """
-    with contextlib.suppress(BrokenPipeError):  # It is dead; see `_answer`.
-      self._process.stdin.write(f'{amount}\n')
-      self._process.stdin.flush()
-    return self._answer('measuring')
+    self.ready = self._answer()
+
+  def turn(self) -> float:
+    """Lets it measure, and returns what that came to; raises as above."""
+    with contextlib.suppress(OSError):  # It is dead, as `_answer` will say.
+      self._pipe.send(self._amount)
+    return self._answer()
 
   def close(self) -> None:
-    """Kills it and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-      os.killpg(self._process.pid, signal.SIGKILL)
-    self._process.wait()
-    self._process.stdout.close()
-    with contextlib.suppress(BrokenPipeError):  # Of what it did not read.
-      self._process.stdin.close()
+    """Kills it; nothing of it is wanted any more."""
+    self._process.kill()
+    self._process.join()
 
-  def _answer(self, doing: str) -> Any:
-    answers = self._process.stdout
-    if not select.select([answers], [], [], self._deadline_seconds)[0]:
-      self._fail(f'did not end {doing} within {self._deadline_seconds:g} s')
-    line = answers.readline()
-    if not line:
-      self._fail(f'ended while {doing}, exit status {self._process.wait()}')
-    return json.loads(line)
-
-  def _fail(self, what: str) -> NoReturn:
-    self.close()
-    with open(self._log, encoding='utf-8', errors='replace') as stream:
+  def _answer(self) -> Any:
+    try:
+      if self._pipe.poll(self._deadline_seconds):
+        return self._pipe.recv()
+      what = f'said nothing for {self._deadline_seconds:g} s'
+    except (EOFError, OSError):
+      self._process.join()
+      what = f'ended with exit status {self._process.exitcode}'
+    with open(os.path.join(self._folder, _LOG), encoding='utf-8',
+              errors='replace') as stream:
       output = stream.read()[-_TAIL_CHARACTERS:].strip() or '(nothing)'
     raise ContestantFailed(
-        f'{self.name} {what}. Its output ends with:\n{output}')
+        f'{self._name} {what}. Its output ends with:\n{output}')
+
+
+def _contestant(job: Job, pipe: Any, folder: str, parent: int) -> None:
+  """The contestant's process."""
+  process.die_with_parent(parent)
+  log = os.open(os.path.join(folder, _LOG), os.O_WRONLY | os.O_CREAT)
+  os.dup2(log, sys.stdout.fileno())
+  os.dup2(log, sys.stderr.fileno())
+  os.environ.update(job.environment, TMPDIR=folder, TF_CPP_MIN_LOG_LEVEL='2')
+  threads.set_up(0)  # As a launcher does, unless the environment says more.
+  module, function = job.kind.split('.')
+  prepare = getattr(
+      importlib.import_module(f'metal_tf.benchmarks.{module}'), function)
+  prepare(Turns(pipe), **job.arguments)
 
 
 @contextlib.contextmanager
 def started(jobs: Mapping[str, Job],
             directory: str) -> Iterator[Dict[str, Contestant]]:
-  """Starts contestants, as many at once as there are cores.
+  """Prepares contestants, as many at once as there are cores.
 
   Args:
     jobs: by name.
     directory: for their files.
 
   Yields:
-    The prepared contestants by name; they are ended at the end of the context.
+    The contestants by name; they are killed at the end.
 
   Raises:
     ContestantFailed: if one cannot be prepared.
   """
-  at_once = len(os.sched_getaffinity(0))
   contestants: Dict[str, Contestant] = {}
-  names = list(jobs)
+  at_once, names = len(os.sched_getaffinity(0)), list(jobs)
   try:
-    for i in range(0, len(names), at_once):
-      for name in names[i:i + at_once]:
+    for batch in (names[i:i + at_once] for i in range(0, len(jobs), at_once)):
+      for name in batch:
         contestants[name] = Contestant(name, jobs[name], directory)
-      for name in names[i:i + at_once]:
-        contestants[name].wait_until_ready()
+      for name in batch:
+        contestants[name].prepared()
     yield contestants
   finally:
     for contestant in contestants.values():
       contestant.close()
 
 
-def take(contestants: Mapping[str, Contestant], jobs: Mapping[str, Job],
-         rounds: int, peers: Sequence[str] = ()) -> Dict[str, List[float]]:
-  """Lets contestants measure in turns; while one does, the others idle.
+def take(contestants: Mapping[str, Contestant], rounds: int,
+         peers: Sequence[str] = ()) -> Dict[str, List[float]]:
+  """Lets contestants measure in turns.
 
   The order is reversed from round to round, so that a machine that slows down
   or speeds up favours nobody. Of more than two peers only the two fastest go on
@@ -159,20 +197,19 @@ def take(contestants: Mapping[str, Contestant], jobs: Mapping[str, Job],
 
   Args:
     contestants: by name.
-    jobs: by name.
     rounds: how often.
     peers: names of those that do the same with different settings.
 
   Returns:
-    By name, in the order of `contestants`, what each one answered per round;
-    without the peers that did not go on.
+    By name what each one answered per round, without the peers that were left
+    behind.
   """
   answers: Dict[str, List[float]] = {name: [] for name in contestants}
   for number in range(rounds):
     if number == 2:
-      for name in sorted(peers, key=lambda name: sum(answers[name]))[2:]:
-        contestants[name].close()
-        del answers[name]
+      for slow in sorted(peers, key=lambda name: sum(answers[name]))[2:]:
+        contestants[slow].close()
+        del answers[slow]
     for name in list(answers)[::-1 if number % 2 else 1]:
-      answers[name].append(contestants[name].turn(jobs[name].amount))
+      answers[name].append(contestants[name].turn())
   return answers
