@@ -1,11 +1,13 @@
 """Contestants that are parts of a run: simulation, replay, saving, products.
 
-Libraries are imported where they are used: none of these needs all of them.
+Each takes its turns first. Libraries are imported where they are used, since
+none of these needs all of them.
 """
 
 import functools
 import itertools
 import tempfile
+import time
 from typing import Any, Iterator, Tuple
 
 import numpy as np
@@ -15,18 +17,17 @@ from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import config as config_lib
 from metal_tf import types
 
+# pylint: disable=g-import-not-at-top
+
 _MATRIX_SIZE = 2048
 
 
 def environment(turns: turns_lib.Turns, *, domain: str, suite: str) -> None:
   """Random actions in a task; measures environment steps, resets included.
 
-  Args:
-    turns: when to measure.
-    domain: of the task.
-    suite: 'builtin', with everything that a run of ours has around it, or
-      'realworldrl': the suite's own environment, its safety bits switched on
-      and nothing of ours around it.
+  The suite is 'builtin', with everything that a run of ours has around it, or
+  'realworldrl': the suite's own environment, its safety bits switched on and
+  nothing of ours around it.
   """
   made = tasks.make_environment(tasks.make_config(domain, suite=suite), seed=0)
   simulated: Any = made if suite == 'builtin' else made.environment
@@ -43,25 +44,18 @@ def environment(turns: turns_lib.Turns, *, domain: str, suite: str) -> None:
   turns.serve(measure)
 
 
-def insert(turns: turns_lib.Turns, *, domain: str, address: str = '') -> None:
+def insert(turns: turns_lib.Turns, *, domain: str, address: str) -> None:
   """An actor's way from a step to the replay; measures environment steps.
 
-  N-step accumulation, insertion of the transition, and J_C once an episode.
-
-  Args:
-    turns: when to measure.
-    domain: of the task.
-    address: of a server of the Launchpad program; '' for the replay that a run
-      of one process has by default.
+  The replay is the server's at this address, as in the Launchpad program, or
+  with '' the one that a run of one process has by default.
   """
-  from metal_tf.training import parts  # pylint: disable=g-import-not-at-top
+  from metal_tf.training import parts
   config = tasks.make_config(domain)
   spec = tasks.make_spec(config)
   if address:
-    # pylint: disable=g-import-not-at-top
     import reverb
     from metal_tf.replay import reverb_writer
-    # pylint: enable=g-import-not-at-top
     target: Any = reverb_writer.ReverbWriter(
         reverb.Client(address), spec, timeout_seconds=60.0)
   else:
@@ -72,18 +66,11 @@ def insert(turns: turns_lib.Turns, *, domain: str, address: str = '') -> None:
 
 
 def server(turns: turns_lib.Turns, *, domain: str) -> None:
-  """The replay's server of the Launchpad program; only says its address.
-
-  Args:
-    turns: gets the address.
-    domain: of the task.
-  """
-  # pylint: disable=g-import-not-at-top
+  """The replay's server of the Launchpad program; says its address."""
   import reverb
-  from metal_tf.system import loopback
   from metal_tf.replay import rate_limits
   from metal_tf.replay import tables
-  # pylint: enable=g-import-not-at-top
+  from metal_tf.system import loopback
   config = tasks.make_config(domain)
   served = reverb.Server(tables.make_tables(
       tasks.make_spec(config), capacity=config.replay_capacity,
@@ -99,20 +86,15 @@ def server(turns: turns_lib.Turns, *, domain: str) -> None:
 
 
 def memory(turns: turns_lib.Turns, *, domain: str) -> None:
-  """Memory that the default replay of one process takes; measures insertions.
+  """Memory of the replay that a run of one process has by default.
 
-  Answers with the growth of this process's resident memory, from before the
-  replay is made, over the float32 content of what is in it.
-
-  Args:
-    turns: says once how many steps to insert.
-    domain: of the task.
+  Inserts what comes of so many environment steps, once. Answers with the growth
+  of the process's resident memory, from before the replay is made, over the
+  transitions' float32 content.
   """
-  # pylint: disable=g-import-not-at-top
   import psutil
   from metal_tf.replay import layout
   from metal_tf.training import parts
-  # pylint: enable=g-import-not-at-top
   config = tasks.make_config(domain)
   spec = tasks.make_spec(config)
   transitions = _transitions(spec, config)
@@ -125,41 +107,37 @@ def memory(turns: turns_lib.Turns, *, domain: str) -> None:
 
 
 def checkpoint(turns: turns_lib.Turns, *, domain: str, preset: str) -> None:
-  """A run's checkpoints with a full replay; measures the seconds of one.
+  """A run's checkpoint with a full replay; measures the seconds of one.
 
-  Args:
-    turns: how many environment steps to insert before the next checkpoint.
-    domain: of the task.
-    preset: see `tasks.make_config`.
+  Before it come the transitions of as many environment steps as the turn says.
   """
-  # pylint: disable=g-import-not-at-top
-  import time
   from metal_tf.agent import agents
   from metal_tf.runs import checkpoint as checkpoint_lib
   from metal_tf.training import parts
-  # pylint: enable=g-import-not-at-top
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
   learner = parts.make_learner(spec, agents.D4PG, config)
   replay = parts.make_replay(spec, config, tempfile.mkdtemp())
-  transitions = _transitions(spec, config)
   checkpoints = checkpoint_lib.Checkpointer(tempfile.mkdtemp(), print)
-  inserted, seconds = config.replay_capacity, None
-  for episode in itertools.count(1):
-    _insert(replay, transitions, inserted)
+  transitions = _transitions(spec, config)
+
+  def save(steps: int) -> float:
+    _insert(replay, transitions, steps)
     started = time.perf_counter()
-    checkpoints.save(episode, learner.get_state(), {}, replay.save)
-    if episode > 1:  # The first one writes all there is.
-      seconds = time.perf_counter() - started
-    inserted = turns.next(seconds)
+    checkpoints.save(next(episodes), learner.get_state(), {}, replay.save)
+    return time.perf_counter() - started
+
+  episodes = itertools.count(1)
+  save(config.replay_capacity)  # All of it is new this once: not measured.
+  steps = turns.next()
+  while True:
+    steps = turns.next(save(steps))
 
 
 def products(turns: turns_lib.Turns, *, library: str) -> None:
-  """Large float32 matrix products; measures one floating-point operation.
+  """Large float32 products by numpy or tensorflow; measures products.
 
-  Args:
-    turns: how many products.
-    library: 'numpy' or 'tensorflow'.
+  Says how many floating-point operations one has.
   """
   shape = [_MATRIX_SIZE, _MATRIX_SIZE]
   first, second = (np.random.default_rng(seed).standard_normal(
@@ -167,7 +145,7 @@ def products(turns: turns_lib.Turns, *, library: str) -> None:
   multiply = functools.partial(
       np.matmul, first, second, out=np.empty(shape, np.float32))
   if library == 'tensorflow':
-    import tensorflow as tf  # pylint: disable=g-import-not-at-top
+    import tensorflow as tf
     multiply = functools.partial(
         tf.linalg.matmul, tf.constant(first), tf.constant(second))
 
@@ -191,12 +169,12 @@ def _insert(target: Any, transitions: Iterator[Tuple[Any, Any]],
 
 def _transitions(spec: types.EnvironmentSpec, config: config_lib.Config
                  ) -> Iterator[Tuple[Any, Any]]:
-  """Yields per environment step its transitions, and J_C or None, for ever.
+  """Yields the transitions of each environment step, and J_C or None, for ever.
 
   Random numbers: nothing that a store could compress. They are drawn ahead, so
   that drawing them is not measured; the n-step sums are.
   """
-  from metal_tf.training import parts  # pylint: disable=g-import-not-at-top
+  from metal_tf.training import parts
   accumulator = parts.make_accumulator(config)
   observations = np.random.default_rng(0).standard_normal(
       [5000, spec.observation_size], np.float32)

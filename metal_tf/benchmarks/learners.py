@@ -21,11 +21,7 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
          preset: str = 'paper') -> None:
   """One of our learners; measures learner steps.
 
-  Args:
-    turns: when to measure.
-    algorithm: a key of `agents.ALGORITHMS`.
-    domain: whose sizes the networks have.
-    preset: see `tasks.make_config`.
+  Says how many floating-point operations D4PG's products have in one.
   """
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
@@ -48,13 +44,7 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
 
 def acme(turns: turns_lib.Turns, *, domain: str,
          preset: str = 'paper') -> None:
-  """Acme's D4PG learner; measures learner steps.
-
-  Args:
-    turns: when to measure.
-    domain: whose sizes the networks have.
-    preset: see `tasks.make_config`.
-  """
+  """Acme's D4PG learner; measures learner steps."""
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
   batch = _batch(spec, config)

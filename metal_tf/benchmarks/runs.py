@@ -4,10 +4,11 @@ import tempfile
 import time
 from typing import Any
 
-from metal_tf.agent import agents
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
-from metal_tf.environments import wrapper
+from metal_tf import environments
+
+# pylint: disable=g-import-not-at-top
 
 # The first fills the replay, in the second the learner is compiled.
 _WARM_UP_EPISODES = 2
@@ -17,37 +18,33 @@ class GatedEnvironment:
   """An environment whose episodes begin when it is this contestant's turn.
 
   So a whole run is measured from the outside, with everything that it does
-  between two resets: acting, insertion, sampling, learning, logs.
+  between two resets: acting, insertion, sampling, learning, logs. Turns are
+  answered with the seconds of an environment step.
   """
 
-  def __init__(self, environment: wrapper.ConstrainedEnvironment,
+  def __init__(self, environment: environments.ConstrainedEnvironment,
                turns: turns_lib.Turns):
-    """Wraps an environment; the first episodes are warm-up.
-
-    Args:
-      environment: what the run acts in.
-      turns: when to go on; gets the seconds of an environment step.
-    """
+    """Wraps an environment; turns begin after the warm-up."""
     self._environment = environment
     self._turns = turns
     self._warm_up = _WARM_UP_EPISODES
     self._episodes_left = self._steps = 0
     self._started = 0.0
 
-  def reset(self) -> wrapper.TimeStep:
+  def reset(self) -> environments.TimeStep:
     """Starts an episode, after waiting for the turn to do so."""
     if self._warm_up:
       self._warm_up -= 1
-      return self._environment.reset()
-    if not self._episodes_left:
+    elif self._episodes_left:
+      self._episodes_left -= 1
+    else:
       seconds = time.perf_counter() - self._started
       self._episodes_left = self._turns.next(
-          seconds / self._steps if self._started else None)
+          seconds / self._steps if self._started else None) - 1
       self._started, self._steps = time.perf_counter(), 0
-    self._episodes_left -= 1
     return self._environment.reset()
 
-  def step(self, action: Any) -> wrapper.TimeStep:
+  def step(self, action: Any) -> environments.TimeStep:
     self._steps += 1
     return self._environment.step(action)
 
@@ -60,37 +57,23 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
   """One of our runs as a launcher makes it; measures environment steps.
 
   Without checkpoints and evaluations, since the peer has none.
-
-  Args:
-    turns: when to go on, and for how many episodes.
-    algorithm: a key of `agents.ALGORITHMS`.
-    domain: of the task.
-    preset: see `tasks.make_config`.
   """
-  from metal_tf.training import run  # pylint: disable=g-import-not-at-top
+  from metal_tf.agent import agents
+  from metal_tf.training import run
   config = tasks.make_config(
       domain, preset, workdir=tempfile.mkdtemp(), evaluation_period=0,
       feasibility_episodes=0, checkpoint_seconds=1e6)
   run.train(
-      agents.ALGORITHMS[algorithm], config,
-      lambda seed: GatedEnvironment(
+      agents.ALGORITHMS[algorithm], config, lambda seed: GatedEnvironment(
           tasks.make_environment(config, seed), turns))
 
 
 def acme(turns: turns_lib.Turns, *, domain: str,
          preset: str = 'paper') -> None:
-  """Acme's agent in Acme's loop; measures environment steps.
-
-  Args:
-    turns: when to go on, and for how many episodes.
-    domain: of the task.
-    preset: see `tasks.make_config`.
-  """
-  # pylint: disable=g-import-not-at-top
+  """Acme's agent in Acme's loop; measures environment steps."""
   import acme as acme_lib
   from acme.utils import loggers
   from metal_tf.benchmarks import acme_peer
-  # pylint: enable=g-import-not-at-top
   config = tasks.make_config(domain, preset)
   environment = tasks.make_environment(config, seed=0)
   adapted = acme_peer.AcmeEnvironment(GatedEnvironment(environment, turns))

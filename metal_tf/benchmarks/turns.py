@@ -20,7 +20,6 @@ from metal_tf.system import process
 from metal_tf.system import threads
 
 _SPAWN = multiprocessing.get_context('spawn')
-_LOG = 'output'
 _TAIL_CHARACTERS = 4000
 
 
@@ -96,11 +95,14 @@ class Contestant:
     self._name, self._amount = name, job.amount
     self.ready: Any = None
     self._deadline_seconds = deadline_seconds
-    self._folder = tempfile.mkdtemp(dir=directory)
+    folder = tempfile.mkdtemp(dir=directory)
+    self._log = open(  # pylint: disable=consider-using-with
+        os.path.join(folder, 'output'), 'w+', encoding='utf-8',
+        errors='replace')
     self._pipe, other_end = _SPAWN.Pipe()
     self._process = _SPAWN.Process(
         target=_contestant, daemon=True,
-        args=(job, other_end, self._folder, os.getpid()))
+        args=(job, other_end, folder, self._log.name, os.getpid()))
     cores = os.sched_getaffinity(0)
     try:
       # Before it starts: libraries look when they are loaded.
@@ -128,6 +130,7 @@ class Contestant:
     """Kills it; nothing of it is wanted any more."""
     self._process.kill()
     self._process.join()
+    self._log.close()
 
   def _answer(self) -> Any:
     try:
@@ -137,19 +140,18 @@ class Contestant:
     except (EOFError, OSError):
       self._process.join()
       what = f'ended with exit status {self._process.exitcode}'
-    with open(os.path.join(self._folder, _LOG), encoding='utf-8',
-              errors='replace') as stream:
-      output = stream.read()[-_TAIL_CHARACTERS:].strip() or '(nothing)'
+    output = self._log.read()[-_TAIL_CHARACTERS:].strip() or '(nothing)'
     raise ContestantFailed(
         f'{self._name} {what}. Its output ends with:\n{output}')
 
 
-def _contestant(job: Job, pipe: Any, folder: str, parent: int) -> None:
+def _contestant(job: Job, pipe: Any, folder: str, log: str,
+                parent: int) -> None:
   """The contestant's process."""
   process.die_with_parent(parent)
-  log = os.open(os.path.join(folder, _LOG), os.O_WRONLY | os.O_CREAT)
-  os.dup2(log, sys.stdout.fileno())
-  os.dup2(log, sys.stderr.fileno())
+  with open(log, 'ab') as stream:
+    os.dup2(stream.fileno(), sys.stdout.fileno())
+    os.dup2(stream.fileno(), sys.stderr.fileno())
   os.environ.update(job.environment, TMPDIR=folder, TF_CPP_MIN_LOG_LEVEL='2')
   threads.set_up(0)  # As a launcher does, unless the environment says more.
   module, function = job.kind.split('.')
