@@ -3,7 +3,6 @@
 Prints one table with a target for each row: see docs/performance.md.
 """
 
-import importlib.metadata
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from metal_tf.cli import flags as launcher_flags
 from metal_tf.cli import tool
 from metal_tf import environments
 from metal_tf.runs import workdir
+from metal_tf.system import provenance
 from metal_tf import validation
 
 _ROWS = flags.DEFINE_list(
@@ -32,12 +32,9 @@ _JSON = flags.DEFINE_string(
 _ROUNDS = flags.DEFINE_integer(
     'rounds', 0, 'Turns of each contestant; 0: as many as usual.')
 
-_PACKAGES = ('tensorflow', 'numpy', 'dm-acme', 'dm-reverb', 'dm-sonnet',
-             'dm-control', 'mujoco')
-
 
 def launch() -> None:
-  """Runs the program; the exit status is 0 if all was measured."""
+  """Runs the program; status 0 if all was measured, 1 if a contest failed."""
   tool.run(_main)
 
 
@@ -52,6 +49,9 @@ def _main() -> None:
                                  'is there and can be written to')
   # Ends the contestants on the way out, as Ctrl-C does.
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+  if environments.resolve_suite() != 'realworldrl':
+    _say('Without realworldrl_suite nothing is measured beside it.')
+    names = [name for name in names if not name.startswith('environment_')]
   measured, failures = _measure(names)
   if path:
     workdir.write_atomically(path, (json.dumps(
@@ -67,59 +67,41 @@ def _measure(names: List[str]) -> Tuple[List[rows_lib.Row], List[str]]:
     names: of the rows.
 
   Returns:
-    What was measured, and for each contest that failed why.
+    What was measured, and of each contest that failed why.
   """
-  _say(_machine())
-  if not _suite_is_here():
-    left_out = [name for name in names if name.startswith('environment_')]
-    names = [name for name in names if name not in left_out]
-    if left_out:
-      _say(f'Without realworldrl_suite there is no {", ".join(left_out)}.')
-  contests = {title: contest for title, contest in rows_lib.CONTESTS.items()
-              if set(contest.targets) & set(names)}
+  _say(f'{_machine()}\n{provenance.versions()}, commit {provenance.commit()}')
+  seconds = {title: contest.seconds
+             for title, contest in rows_lib.CONTESTS.items()
+             if set(contest.targets) & set(names)}
   measured, failures = [], []
   started, pace, done = time.monotonic(), 1.0, 0.0
   with tempfile.TemporaryDirectory(prefix='metal_tf-benchmark-') as directory:
-    held = contests_lib.Contests(directory, _ROUNDS.value, _say)
-    for title, contest in contests.items():
-      left = sum(each.seconds for each in contests.values()) - done
-      _say(f'[{time.monotonic() - started:4.0f} s, about {pace * left:.0f} s '
-           f'left] {title}')
+    contests = contests_lib.Contests(directory, _ROUNDS.value, _say)
+    for title in seconds:
+      left = pace * (sum(seconds.values()) - done)
+      _say(f'[{time.monotonic() - started:4.0f} s, about {left:.0f} s left] '
+           f'{title}')
+      method, *arguments = title.split()
       try:
-        method, *arguments = title.split()
-        measured += getattr(held, method)(*arguments)
+        measured += getattr(contests, method)(*arguments)
       except turns.ContestantFailed as error:  # The others are worth having.
         failures.append(f'{title}: {error}')
         _say(failures[-1])
-      done += contest.seconds
+      done += seconds[title]
       pace = (time.monotonic() - started) / done
   measured = [row for row in measured if row.name in names]
-  _say('\n' + rows_lib.table(measured))
-  _say(f'\nAfter {time.monotonic() - started:.0f} s; {_load()}')
+  _say(f'\n{rows_lib.table(measured)}\n\n'
+       f'After {time.monotonic() - started:.0f} s: {_machine()}')
   return measured, failures
 
 
 def _machine() -> str:
-  """What is measured on: cores, versions, load."""
-  versions = ', '.join(
-      f'{name} {importlib.metadata.version(name)}' for name in _PACKAGES)
-  return (f'{len(os.sched_getaffinity(0))} cores ({_processor()})\n{versions}'
-          f'\n{_load()}')
-
-
-def _processor() -> str:
   with open('/proc/cpuinfo', encoding='utf-8') as stream:
-    return next((line.partition(':')[2].strip() for line in stream
-                 if line.startswith('model name')), 'unknown processor')
-
-
-def _load() -> str:
-  return 'load (1, 5, 15 minutes): ' + ', '.join(
-      f'{load:.1f}' for load in os.getloadavg())
-
-
-def _suite_is_here() -> bool:
-  return environments.resolve_suite() == 'realworldrl'
+    processor = next((line.partition(':')[2].strip() for line in stream
+                      if line.startswith('model name')), 'unknown processor')
+  load = ', '.join(f'{load:.1f}' for load in os.getloadavg())
+  return (f'{len(os.sched_getaffinity(0))} cores ({processor}), load {load} in '
+          '1, 5, 15 minutes')
 
 
 def _say(line: str) -> None:

@@ -4,41 +4,28 @@ Within a contest contestants take turns, so that all numbers that are compared
 come from the same minutes of the same machine.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 import numpy as np
 
 from metal_tf.benchmarks import rows as rows_lib
 from metal_tf.benchmarks import turns
 
-_DOMAIN = 'quadruped'  # Of insertion and memory.
-_SAVING_SECONDS = 60.0  # Between checkpoints.
-
-
-class Scale(NamedTuple):
-  """What learners and runs are compared at.
-
-  Attributes:
-    settings: domain, and preset of sizes.
-    cores: of each contestant, and so its threads; 0: all.
-    learner_steps: that a learner makes in a turn.
-  """
-  settings: Dict[str, str]
-  cores: int
-  learner_steps: int
-
-
-# By what the rows' names end with.
-SCALES = {
-    'small': Scale(dict(domain='cartpole', preset='small'), 1, 160),
-    'one_thread': Scale(dict(domain='cartpole'), 1, 48),
-    'cartpole': Scale(dict(domain='cartpole'), 0, 64),
-    'quadruped': Scale(dict(domain='quadruped'), 0, 64),
+# What learners and runs are compared at, by what the rows' names end with: the
+# task and the sizes, cores and so threads (0: all), learner steps in a turn.
+_SCALES = {
+    'small': (dict(domain='cartpole', preset='small', cores=1), 160),
+    'one_thread': (dict(domain='cartpole', cores=1), 48),
+    'cartpole': (dict(domain='cartpole'), 64),
+    'quadruped': (dict(domain='quadruped'), 64),
 }
+_DOMAIN = 'quadruped'  # Of insertion and memory.
+_SAVING_SECONDS = 60.0  # Between two checkpoints.
 
 
 class Contests:
@@ -50,39 +37,35 @@ class Contests:
     Args:
       directory: for the contestants' files.
       rounds: turns of each contestant; 0: as many as usual.
-      say: takes a line about what is going on.
+      say: takes a line about what was measured.
     """
     self._directory = directory
     self._rounds = rounds
     self._say = say
-    self._all_cores = len(os.sched_getaffinity(0))
     # The peer's settings that were not left behind, by the number of cores.
     self._peers: Dict[int, List[str]] = {}
 
   def learners(self, scale: str) -> List[rows_lib.Row]:
     """Learners against Acme's, at the same sizes and number of threads."""
-    settings, cores, steps = SCALES[scale]
-    return self._against_acme('learner', scale, 9, lambda function, **more: (
-        self._job(f'learners.{function}', steps, cores, **settings, **more)))
+    settings, steps = _SCALES[scale]
+    return self._against_acme('learner', scale, 9, amount=steps, **settings)
 
   def runs(self, scale: str) -> List[rows_lib.Row]:
     """Whole runs against Acme's agent in Acme's loop, an episode a turn."""
-    settings, cores, _ = SCALES[scale]
-    return self._against_acme('run', scale, 5, lambda function, **more: (
-        self._job(f'runs.{function}', 1, cores, **settings, **more)))
+    settings, _ = _SCALES[scale]
+    return self._against_acme('run', scale, 5, **settings)
 
   def d4pg(self) -> List[rows_lib.Row]:
     """Our D4PG learner against RC-D4PG's and against matrix products."""
-    settings, cores, steps = SCALES['cartpole']
+    settings, steps = _SCALES['cartpole']
     libraries = ('numpy', 'tensorflow')
-    jobs = {
-        **{agent: self._job('learners.ours', steps, cores, algorithm=agent,
-                            **settings) for agent in ('rc_d4pg', 'd4pg')},
-        **{library: self._job('components.products', 10, library=library)
-           for library in libraries}}
-    with turns.started(jobs, self._directory) as contestants:
-      seconds = self._take(contestants, 9)
-      operations = {name: c.ready for name, c in contestants.items()}
+    contestants = {agent: turns.Contestant(
+        'learners.ours', steps, algorithm=agent, **settings)
+                   for agent in ('rc_d4pg', 'd4pg')}
+    contestants.update({library: turns.Contestant(
+        'components.products', 10, library=library) for library in libraries})
+    seconds = self._race(contestants, 9)
+    operations = {name: contestants[name].ready for name in seconds}
     rates = {name: operations[name] / 1e9 / seconds[name]
              for name in ('d4pg', *libraries)}
     best = max(libraries, key=lambda name: np.median(rates[name]))
@@ -97,22 +80,23 @@ class Contests:
 
   def environments(self, domain: str) -> List[rows_lib.Row]:
     """The builtin task against the suite's."""
-    seconds = self._race({
-        suite: self._job('components.environment', 5000, domain=domain,
-                         suite=suite)
-        for suite in ('builtin', 'realworldrl')}, 9)
+    seconds = self._race({suite: turns.Contestant(
+        'components.environment', 5000, domain=domain, suite=suite)
+                          for suite in ('builtin', 'realworldrl')}, 9)
     return [_ratio(f'environment_vs_suite_{domain}', seconds['builtin'],
                    seconds['realworldrl'])]
 
   def insertion(self) -> List[rows_lib.Row]:
     """The actor's side of an insertion, in both forms of a run."""
-    server = {'server': self._job('components.server', domain=_DOMAIN)}
-    with turns.started(server, self._directory) as started:
-      addresses = {'one process': '', 'program': started['server'].ready}
-      seconds = self._race({
-          form: self._job('components.insert', 10_000, domain=_DOMAIN,
-                          address=address)
-          for form, address in addresses.items()}, 9)
+    server = turns.Contestant('components.server', domain=_DOMAIN)
+    with contextlib.ExitStack() as stack:
+      server.start(self._directory)
+      stack.callback(server.stop)
+      server.wait_until_ready()
+      addresses = {'one process': '', 'program': server.ready}
+      seconds = self._race({form: turns.Contestant(
+          'components.insert', 10_000, domain=_DOMAIN, address=address)
+                            for form, address in addresses.items()}, 9)
     ms = {form: 1e3 * each for form, each in seconds.items()}
     slower = max(ms, key=lambda form: np.median(ms[form]))
     return [rows_lib.Row(
@@ -123,9 +107,9 @@ class Contests:
   def memory(self) -> List[rows_lib.Row]:
     """What transitions take in the default replay of one process."""
     steps = 100_000
-    overhead = self._race({'memory': self._job(
+    [overhead] = self._race({'memory': turns.Contestant(
         'components.memory', steps, domain=_DOMAIN)}, 1)['memory']
-    return [rows_lib.Row('replay_overhead', overhead[0],
+    return [rows_lib.Row('replay_overhead', overhead,
                          f'{steps} transitions of {_DOMAIN}; n = 1')]
 
   def checkpoints(self) -> List[rows_lib.Row]:
@@ -134,15 +118,15 @@ class Contests:
     It has small networks: no other run has as much that is new to save.
     """
     settings = dict(domain='humanoid', preset='small')
-    step = np.median(self._race({'run': self._job(
+    step = np.median(self._race({'run': turns.Contestant(
         'runs.ours', algorithm='d4pg', **settings)}, 3)['run'])
-    seconds = self._race({'saving': self._job(
-        'components.checkpoint', round(_SAVING_SECONDS / step),
-        **settings)}, 3)['saving']
+    inserts = round(_SAVING_SECONDS / step)
+    seconds = self._race({'saving': turns.Contestant(
+        'components.checkpoint', inserts, **settings)}, 3)['saving']
     return [rows_lib.Row(
         'checkpoint_share', np.median(seconds) / _SAVING_SECONDS,
         f'{np.median(seconds):.3g} s every {_SAVING_SECONDS:g} s, with '
-        f'{_SAVING_SECONDS / step:.0f} new transitions in a store of 1e6; '
+        f'{inserts} new transitions in a store of 1e6; '
         + _spread(seconds / _SAVING_SECONDS))]
 
   def start(self) -> List[rows_lib.Row]:
@@ -164,42 +148,33 @@ class Contests:
     return [rows_lib.Row('first_step_s', np.median(seconds),
                          _spread(np.array(seconds)))]
 
-  # --- How they are held -----------------------------------------------------
-
-  def _job(self, kind: str, amount: int = 1, cores: int = 0,
-           **arguments: Any) -> turns.Job:
-    return turns.Job(kind, amount, arguments, cores or self._all_cores)
-
-  def _race(self, jobs: Dict[str, turns.Job], rounds: int,
+  def _race(self, contestants: Mapping[str, turns.Contestant], rounds: int,
             peers: Sequence[str] = ()) -> Dict[str, np.ndarray]:
-    """Returns what each one answered per round; see `turns.take`."""
-    with turns.started(jobs, self._directory) as contestants:
-      return self._take(contestants, rounds, peers)
-
-  def _take(self, contestants: Dict[str, turns.Contestant], rounds: int,
-            peers: Sequence[str] = ()) -> Dict[str, np.ndarray]:
-    answers = turns.take(contestants, self._rounds or rounds, peers)
+    """Returns what each one answered per round; see `turns.race`."""
+    answers = turns.race(
+        contestants, self._directory, self._rounds or rounds, peers)
     self._say('medians: ' + ', '.join(
         f'{name} {np.median(each):.4g}' for name, each in answers.items()))
     return {name: np.array(each) for name, each in answers.items()}
 
-  def _against_acme(self, what: str, scale: str, rounds: int,
-                    job: Callable[..., turns.Job]) -> List[rows_lib.Row]:
+  def _against_acme(self, what: str, scale: str, rounds: int, cores: int = 0,
+                    **settings: Any) -> List[rows_lib.Row]:
     """Rows of our agents over Acme with the best of its settings."""
     rows = {agent: f'{what}_{agent}_vs_acme_{scale}'
             for agent in ('metal', 'd4pg')}  # What compiles longest is first.
     rows = {agent: row for agent, row in rows.items()
             if row in rows_lib.TARGETS}
-    acme = job('acme')
-    settings = _acme_settings(acme.cores)
-    peers = self._peers.get(acme.cores, list(settings))
+    acme = _acme_settings(cores or len(os.sched_getaffinity(0)))
+    peers = self._peers.get(cores, list(acme))
     seconds = self._race({
-        **{agent: job('ours', algorithm=agent) for agent in rows},
-        **{name: acme._replace(environment=settings[name]) for name in peers}},
-                         rounds, peers)
-    left = [name for name in peers if name in seconds]
-    self._peers[acme.cores] = left
-    best = min(left, key=lambda name: np.median(seconds[name]))
+        **{agent: turns.Contestant(f'{what}s.ours', cores=cores,
+                                   algorithm=agent, **settings)
+           for agent in rows},
+        **{name: turns.Contestant(f'{what}s.acme', cores=cores,
+                                  environment=acme[name], **settings)
+           for name in peers}}, rounds, peers)
+    self._peers[cores] = [name for name in peers if name in seconds]
+    best = min(self._peers[cores], key=lambda name: np.median(seconds[name]))
     return [_ratio(row, seconds[agent], seconds[best], best)
             for agent, row in rows.items()]
 

@@ -14,19 +14,25 @@ class ContestsTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
-    self._started = []
+    self._started = {}
     self._answers = {}  # By name: seconds round by round; 1 where not given.
-    self.enter_context(mock.patch.object(turns, 'Contestant', self._contestant))
+    self.enter_context(mock.patch.object(turns, 'race', self._race))
+    for method in ('start', 'wait_until_ready', 'stop'):
+      self.enter_context(mock.patch.object(turns.Contestant, method))
     self.enter_context(mock.patch.object(
         contests.os, 'sched_getaffinity', return_value=range(2)))
-    self._contests = contests.Contests(
-        self.create_tempdir().full_path, 3, lambda line: None)
+    self._contests = contests.Contests('nowhere', 3, lambda line: None)
 
-  def _contestant(self, name, job, directory):
-    del directory
-    self._started.append((name, job))
-    rest = iter(self._answers.get(name, [1.0] * 3))
-    return mock.Mock(ready=8e9, turn=lambda: next(rest))
+  def _race(self, contestants, directory, rounds, peers):
+    """Answers at once, as if nothing had to be measured."""
+    self.assertEqual(directory, 'nowhere')
+    self._started = contestants
+    for contestant in contestants.values():
+      contestant.ready = 8e9
+    answers = {name: self._answers.get(name, [1.0] * rounds)
+               for name in contestants}
+    slow = sorted(peers, key=lambda name: sum(answers[name]))[2:]
+    return {name: each for name, each in answers.items() if name not in slow}
 
   def _rows(self, method, *arguments):
     return {row.name: row
@@ -51,19 +57,18 @@ class ContestsTest(parameterized.TestCase):
     self.assertEqual(row.remarks, '2000 ms : 6000 ms; quartiles 2.62 to 5, '
                      f'n = 3; {best}')
     self.assertEqual(measured['learner_metal_vs_acme_small'].value, 2.0)
-    self.assertEqual({job.cores for _, job in self._started}, {1})
+    self.assertEqual({each.cores for each in self._started.values()}, {1})
 
   def test_the_peers_settings_are_chosen_once(self):
     best = [f'Acme with intra {intra}, inter 2, oneDNN on' for intra in (1, 2)]
     self._answers = {name: [0.5] * 3 for name in best}
     self._contests.learners('cartpole')
     self.assertLen(self._started, 2 + 8)
-    self.assertEqual(dict(self._started)[best[1]].environment, dict(
+    self.assertEqual(self._started[best[1]].environment, dict(
         TF_NUM_INTRAOP_THREADS='2', TF_NUM_INTEROP_THREADS='2',
         TF_ENABLE_ONEDNN_OPTS='1'))
-    self._started.clear()
     self._contests.runs('quadruped')
-    self.assertEqual([name for name, _ in self._started], ['d4pg', *best])
+    self.assertEqual(list(self._started), ['d4pg', *best])
 
   def test_share_of_products(self):
     self._answers = dict(d4pg=[4.0] * 3, rc_d4pg=[5.0] * 3, numpy=[2.0] * 3)
@@ -82,7 +87,7 @@ class ContestsTest(parameterized.TestCase):
   def test_a_checkpoint_has_what_a_minute_brings(self):
     self._answers = dict(run=[0.01, 0.02, 0.05], saving=[6.0, 3.0, 1.0])
     self.assertEqual(self._rows('checkpoints')['checkpoint_share'].value, 0.05)
-    self.assertEqual(dict(self._started)['saving'].amount, 3000)
+    self.assertEqual(self._started['saving'].amount, 3000)
 
   def test_a_launcher_that_fails(self):
     with mock.patch.object(contests.subprocess, 'run') as run:

@@ -6,25 +6,14 @@ from metal_tf import validation
 
 
 class Target(NamedTuple):
-  """What a row is measured in, and what it should come to.
-
-  Attributes:
-    unit: of the value.
-    op: '>=' or '<=', how the value is compared with the target.
-    value: the target.
-  """
+  """A row's unit, and what it should come to: `op` is '>=' or '<='."""
   unit: str
   op: str
   value: float
 
 
 class Contest(NamedTuple):
-  """What is measured together.
-
-  Attributes:
-    seconds: that it takes on two idle cores, to say how long is left.
-    targets: of the rows that come of it, by name.
-  """
+  """Rows that are measured together, and its seconds on two idle cores."""
   seconds: float
   targets: Dict[str, Target]
 
@@ -78,13 +67,7 @@ TARGETS: Dict[str, Target] = {
 
 
 class Row(NamedTuple):
-  """One measured number.
-
-  Attributes:
-    name: of `TARGETS`.
-    value: what was measured.
-    remarks: medians, quartiles and number of rounds, who the peer was.
-  """
+  """One measured number; the remarks say how it is spread, and against whom."""
   name: str
   value: float
   remarks: str

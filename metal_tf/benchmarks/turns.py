@@ -2,7 +2,7 @@
 
 TensorFlow fixes its threads and oneDNN when a process starts, so a contestant
 is a process of its own. `Turns` is its end of a pipe, `Contestant` the
-benchmark's. While one measures, the others wait for their turns.
+benchmark's. While one measures, the others wait.
 """
 
 import contextlib
@@ -12,36 +12,18 @@ import os
 import sys
 import tempfile
 import time
-from typing import (
-    Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, NoReturn,
-    Sequence)
+from typing import Any, Callable, Dict, List, Mapping, NoReturn, Sequence
 
 from metal_tf.system import process
 from metal_tf.system import threads
 
 _SPAWN = multiprocessing.get_context('spawn')
 _TAIL_CHARACTERS = 4000
+_DEADLINE_SECONDS = 600.0  # Of one answer.
 
 
 class ContestantFailed(RuntimeError):
   """A contestant died or hung; the message has the end of its output."""
-
-
-class Job(NamedTuple):
-  """What a contestant does.
-
-  Attributes:
-    kind: 'module.function' of this room; takes a `Turns` and `arguments`.
-    amount: how much it measures in a turn.
-    arguments: of the function, by name.
-    cores: that the process may use, and so its threads.
-    environment: variables that are added to this process's.
-  """
-  kind: str
-  amount: int
-  arguments: Mapping[str, Any]
-  cores: int
-  environment: Mapping[str, str] = {}
 
 
 class Turns:
@@ -52,23 +34,20 @@ class Turns:
     self._pipe = pipe
 
   def next(self, answer: Any = None) -> int:
-    """Answers, and waits for the next turn.
+    """Answers, waits for the next turn, and returns how much to measure.
 
     Args:
       answer: what the last turn came to; the first says that all is prepared.
-
-    Returns:
-      How much to measure.
     """
     self._pipe.send(answer)
     return self._pipe.recv()
 
   def serve(self, measure: Callable[[int], None],
             ready: Any = None) -> NoReturn:
-    """Answers with the seconds of one call in so many, until it is killed.
+    """Answers with the seconds of one in so many, until the process is killed.
 
     Args:
-      measure: does as many calls as it is told.
+      measure: does as many as it is told.
       ready: what to say first.
     """
     answer = ready
@@ -80,138 +59,132 @@ class Turns:
 
 
 class Contestant:
-  """A contestant's process, seen from the benchmark."""
+  """A contestant, seen from the benchmark: as a context, its process.
 
-  def __init__(self, name: str, job: Job, directory: str,
-               deadline_seconds: float = 600.0):
-    """Starts it; `prepared` before anything else.
+  Attributes:
+    kind: 'module.function' of this room.
+    amount: how much it measures in a turn.
+    arguments: of the function, after its `Turns`.
+    cores: that the process may use, and so its threads; 0: all.
+    environment: variables that are added to this process's.
+    ready: what it said when it was prepared.
+  """
+
+  def __init__(self, kind: str, amount: int = 1, cores: int = 0,
+               environment: Mapping[str, str] = {}, **arguments: Any):
+    """Starts nothing yet; see the attributes."""
+    self.kind, self.amount, self.cores = kind, amount, cores
+    self.environment, self.arguments = environment, arguments
+    self.ready: Any = None
+
+  def start(self, directory: str) -> None:
+    """Starts the process, which then prepares.
 
     Args:
-      name: for messages.
-      job: what it does.
       directory: for its output and its temporary files.
-      deadline_seconds: an answer that takes longer is an error.
     """
-    self._name, self._amount = name, job.amount
-    self.ready: Any = None
-    self._deadline_seconds = deadline_seconds
     folder = tempfile.mkdtemp(dir=directory)
-    self._log = open(  # pylint: disable=consider-using-with
-        os.path.join(folder, 'output'), 'w+', encoding='utf-8',
-        errors='replace')
+    self._log = os.path.join(folder, 'output')
+    with open(self._log, 'wb'):
+      pass  # It is there even if the process never writes to it.
     self._pipe, other_end = _SPAWN.Pipe()
-    self._process = _SPAWN.Process(
-        target=_contestant, daemon=True,
-        args=(job, other_end, folder, self._log.name, os.getpid()))
+    self._process = _SPAWN.Process(daemon=True, target=_run, args=(
+        self.kind, self.arguments, other_end, self._log, os.getpid(),
+        {**self.environment, 'TMPDIR': folder, 'TF_CPP_MIN_LOG_LEVEL': '2'}))
     cores = os.sched_getaffinity(0)
     try:
-      # Before it starts: libraries look when they are loaded.
-      os.sched_setaffinity(0, sorted(cores)[-job.cores:])
+      # Before the start: libraries look when they are loaded.
+      os.sched_setaffinity(0, sorted(cores)[-self.cores:])
       self._process.start()
     finally:
       os.sched_setaffinity(0, cores)
     other_end.close()
 
-  def prepared(self) -> None:
-    """Waits until it is; `ready` is then what it said.
+  def wait_until_ready(self) -> None:
+    """Waits for the end of the preparation.
 
     Raises:
-      ContestantFailed: if it dies, or the deadline passes.
+      ContestantFailed: if it dies first, or takes ten minutes.
     """
     self.ready = self._answer()
 
   def turn(self) -> float:
-    """Lets it measure, and returns what that came to; raises as above."""
+    """Lets it measure, and returns what that came to; raises likewise."""
     with contextlib.suppress(OSError):  # It is dead, as `_answer` will say.
-      self._pipe.send(self._amount)
+      self._pipe.send(self.amount)
     return self._answer()
 
-  def close(self) -> None:
-    """Kills it; nothing of it is wanted any more."""
+  def stop(self) -> None:
+    """Kills the process; nothing of it is wanted any more."""
     self._process.kill()
     self._process.join()
-    self._log.close()
 
   def _answer(self) -> Any:
     try:
-      if self._pipe.poll(self._deadline_seconds):
+      if self._pipe.poll(_DEADLINE_SECONDS):
         return self._pipe.recv()
-      what = f'said nothing for {self._deadline_seconds:g} s'
+      what = f'said nothing for {_DEADLINE_SECONDS:g} s'
     except (EOFError, OSError):
       self._process.join()
       what = f'ended with exit status {self._process.exitcode}'
-    output = self._log.read()[-_TAIL_CHARACTERS:].strip() or '(nothing)'
+    with open(self._log, encoding='utf-8', errors='replace') as stream:
+      output = stream.read()[-_TAIL_CHARACTERS:].strip()
     raise ContestantFailed(
-        f'{self._name} {what}. Its output ends with:\n{output}')
+        f'{self.kind} {self.arguments} {what}. Its output ends with:\n'
+        f'{output or "(nothing)"}')
 
 
-def _contestant(job: Job, pipe: Any, folder: str, log: str,
-                parent: int) -> None:
+def _run(kind: str, arguments: Mapping[str, Any], pipe: Any, log: str,
+         parent: int, environment: Mapping[str, str]) -> None:
   """The contestant's process."""
   process.die_with_parent(parent)
   with open(log, 'ab') as stream:
     os.dup2(stream.fileno(), sys.stdout.fileno())
     os.dup2(stream.fileno(), sys.stderr.fileno())
-  os.environ.update(job.environment, TMPDIR=folder, TF_CPP_MIN_LOG_LEVEL='2')
+  os.environ.update(environment)
   threads.set_up(0)  # As a launcher does, unless the environment says more.
-  module, function = job.kind.split('.')
+  module, function = kind.split('.')
   prepare = getattr(
       importlib.import_module(f'metal_tf.benchmarks.{module}'), function)
-  prepare(Turns(pipe), **job.arguments)
+  prepare(Turns(pipe), **arguments)
 
 
-@contextlib.contextmanager
-def started(jobs: Mapping[str, Job],
-            directory: str) -> Iterator[Dict[str, Contestant]]:
-  """Prepares contestants, as many at once as there are cores.
-
-  Args:
-    jobs: by name.
-    directory: for their files.
-
-  Yields:
-    The contestants by name; they are killed at the end.
-
-  Raises:
-    ContestantFailed: if one cannot be prepared.
-  """
-  contestants: Dict[str, Contestant] = {}
-  at_once, names = len(os.sched_getaffinity(0)), list(jobs)
-  try:
-    for batch in (names[i:i + at_once] for i in range(0, len(jobs), at_once)):
-      for name in batch:
-        contestants[name] = Contestant(name, jobs[name], directory)
-      for name in batch:
-        contestants[name].prepared()
-    yield contestants
-  finally:
-    for contestant in contestants.values():
-      contestant.close()
-
-
-def take(contestants: Mapping[str, Contestant], rounds: int,
+def race(contestants: Mapping[str, Contestant], directory: str, rounds: int,
          peers: Sequence[str] = ()) -> Dict[str, List[float]]:
-  """Lets contestants measure in turns.
+  """Lets contestants prepare, then measure in turns.
 
-  The order is reversed from round to round, so that a machine that slows down
-  or speeds up favours nobody. Of more than two peers only the two fastest go on
-  after the second round.
+  As many as there are cores prepare at once. The order of the turns is reversed
+  from round to round, so that a machine that slows down or speeds up favours
+  nobody. Of more than two peers only the two fastest go on after the second
+  round.
 
   Args:
     contestants: by name.
+    directory: for their files.
     rounds: how often.
     peers: names of those that do the same with different settings.
 
   Returns:
     By name what each one answered per round, without the peers that were left
     behind.
+
+  Raises:
+    ContestantFailed: if one dies or hangs.
   """
+  names, at_once = list(contestants), len(os.sched_getaffinity(0))
   answers: Dict[str, List[float]] = {name: [] for name in contestants}
-  for number in range(rounds):
-    if number == 2:
-      for slow in sorted(peers, key=lambda name: sum(answers[name]))[2:]:
-        contestants[slow].close()
-        del answers[slow]
-    for name in list(answers)[::-1 if number % 2 else 1]:
-      answers[name].append(contestants[name].turn())
+  with contextlib.ExitStack() as stack:
+    for batch in (names[i:i + at_once] for i in range(0, len(names), at_once)):
+      for name in batch:
+        contestants[name].start(directory)
+        stack.callback(contestants[name].stop)
+      for name in batch:
+        contestants[name].wait_until_ready()
+    for number in range(rounds):
+      if number == 2:
+        for slow in sorted(peers, key=lambda name: sum(answers[name]))[2:]:
+          contestants[slow].stop()
+          del answers[slow]
+      for name in list(answers)[::-1 if number % 2 else 1]:
+        answers[name].append(contestants[name].turn())
   return answers

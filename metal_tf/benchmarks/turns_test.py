@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sys
 import time
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -40,66 +41,65 @@ def hangs(turns):
 
 class TurnsTest(absltest.TestCase):
 
-  def _started(self, **kinds):
+  def setUp(self):
+    super().setUp()
     self._directory = self.create_tempdir().full_path
-    return turns_lib.started(
-        {name: self._job(kind) for name, kind in kinds.items()},
-        self._directory)
+    self._cores = os.sched_getaffinity(0)
 
-  def _job(self, kind, amount=1, cores=1, **arguments):
-    return turns_lib.Job(f'turns_test.{kind}', amount, arguments, cores,
-                         {'FOR_A_TEST': 'yes'})
+  def tearDown(self):
+    super().tearDown()
+    self.assertEmpty(multiprocessing.active_children())
+    self.assertEqual(os.sched_getaffinity(0), self._cores)
+
+  def _race(self, contestants, **more):
+    return turns_lib.race(contestants, self._directory, **more)
 
   def test_they_take_turns_and_slow_peers_are_left_behind(self):
-    path = self.create_tempfile().full_path
-    jobs = {name: self._job('records', amount, path=path, name=name,
-                            answer=answer)
-            for name, amount, answer in (
-                ('a', 1, 0.5), ('b', 20, 3.0), ('c', 20, 1.0), ('d', 20, 2.0))}
-    with turns_lib.started(jobs, os.path.dirname(path)) as contestants:
-      self.assertEqual(contestants['b'].ready, 'b is here')
-      answers = turns_lib.take(contestants, 4, peers=['b', 'c', 'd'])
+    path = os.path.join(self._directory, 'turns')
+    contestants = {
+        name: turns_lib.Contestant('turns_test.records', amount, path=path,
+                                   name=name, answer=answer)
+        for name, amount, answer in (
+            ('a', 1, 0.5), ('b', 20, 3.0), ('c', 20, 1.0), ('d', 20, 2.0))}
+    answers = self._race(contestants, rounds=4, peers=['b', 'c', 'd'])
     self.assertEqual(answers, dict(a=[0.5] * 4, c=[1.0] * 4, d=[2.0] * 4))
+    self.assertEqual(contestants['b'].ready, 'b is here')
     with open(path, encoding='utf-8') as stream:
       self.assertEqual(stream.read().split(), [
           'a1', 'b20', 'c20', 'd20', 'd20', 'c20', 'b20', 'a1',
           'a1', 'c20', 'd20', 'd20', 'c20', 'a1'])
-    self.assertEmpty(multiprocessing.active_children())
 
   def test_the_answer_is_seconds_of_one(self):
-    with self._started(sleeps='sleeps') as contestants:
-      self.assertGreaterEqual(contestants['sleeps'].turn(), 0.01)
+    [answers] = self._race(
+        {'sleeps': turns_lib.Contestant('turns_test.sleeps', 3)},
+        rounds=2).values()
+    self.assertLen(answers, 2)
+    self.assertGreaterEqual(min(answers), 0.01)
 
   def test_cores_and_environment(self):
-    before = os.sched_getaffinity(0)
-    with self._started(tells='tells') as contestants:
-      self.assertEqual(contestants['tells'].ready, [1, 'yes'])
-    self.assertEqual(os.sched_getaffinity(0), before)
+    contestant = turns_lib.Contestant(
+        'turns_test.tells', cores=1, environment={'FOR_A_TEST': 'yes'})
+    self._race({'tells': contestant}, rounds=0)
+    self.assertEqual(contestant.ready, [1, 'yes'])
 
   def test_one_that_dies_is_named_with_its_output(self):
     with self.assertRaisesRegex(
         turns_lib.ContestantFailed,
-        'poor ended with exit status 3.*\n(.|\n)*out of ideas'):
-      with self._started(poor='dies') as contestants:
-        contestants['poor'].turn()
+        'turns_test.dies {} ended with exit status 3.*\n(.|\n)*out of ideas'):
+      self._race({'poor': turns_lib.Contestant('turns_test.dies')}, rounds=1)
 
   def test_one_that_cannot_be_prepared_ends_all(self):
     with self.assertRaisesRegex(
-        turns_lib.ContestantFailed, 'other ended (.|\n)*no_such_kind'):
-      with self._started(one='hangs', other='no_such_kind'):
-        self.fail('It began all the same.')
-    self.assertEmpty(multiprocessing.active_children())
+        turns_lib.ContestantFailed, 'ended (.|\n)*no_such_kind'):
+      self._race({'one': turns_lib.Contestant('turns_test.hangs'),
+                  'other': turns_lib.Contestant('turns_test.no_such_kind')},
+                 rounds=1)
 
+  @mock.patch.object(turns_lib, '_DEADLINE_SECONDS', 1.0)
   def test_one_that_hangs(self):
-    contestant = turns_lib.Contestant(
-        'lazy', self._job('hangs'), self.create_tempdir().full_path,
-        deadline_seconds=1.0)
     with self.assertRaisesRegex(
-        turns_lib.ContestantFailed, 'lazy said nothing for 1 s'):
-      contestant.prepared()
-      contestant.turn()
-    contestant.close()
-    self.assertEmpty(multiprocessing.active_children())
+        turns_lib.ContestantFailed, 'said nothing for 1 s'):
+      self._race({'lazy': turns_lib.Contestant('turns_test.hangs')}, rounds=1)
 
 
 if __name__ == '__main__':
