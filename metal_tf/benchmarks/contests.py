@@ -107,8 +107,9 @@ class Contests:
   def memory(self) -> List[rows_lib.Row]:
     """What transitions take in the default replay of one process."""
     steps = 100_000
-    [overhead] = self._race({'memory': turns.Contestant(
-        'components.memory', steps, domain=_DOMAIN)}, 1)['memory']
+    [overhead] = turns.race({'memory': turns.Contestant(
+        'components.memory', steps, domain=_DOMAIN)}, self._directory,
+                            rounds=1)['memory']
     return [rows_lib.Row('replay_overhead', overhead,
                          f'{steps} transitions of {_DOMAIN}; n = 1')]
 

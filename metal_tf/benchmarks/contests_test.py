@@ -23,7 +23,7 @@ class ContestsTest(parameterized.TestCase):
         contests.os, 'sched_getaffinity', return_value=range(2)))
     self._contests = contests.Contests('nowhere', 3, lambda line: None)
 
-  def _race(self, contestants, directory, rounds, peers):
+  def _race(self, contestants, directory, rounds, peers=()):
     """Answers at once, as if nothing had to be measured."""
     self.assertEqual(directory, 'nowhere')
     self._started = contestants
