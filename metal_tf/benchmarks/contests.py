@@ -63,7 +63,9 @@ class Contests:
         'learners.ours', steps, algorithm=agent, **settings)
                    for agent in ('rc_d4pg', 'd4pg')}
     contestants.update({library: turns.Contestant(
-        'components.products', 10, library=library) for library in libraries})
+        'components.products', 10, library=library, environment={
+            'OPENBLAS_NUM_THREADS': str(len(os.sched_getaffinity(0)))})
+                        for library in libraries})
     seconds = self._race(contestants, 9)
     operations = {name: contestants[name].ready for name in seconds}
     rates = {name: operations[name] / 1e9 / seconds[name]

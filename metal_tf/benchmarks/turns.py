@@ -89,15 +89,18 @@ class Contestant:
       pass  # It is there even if the process never writes to it.
     self._pipe, other_end = _SPAWN.Pipe()
     self._process = _SPAWN.Process(daemon=True, target=_run, args=(
-        self.kind, self.arguments, other_end, self._log, os.getpid(),
-        {**self.environment, 'TMPDIR': folder, 'TF_CPP_MIN_LOG_LEVEL': '2'}))
-    cores = os.sched_getaffinity(0)
+        self.kind, self.arguments, other_end, self._log, os.getpid()))
+    cores, environment = os.sched_getaffinity(0), dict(os.environ)
     try:
-      # Before the start: libraries look when they are loaded.
+      # Inherited: libraries look when they are loaded, which begins at once.
       os.sched_setaffinity(0, sorted(cores)[-self.cores:])
+      os.environ.update(
+          self.environment, TMPDIR=folder, TF_CPP_MIN_LOG_LEVEL='2')
       self._process.start()
     finally:
       os.sched_setaffinity(0, cores)
+      os.environ.clear()
+      os.environ.update(environment)
     other_end.close()
 
   def wait_until_ready(self) -> None:
@@ -135,13 +138,12 @@ class Contestant:
 
 
 def _run(kind: str, arguments: Mapping[str, Any], pipe: Any, log: str,
-         parent: int, environment: Mapping[str, str]) -> None:
+         parent: int) -> None:
   """The contestant's process."""
   process.die_with_parent(parent)
   with open(log, 'ab') as stream:
     os.dup2(stream.fileno(), sys.stdout.fileno())
     os.dup2(stream.fileno(), sys.stderr.fileno())
-  os.environ.update(environment)
   threads.set_up(0)  # As a launcher does, unless the environment says more.
   module, function = kind.split('.')
   prepare = getattr(

@@ -44,12 +44,12 @@ class TurnsTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self._directory = self.create_tempdir().full_path
-    self._cores = os.sched_getaffinity(0)
+    self._before = os.sched_getaffinity(0), dict(os.environ)
 
   def tearDown(self):
     super().tearDown()
     self.assertEmpty(multiprocessing.active_children())
-    self.assertEqual(os.sched_getaffinity(0), self._cores)
+    self.assertEqual((os.sched_getaffinity(0), dict(os.environ)), self._before)
 
   def _race(self, contestants, **more):
     return turns_lib.race(contestants, self._directory, **more)
