@@ -19,10 +19,10 @@ from metal_tf.benchmarks import turns
 # What learners and runs are compared at, by what the rows' names end with: the
 # task and the sizes, cores and so threads (0: all), learner steps in a turn.
 _SCALES = {
-    'small': (dict(domain='cartpole', preset='small', cores=1), 160),
-    'one_thread': (dict(domain='cartpole', cores=1), 48),
-    'cartpole': (dict(domain='cartpole'), 64),
-    'quadruped': (dict(domain='quadruped'), 64),
+    'small': (dict(domain='cartpole', preset='small', cores=1), 128),
+    'one_thread': (dict(domain='cartpole', cores=1), 32),
+    'cartpole': (dict(domain='cartpole'), 48),
+    'quadruped': (dict(domain='quadruped'), 48),
 }
 _DOMAIN = 'quadruped'  # Of insertion and memory.
 _SAVING_SECONDS = 60.0  # Between two checkpoints.
@@ -83,7 +83,7 @@ class Contests:
   def environments(self, domain: str) -> List[rows_lib.Row]:
     """The builtin task against the suite's."""
     seconds = self._race({suite: turns.Contestant(
-        'components.environment', 5000, domain=domain, suite=suite)
+        'components.environment', 3000, domain=domain, suite=suite)
                           for suite in ('builtin', 'realworldrl')}, 9)
     return [_ratio(f'environment_vs_suite_{domain}', seconds['builtin'],
                    seconds['realworldrl'])]

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
+from metal_tf.agent.testing import fixtures
 from metal_tf.benchmarks import acme_peer
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
-from metal_tf import config as config_lib
 from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
@@ -26,7 +26,8 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
   learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
-  batch = types.Transition(*map(tf.constant, _batch(spec, config)))
+  batch = types.Transition(*map(tf.constant, fixtures.random_batch(
+      np.random.RandomState(0), spec, config.batch_size)))
   # As many episodes above the threshold as below, so that lambda moves.
   penalties = tf.constant(np.linspace(
       0, 2 * spec.thresholds, config.penalty_samples), tf.float32)
@@ -47,7 +48,8 @@ def acme(turns: turns_lib.Turns, *, domain: str,
   """Acme's D4PG learner; measures learner steps."""
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
-  batch = _batch(spec, config)
+  batch = fixtures.random_batch(
+      np.random.RandomState(0), spec, config.batch_size)
   sample = acme_peer.Sample(acme_types.Transition(
       batch.o_tm1, batch.a_tm1, batch.r_t, np.ones_like(batch.discount_t),
       batch.o_t))
@@ -61,19 +63,3 @@ def acme(turns: turns_lib.Turns, *, domain: str,
 
   measure(_WARM_UP_STEPS)
   turns.serve(measure)
-
-
-def _batch(spec: types.EnvironmentSpec,
-           config: config_lib.Config) -> types.Transition:
-  """Draws a batch of the kind that a run has: `[B, ...]`, float32."""
-  rng = np.random.default_rng(0)
-  size = config.batch_size
-  batch = types.Transition(
-      o_tm1=rng.standard_normal([size, spec.observation_size]),
-      a_tm1=rng.uniform(spec.action_minimum, spec.action_maximum,
-                        [size, spec.action_size]),
-      r_t=rng.uniform(0, config.n_step, [size]),
-      c_t=rng.uniform(0, config.n_step, [size, spec.num_constraints]),
-      discount_t=np.full([size], config.discount**config.n_step),
-      o_t=rng.standard_normal([size, spec.observation_size]))
-  return types.Transition(*(x.astype(np.float32) for x in batch))

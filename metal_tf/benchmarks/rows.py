@@ -30,16 +30,16 @@ CONTESTS: Dict[str, Contest] = {
     'learners one_thread': Contest(60, {
         'learner_d4pg_vs_acme_one_thread': _at_least(1.5),
         'learner_metal_vs_acme_one_thread': _at_least(1.4)}),
-    'learners cartpole': Contest(100, {
+    'learners cartpole': Contest(75, {
         'learner_d4pg_vs_acme_cartpole': _at_least(1.2),
         'learner_metal_vs_acme_cartpole': _at_least(1.0)}),
-    'learners quadruped': Contest(50, {
+    'learners quadruped': Contest(40, {
         'learner_d4pg_vs_acme_quadruped': _at_least(1.2),
         'learner_metal_vs_acme_quadruped': _at_least(1.0)}),
-    'd4pg': Contest(50, {
+    'd4pg': Contest(40, {
         'learner_d4pg_sgemm_share': Target('share', '>=', 0.5),
         'learner_rc_d4pg_vs_d4pg': _at_least(0.95)}),
-    'runs small': Contest(60, {
+    'runs small': Contest(80, {
         'run_d4pg_vs_acme_small': _at_least(8.0),
         'run_metal_vs_acme_small': _at_least(6.0)}),
     'runs cartpole': Contest(80, {
@@ -47,17 +47,17 @@ CONTESTS: Dict[str, Contest] = {
         'run_metal_vs_acme_cartpole': _at_least(1.9)}),
     'runs quadruped': Contest(70, {
         'run_d4pg_vs_acme_quadruped': _at_least(2.2)}),
-    'environments cartpole': Contest(20, {
+    'environments cartpole': Contest(15, {
         'environment_vs_suite_cartpole': _at_least(2.0)}),
     'environments walker': Contest(20, {
         'environment_vs_suite_walker': _at_least(1.5)}),
-    'environments quadruped': Contest(25, {
+    'environments quadruped': Contest(20, {
         'environment_vs_suite_quadruped': _at_least(1.5)}),
-    'environments humanoid': Contest(30, {
+    'environments humanoid': Contest(25, {
         'environment_vs_suite_humanoid': _at_least(1.5)}),
-    'insertion': Contest(25, {'insert_ms': Target('ms', '<=', 0.15)}),
-    'memory': Contest(15, {'replay_overhead': Target('ratio', '<=', 1.15)}),
-    'checkpoints': Contest(60, {
+    'insertion': Contest(20, {'insert_ms': Target('ms', '<=', 0.15)}),
+    'memory': Contest(10, {'replay_overhead': Target('ratio', '<=', 1.15)}),
+    'checkpoints': Contest(70, {
         'checkpoint_share': Target('share', '<=', 0.03)}),
     'start': Contest(25, {'first_step_s': Target('s', '<=', 5.0)}),
 }
