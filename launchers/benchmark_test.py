@@ -45,11 +45,9 @@ class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
       (['--rows=insert_s'], "got 'insert_s', .*Did you mean insert_ms"),
       (['--rounds=-1'], '--rounds: got -1, allowed: >= 0'),
-      (['--rounds=many'], "'many'"),
       (['--jsn=x'], "'jsn'. Did you mean: json"),
-      (['--json=/nowhere/x'], "--json: got '/nowhere/x', allowed: a file in"),
-      (['--json=.'], '--json: got '),
-      (['quick'], "unexpected argument 'quick'"))
+      (['--json=/nowhere/x'], "--json: got '/nowhere/x', allowed: a file in"))
+
   def test_one_sentence_and_status_2(self, arguments, message):
     status, out, err = _benchmark(*arguments)
     self.assertEqual((status, out), (2, ''))
