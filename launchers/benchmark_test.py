@@ -47,7 +47,6 @@ class BenchmarkTest(parameterized.TestCase):
       (['--rounds=-1'], '--rounds: got -1, allowed: >= 0'),
       (['--jsn=x'], "'jsn'. Did you mean: json"),
       (['--json=/nowhere/x'], "--json: got '/nowhere/x', allowed: a file in"))
-
   def test_one_sentence_and_status_2(self, arguments, message):
     status, out, err = _benchmark(*arguments)
     self.assertEqual((status, out), (2, ''))

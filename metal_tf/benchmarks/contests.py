@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from metal_tf.benchmarks import turns
 
 # What learners and runs are compared at, by what the rows' names end with: the
 # task and the sizes, cores and so threads (0: all), learner steps in a turn.
-_SCALES = {
+_SCALES: Dict[str, Tuple[Dict[str, Any], int]] = {
     'small': (dict(domain='cartpole', preset='small', cores=1), 128),
     'one_thread': (dict(domain='cartpole', cores=1), 32),
     'cartpole': (dict(domain='cartpole'), 48),
@@ -120,7 +120,7 @@ class Contests:
 
     It has small networks: no other run has as much that is new to save.
     """
-    settings = dict(domain='humanoid', preset='small')
+    settings: Dict[str, Any] = dict(domain='humanoid', preset='small')
     step = np.median(self._race({'run': turns.Contestant(
         'runs.ours', algorithm='d4pg', **settings)}, 3)['run'])
     inserts = round(_SAVING_SECONDS / step)
@@ -148,7 +148,7 @@ class Contests:
         raise turns.ContestantFailed(
             f'The launcher ended with exit status {ended.returncode}. It said:'
             f'\n{ended.stdout}')
-    return [rows_lib.Row('first_step_s', np.median(seconds),
+    return [rows_lib.Row('first_step_s', float(np.median(seconds)),
                          _spread(np.array(seconds)))]
 
   def _race(self, contestants: Mapping[str, turns.Contestant], rounds: int,

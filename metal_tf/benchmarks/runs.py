@@ -63,9 +63,11 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
   config = tasks.make_config(
       domain, preset, workdir=tempfile.mkdtemp(), evaluation_period=0,
       feasibility_episodes=0, checkpoint_seconds=1e6)
-  run.train(
-      agents.ALGORITHMS[algorithm], config, lambda seed: GatedEnvironment(
-          tasks.make_environment(config, seed), turns))
+
+  def make(seed: int) -> Any:
+    return GatedEnvironment(tasks.make_environment(config, seed), turns)
+
+  run.train(agents.ALGORITHMS[algorithm], config, make)
 
 
 def acme(turns: turns_lib.Turns, *, domain: str,

@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Dict, List, Mapping, NoReturn, Sequence
+from typing import (
+    Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence)
 
 from metal_tf.system import process
 from metal_tf.system import threads
@@ -71,11 +72,15 @@ class Contestant:
   """
 
   def __init__(self, kind: str, amount: int = 1, cores: int = 0,
-               environment: Mapping[str, str] = {}, **arguments: Any):
+               environment: Optional[Mapping[str, str]] = None,
+               **arguments: Any):
     """Starts nothing yet; see the attributes."""
     self.kind, self.amount, self.cores = kind, amount, cores
-    self.environment, self.arguments = environment, arguments
+    self.environment, self.arguments = dict(environment or {}), arguments
     self.ready: Any = None
+    self._log = ''
+    self._pipe: Any = None
+    self._process: Any = None
 
   def start(self, directory: str) -> None:
     """Starts the process, which then prepares.
