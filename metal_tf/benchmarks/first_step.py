@@ -19,7 +19,7 @@ def launch() -> None:
     step(*args)
     os._exit(0)  # pylint: disable=protected-access
 
-  learner.Learner.step = first
+  learner.Learner.step = first  # type: ignore
   main.launch(agents.METAL)
 
 
