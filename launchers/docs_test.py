@@ -67,9 +67,9 @@ def _launched():
 
 
 def _own_flags():
-  """Flags that a launcher, or the table of faults, defines in its own file."""
+  """Flags that programs define in their own files."""
   folder = os.path.join(_ROOT, 'launchers')
-  files = ['metal_tf/faults/table.py', *(
+  files = ['metal_tf/benchmarks/benchmark.py', 'metal_tf/faults/table.py', *(
       f'launchers/{name}' for name in os.listdir(folder)
       if name.endswith('.py'))]
   return {flag for file in files for flag in re.findall(

@@ -4,6 +4,7 @@ from typing import Iterator, NamedTuple, Optional
 
 from acme import specs
 from acme import types as acme_types
+from acme import wrappers
 from acme.agents.tf import d4pg
 from acme.agents.tf.d4pg import learning
 from acme.tf import networks as acme_networks
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from metal_tf.agent import networks
 from metal_tf import config as config_lib
-from metal_tf.environments import wrapper
+from metal_tf import environments
 from metal_tf import types
 
 
@@ -83,24 +84,14 @@ def make_agent(environment: dm_env.Environment, spec: types.EnvironmentSpec,
       checkpoint=False)
 
 
-class AcmeEnvironment(dm_env.Environment):
+class AcmeEnvironment(wrappers.EnvironmentWrapper):
   """A constrained environment as Acme wants it: float32, and no penalties."""
-
-  def __init__(self, environment: wrapper.ConstrainedEnvironment):
-    """Wraps it."""
-    self._environment = environment
 
   def reset(self) -> dm_env.TimeStep:
     return _time_step(self._environment.reset())
 
   def step(self, action: np.ndarray) -> dm_env.TimeStep:
     return _time_step(self._environment.step(action))
-
-  def observation_spec(self) -> dm_env.specs.Array:
-    return self._environment.observation_spec()
-
-  def action_spec(self) -> dm_env.specs.BoundedArray:
-    return self._environment.action_spec()
 
   def reward_spec(self) -> dm_env.specs.Array:
     return dm_env.specs.Array((), np.float32, 'reward')
@@ -109,7 +100,7 @@ class AcmeEnvironment(dm_env.Environment):
     return dm_env.specs.BoundedArray((), np.float32, 0.0, 1.0, 'discount')
 
 
-def _time_step(step: wrapper.TimeStep) -> dm_env.TimeStep:
+def _time_step(step: environments.TimeStep) -> dm_env.TimeStep:
   if step.reward is None:
     return dm_env.TimeStep(step.step_type, None, None, step.observation)
   return dm_env.TimeStep(step.step_type, np.float32(step.reward),

@@ -1,124 +1,108 @@
-"""The whole benchmark: which contests, in which order, and what is printed."""
+"""The benchmark's program: `bazel run //launchers:benchmark`.
 
-import importlib.metadata
+Prints one table with a target for each row: see docs/performance.md.
+"""
+
+import json
 import os
+import signal
+import sys
 import tempfile
-from typing import Callable, List, Sequence, Tuple
+import time
+from typing import List, Tuple
 
-from metal_tf import environments
+from absl import flags
+
 from metal_tf.benchmarks import contests as contests_lib
-from metal_tf.benchmarks import progress as progress_lib
-from metal_tf.benchmarks import protocol
 from metal_tf.benchmarks import rows as rows_lib
-from metal_tf.benchmarks import threads
+from metal_tf.benchmarks import turns
+from metal_tf.cli import flags as launcher_flags
+from metal_tf.cli import tool
+from metal_tf import environments
+from metal_tf.runs import workdir
+from metal_tf.system import provenance
+from metal_tf import validation
 
-_PACKAGES = ('tensorflow', 'numpy', 'dm-acme', 'dm-reverb', 'dm-sonnet',
-             'dm-control', 'mujoco')
+_ROWS = flags.DEFINE_list(
+    'rows', [], 'Only these rows, or those whose names begin so; empty means '
+    'all.')
+_JSON = flags.DEFINE_string(
+    'json', '', 'File for the rows, as a list of name, value, unit, op, '
+    'target, met and remarks. Relative to where you stand.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 0, 'Turns of each contestant; 0: as many as usual.')
 
-_Contest = Tuple[str, float, Callable[[], List[rows_lib.Row]]]
+
+def launch() -> None:
+  """Runs the program; status 0 if all was measured, 1 if a contest failed."""
+  tool.run(_main)
 
 
-def run(names: Sequence[str], quick: bool, rounds: int,
-        write: Callable[[str], None]) -> List[rows_lib.Row]:
-  """Measures.
+def _main() -> None:
+  names = rows_lib.selected(_ROWS.value)
+  if _ROUNDS.value < 0:
+    raise validation.ConfigError('rounds', _ROUNDS.value, '>= 0')
+  path = launcher_flags.user_path(_JSON.value) if _JSON.value else ''
+  if path and (os.path.isdir(path) or
+               not os.access(os.path.dirname(path), os.W_OK)):
+    raise validation.ConfigError('json', _JSON.value, 'a file in a folder that '
+                                 'is there and can be written to')
+  # Ends the contestants on the way out, as Ctrl-C does.
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+  if environments.resolve_suite() != 'realworldrl':
+    _say('Without realworldrl_suite nothing is measured beside it.')
+    names = [name for name in names if not name.startswith('environment_')]
+  measured, failures = _measure(names)
+  if path:
+    workdir.write_atomically(path, (json.dumps(
+        [row.as_json() for row in measured], indent=2) + '\n').encode())
+  if failures:
+    sys.exit('benchmark: ' + '\n'.join(failures))
+
+
+def _measure(names: List[str]) -> Tuple[List[rows_lib.Row], List[str]]:
+  """Measures rows and prints their table.
 
   Args:
-    names: of the wanted rows.
-    quick: whether to measure little, for under three minutes in all.
-    rounds: turns of each contest; 0: as many as usual.
-    write: takes progress, the table and what else is to be told, by lines.
+    names: of the rows.
 
   Returns:
-    The rows that could be measured.
-
-  Raises:
-    WorkerFailed: if a contestant died or hung.
+    What was measured, and of each contest that failed why.
   """
-  amounts = contests_lib.QUICK if quick else contests_lib.FULL
-  if rounds:
-    amounts = amounts._replace(rounds=rounds, run_rounds=rounds)
-  names = list(names)
-  without_suite = [] if _suite_is_here() else [
-      name for name in names if name.startswith('environment_vs_suite_')]
-  names = [name for name in names if name not in without_suite]
-  write(machine())
-  rows = []
+  _say(f'{_machine()}\n{provenance.versions()}, commit {provenance.commit()}')
+  seconds = {title: contest.seconds
+             for title, contest in rows_lib.CONTESTS.items()
+             if set(contest.targets) & set(names)}
+  measured, failures = [], []
+  started, pace, done = time.monotonic(), 1.0, 0.0
   with tempfile.TemporaryDirectory(prefix='metal_tf-benchmark-') as directory:
-    with protocol.Workers(directory) as workers:
-      contests = contests_lib.Contests(
-          names, workers, amounts, quick, lambda line: progress.say(line))
-      planned = plan(names, contests, quick)
-      progress = progress_lib.Progress(
-          {title: seconds for title, seconds, _ in planned}, write)
-      for title, _, contest in planned:
-        progress.begin(title)
-        rows += contest()
-  rows.sort(key=lambda row: names.index(row.name))
-  if contests.scan:
-    write('\n' + '\n'.join(contests.scan))
-  write('\n' + rows_lib.table(rows))
-  if without_suite:
-    write(f'\nLeft out, since realworldrl_suite is not installed here: '
-          f'{", ".join(without_suite)}.')
-  write(f'\nLoad after it (1, 5, 15 minutes): {_load()}')
-  return rows
+    contests = contests_lib.Contests(directory, _ROUNDS.value, _say)
+    for title in seconds:
+      left = pace * (sum(seconds.values()) - done)
+      _say(f'[{time.monotonic() - started:4.0f} s, about {left:.0f} s left] '
+           f'{title}')
+      method, *arguments = title.split()
+      try:
+        measured += getattr(contests, method)(*arguments)
+      except turns.ContestantFailed as error:  # The others are worth having.
+        failures.append(f'{title}: {error}')
+        _say(failures[-1])
+      done += seconds[title]
+      pace = (time.monotonic() - started) / done
+  measured = [row for row in measured if row.name in names]
+  _say(f'\n{rows_lib.table(measured)}\n\n'
+       f'After {time.monotonic() - started:.0f} s: {_machine()}')
+  return measured, failures
 
 
-def machine() -> str:
-  """What was measured on: cores, threads, versions, load."""
-  versions = ', '.join(
-      f'{name} {importlib.metadata.version(name)}' for name in _PACKAGES)
-  return (f'{threads.num_cores()} cores ({_processor()})\n'
-          f'ours: {threads.ours()}\n{versions}\n'
-          f'load before (1, 5, 15 minutes): {_load()}')
+def _machine() -> str:
+  with open('/proc/cpuinfo', encoding='utf-8') as stream:
+    processor = next((line.partition(':')[2].strip() for line in stream
+                      if line.startswith('model name')), 'unknown processor')
+  load = ', '.join(f'{load:.1f}' for load in os.getloadavg())
+  return (f'{len(os.sched_getaffinity(0))} cores ({processor}), load {load} in '
+          '1, 5, 15 minutes')
 
 
-def plan(names: Sequence[str], contests: contests_lib.Contests,
-          quick: bool) -> List[_Contest]:
-  """The contests that these rows need, with their seconds on two cores."""
-  longer = 1.0 if quick else 4.0
-  planned: List[_Contest] = []
-
-  def add(prefix: str, title: str, seconds: float,
-          contest: Callable[[], List[rows_lib.Row]], suffix: str = '') -> None:
-    if any(name.startswith(prefix) and name.endswith(suffix)
-           for name in names):
-      planned.append((title, longer * seconds, contest))
-
-  for domain in rows_lib.DOMAINS:
-    suffix = f'_{domain}'
-    # These two rows compare sizes of cartpole.
-    of_cartpole = ('learner_rc_d4pg_vs_d4pg', 'learner_d4pg_sgemm_share')
-    if domain == 'cartpole' and set(of_cartpole) & set(names):
-      suffix = ''
-    add('learner_', f'learners, {domain}', 45.0,
-        lambda domain=domain: contests.learners(domain), suffix)
-    add('run_', f'runs, {domain}', 45.0,
-        lambda domain=domain: contests.runs(domain), f'_{domain}')
-  for domain in rows_lib.DOMAINS:
-    add('environment_', f'environments, {domain}', 5.0,
-        lambda domain=domain: contests.environment(domain), f'_{domain}')
-  add('insert_', 'insertion', 12.0, contests.insert)
-  add('first_step_', 'first step', 15.0, contests.first_step)
-  add('replay_', 'memory', 15.0, contests.memory)
-  return planned
-
-
-def _suite_is_here() -> bool:
-  try:
-    return environments.resolve_suite('realworldrl') == 'realworldrl'
-  except ValueError:
-    return False
-
-
-def _load() -> str:
-  return ', '.join(f'{load:.1f}' for load in os.getloadavg())
-
-
-def _processor() -> str:
-  try:
-    with open('/proc/cpuinfo', encoding='utf-8') as stream:
-      return next((line.partition(':')[2].strip() for line in stream
-                   if line.startswith('model name')), 'unknown processor')
-  except OSError:
-    return 'unknown processor'
+def _say(line: str) -> None:
+  print(line, flush=True)

@@ -1,148 +1,99 @@
-"""Tests of what is made of measured numbers, and of the plan."""
+"""Tests of who takes part and what is made of the numbers; nothing is timed."""
 
 from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
-import numpy as np
 
-from metal_tf.benchmarks import benchmark
 from metal_tf.benchmarks import contests
 from metal_tf.benchmarks import rows
-from metal_tf.benchmarks import threads
-
-
-class _Fake:
-  """Workers whose speeds are given; remembers who was started."""
-
-  def __init__(self, rates):
-    self._rates = rates
-    self.started = []
-    self.open = set()
-
-  def start(self, name, role, environment, arguments):
-    del environment
-    self.started.append(name)
-    self.open.add(name)
-    key = ' '.join([role, *map(str, arguments.values())])
-    rate = self._rates.get(name, self._rates.get(key))
-    worker = mock.Mock()
-    worker.ready = dict(flops=100, address='nowhere')
-    worker.start_seconds = 7.5
-    worker.has_answered = True
-    worker.measure = lambda n: dict(count=n, seconds=n / rate)
-    worker.close = lambda: self.open.discard(name)
-    return worker
-
-
-def _contests(names, rates, quick=True):
-  workers = _Fake(rates)
-  return contests.Contests(
-      names, workers, contests.QUICK, quick, lambda line: None), workers
+from metal_tf.benchmarks import turns
 
 
 class ContestsTest(parameterized.TestCase):
 
-  def test_ratio_is_of_medians(self):
-    row = contests.ratio(
-        'learner_d4pg_vs_acme_cartpole',
-        contests.Speeds(np.array([10.0, 40.0, 60.0])),
-        contests.Speeds(np.array([20.0, 10.0, 30.0])), 'a remark')
-    # Medians 40 and 20; the rounds' own ratios are 0.5, 4 and 2.
-    self.assertEqual(row.value, 2.0)
-    self.assertEqual(row.note, '40/s : 20/s; quartiles 1.25 to 3.00, n = 3; '
-                     'a remark')
+  def setUp(self):
+    super().setUp()
+    self._started = {}
+    self._answers = {}  # By name: seconds round by round; 1 where not given.
+    self.enter_context(mock.patch.object(turns, 'race', self._race))
+    for method in ('start', 'wait_until_ready', 'stop'):
+      self.enter_context(mock.patch.object(turns.Contestant, method))
+    self.enter_context(mock.patch.object(
+        contests.os, 'sched_getaffinity', return_value=range(2)))
+    self._contests = contests.Contests('nowhere', 3, lambda line: None)
 
-  @mock.patch.object(threads, 'num_cores', return_value=4)
-  def test_the_fastest_peer_takes_part(self, _):
-    slow, fast = (f'acme_learner cartpole ({setting})'
-                  for setting in threads.of_the_peer(quick=True))
-    contest, workers = _contests(
-        list(rows.TARGETS), {
-            slow: 10.0, fast: 20.0, 'learner d4pg cartpole': 50.0,
-            'learner metal cartpole': 30.0, 'learner rc_d4pg cartpole': 25.0,
-            'sgemm numpy': 60.0, 'sgemm tensorflow': 70.0})
-    values = {row.name: row.value for row in contest.learners('cartpole')}
-    self.assertEqual({name: round(value, 9) for name, value in values.items()},
-                     dict(learner_d4pg_vs_acme_cartpole=2.5,
-                          learner_metal_vs_acme_cartpole=1.5,
-                          learner_rc_d4pg_vs_d4pg=0.5,
-                          learner_d4pg_sgemm_share=round(5 / 7, 9)))
-    self.assertEqual(contest.scan[2:], [
-        '| cartpole | intra 1, inter 4, oneDNN on | 10.0 |',
-        '| cartpole | intra 4, inter 4, oneDNN on | 20.0 |'])
-    self.assertEmpty(workers.open)
+  def _race(self, contestants, directory, rounds, peers=()):
+    """Answers at once, as if nothing had to be measured."""
+    self.assertEqual(directory, 'nowhere')
+    self._started = contestants
+    for contestant in contestants.values():
+      contestant.ready = 8e9
+    answers = {name: self._answers.get(name, [1.0] * rounds)
+               for name in contestants}
+    slow = sorted(peers, key=lambda name: sum(answers[name]))[2:]
+    return {name: each for name, each in answers.items() if name not in slow}
 
-  def test_a_quick_one_chooses_once(self):
-    rates = {f'acme_learner {domain} ({setting})': 10.0
-             for domain in rows.DOMAINS
-             for setting in threads.of_the_peer(quick=False)}
-    for quick, tried in ((True, 1), (False, len(threads.of_the_peer(False)))):
-      contest, workers = _contests([], rates, quick)
-      contest.learners('cartpole')
-      workers.started.clear()
-      contest.learners('quadruped')
-      self.assertLen(workers.started, tried)
+  def _rows(self, method, *arguments):
+    return {row.name: row
+            for row in getattr(self._contests, method)(*arguments)}
 
-  def test_only_what_is_wanted_is_started(self):
-    contest, workers = _contests(
-        ['run_metal_vs_acme_cartpole'], {
-            'acme_learner cartpole': 10.0, 'acme_run cartpole': 100.0,
-            'run metal cartpole': 250.0, **{
-                f'{role} cartpole ({setting})': 100.0 for setting in
-                threads.of_the_peer(quick=True)
-                for role in ('acme_learner', 'acme_run')}})
-    [row] = contest.runs('cartpole')
-    self.assertAlmostEqual(row.value, 2.5)
-    self.assertEqual([name.split(' (')[0] for name in workers.started][-2:],
-                     ['run metal cartpole', 'acme_run cartpole'])
-    self.assertFalse(any(n.startswith('learner') for n in workers.started))
-    self.assertEmpty(workers.open)
+  @parameterized.parameters(*rows.CONTESTS)
+  def test_every_contest_gives_its_rows(self, title):
+    with mock.patch.object(contests.subprocess, 'run') as run:
+      run.return_value.returncode = 0
+      measured = self._rows(*title.split())
+    self.assertEqual(set(measured), set(rows.CONTESTS[title].targets))
+
+  def test_ratio_of_medians_to_the_best_peer(self):
+    slow, best = (f'Acme with intra 1, inter 1, oneDNN {onednn}'
+                  for onednn in ('on', 'off'))
+    self._answers = {slow: [9.0, 9.0, 9.0], best: [6.0, 8.0, 5.0],
+                     'd4pg': [1.0, 2.0, 4.0], 'metal': [3.0, 3.0, 3.0]}
+    measured = self._rows('learners', 'small')
+    row = measured['learner_d4pg_vs_acme_small']
+    self.assertEqual((row.value, row.met), (3.0, False))
+    # The rounds' own ratios are 6, 4 and 1.25.
+    self.assertEqual(row.remarks, '2000 ms : 6000 ms; quartiles 2.62 to 5, '
+                     f'n = 3; {best}')
+    self.assertEqual(measured['learner_metal_vs_acme_small'].value, 2.0)
+    self.assertEqual({each.cores for each in self._started.values()}, {1})
+
+  def test_the_peers_settings_are_chosen_once(self):
+    best = [f'Acme with intra {intra}, inter 2, oneDNN on' for intra in (1, 2)]
+    self._answers = {name: [0.5] * 3 for name in best}
+    self._contests.learners('cartpole')
+    self.assertLen(self._started, 2 + 8)
+    self.assertEqual(self._started[best[1]].environment, dict(
+        TF_NUM_INTRAOP_THREADS='2', TF_NUM_INTEROP_THREADS='2',
+        TF_ENABLE_ONEDNN_OPTS='1'))
+    self._contests.runs('quadruped')
+    self.assertEqual(list(self._started), ['d4pg', *best])
+
+  def test_share_of_products(self):
+    self._answers = dict(d4pg=[4.0] * 3, rc_d4pg=[5.0] * 3, numpy=[2.0] * 3)
+    measured = self._rows('d4pg')
+    self.assertEqual(measured['learner_d4pg_sgemm_share'].value, 0.25)
+    self.assertStartsWith(measured['learner_d4pg_sgemm_share'].remarks,
+                          '2 of 8 GFLOP/s (tensorflow); 8 GFLOP a step')
+    self.assertEqual(measured['learner_rc_d4pg_vs_d4pg'].value, 0.8)
 
   def test_the_slower_form_of_insertion_counts(self):
-    contest, _ = _contests(['insert_ms', 'insert_program_ms'], {
-        'insert': 10_000.0, 'server': 1.0, 'insert nowhere': 8_000.0})
-    values = {row.name: row.value for row in contest.insert()}
-    self.assertEqual(list(values), ['insert_ms', 'insert_program_ms'])
-    self.assertAlmostEqual(values['insert_ms'], 0.125)
-    self.assertAlmostEqual(values['insert_program_ms'], 0.125)
+    self._answers = {'program': [2e-4] * 3, 'one process': [1e-4] * 3}
+    row = self._rows('insertion')['insert_ms']
+    self.assertAlmostEqual(row.value, 0.2)
+    self.assertStartsWith(row.remarks, 'one process 0.1, program 0.2: ')
 
-  def test_the_first_step_is_measured_with_warm_files(self):
-    contest, workers = _contests(['first_step_s'], {})
-    self.assertEqual([row.value for row in contest.first_step()], [7.5])
-    self.assertLen(workers.started, 2)
+  def test_a_checkpoint_has_what_a_minute_brings(self):
+    self._answers = dict(run=[0.01, 0.02, 0.05], saving=[6.0, 3.0, 1.0])
+    self.assertEqual(self._rows('checkpoints')['checkpoint_share'].value, 0.05)
+    self.assertEqual(self._started['saving'].amount, 3000)
 
-
-class PlanTest(parameterized.TestCase):
-
-  @parameterized.parameters(
-      (['insert_ms', 'replay_overhead'], ['insertion', 'memory']),
-      (['learner_rc_d4pg_vs_d4pg'], ['learners, cartpole']),
-      (['learner_metal_vs_acme_quadruped'], ['learners, quadruped']),
-      (['run_d4pg_vs_acme_quadruped'], ['runs, quadruped']),
-      (list(rows.TARGETS), [
-          'learners, cartpole', 'runs, cartpole', 'learners, quadruped',
-          'runs, quadruped', *(f'environments, {d}' for d in rows.DOMAINS),
-          'insertion', 'first step', 'memory']))
-  def test_contests(self, names, expected):
-    plan = benchmark.plan(names, mock.Mock(), quick=True)
-    self.assertEqual([title for title, _, _ in plan], expected)
-
-
-class ThreadsTest(absltest.TestCase):
-
-  @mock.patch.object(threads, 'num_cores', return_value=2)
-  def test_peers_settings(self, _):
-    self.assertLen(threads.of_the_peer(quick=False), 8)
-    self.assertContainsSubset(threads.of_the_peer(quick=True),
-                              threads.of_the_peer(quick=False))
-    self.assertEqual(threads.Threads(1, 2, True).environment(), dict(
-        TF_NUM_INTRAOP_THREADS='1', TF_NUM_INTEROP_THREADS='2',
-        TF_ENABLE_ONEDNN_OPTS='1'))
-
-  @mock.patch.object(threads, 'num_cores', return_value=1)
-  def test_one_core(self, _):
-    self.assertLen(threads.of_the_peer(quick=False), 2)
+  def test_a_launcher_that_fails(self):
+    with mock.patch.object(contests.subprocess, 'run') as run:
+      run.return_value = mock.Mock(returncode=2, stdout='no such setting')
+      with self.assertRaisesRegex(turns.ContestantFailed, '2. It said:\nno su'):
+        self._contests.start()
 
 
 if __name__ == '__main__':

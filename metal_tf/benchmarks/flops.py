@@ -8,41 +8,25 @@ def d4pg_step(batch_size: int, observation_size: int, action_size: int,
               num_atoms: int) -> int:
   """Counts those of the matrix products; everything else is left out.
 
-  A layer from n to m units costs `2 B n m`, forward, and as much again for the
-  gradient of its weights and for that of its inputs. A step has
-
-    - both target networks forward, at o_t;
-    - the critic forward at (o_tm1, a_tm1), and the gradient of its weights;
-    - policy and critic forward at o_t, the gradient of the value with respect
-      to the action alone, and with it that of the policy's weights.
-
-  The gradient with respect to an observation is needed nowhere.
-
-  Args:
-    batch_size: B.
-    observation_size: O.
-    action_size: A.
-    policy_layers: hidden widths of the policy.
-    critic_layers: hidden widths of the critic.
-    num_atoms: outputs of the critic.
-
-  Returns:
-    Operations of one step; an addition and a multiplication are two.
+  A layer from n to m units costs `2 B n m` forward (an addition and a
+  multiplication are two), and as much for the gradient of its weights and for
+  that of its inputs. A step has both target networks forward at o_t; the critic
+  forward at (o_tm1, a_tm1), and the gradient of its weights; policy and critic
+  forward at o_t, the gradient of the value with respect to the action alone,
+  and with it that of the policy's weights. The gradient with respect to an
+  observation is needed nowhere.
   """
   policy = [observation_size, *policy_layers, action_size]
   critic = [observation_size + action_size, *critic_layers, num_atoms]
   policy_first, critic_first = (
       layers[0] * layers[1] for layers in (policy, critic))
-  policy_forward, critic_forward = _forward(policy), _forward(critic)
-  targets = policy_forward + critic_forward
+  policy_forward, critic_forward = (
+      sum(n * m for n, m in zip(layers, layers[1:]))
+      for layers in (policy, critic))
   critic_update = 3 * critic_forward - critic_first
   value_gradient = (
       2 * critic_forward - critic_first + action_size * critic[1])
   policy_update = 3 * policy_forward - policy_first
   return 2 * batch_size * (
-      targets + critic_update + value_gradient + policy_update)
-
-
-def _forward(layers: Sequence[int]) -> int:
-  """Multiplications of one sample's way through fully connected layers."""
-  return sum(n * m for n, m in zip(layers, layers[1:]))
+      policy_forward + critic_forward + critic_update + value_gradient
+      + policy_update)

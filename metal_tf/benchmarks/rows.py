@@ -1,90 +1,107 @@
-"""The benchmark's rows: names, targets, the printed table, the JSON file."""
+"""What is measured: names, targets and the printed table."""
 
-import json
-import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
-DOMAINS = ('cartpole', 'walker', 'quadruped', 'humanoid')
+from metal_tf import validation
 
-# Unit, operator and target of every row that has a fixed target, or none.
-TARGETS: Dict[str, Tuple[str, str, Optional[float]]] = {
-    'learner_d4pg_vs_acme_cartpole': ('ratio', '>=', 2.0),
-    'learner_d4pg_vs_acme_quadruped': ('ratio', '>=', 2.0),
-    'learner_metal_vs_acme_cartpole': ('ratio', '>=', 1.5),
-    'learner_metal_vs_acme_quadruped': ('ratio', '>=', 1.5),
-    'learner_rc_d4pg_vs_d4pg': ('ratio', '>=', 0.95),
-    'learner_d4pg_sgemm_share': ('share', '>=', 0.6),
-    'run_d4pg_vs_acme_cartpole': ('ratio', '>=', 3.0),
-    'run_d4pg_vs_acme_quadruped': ('ratio', '>=', 2.5),
-    'run_metal_vs_acme_cartpole': ('ratio', '>=', 2.5),
-    'environment_vs_suite_cartpole': ('ratio', '>=', 2.0),
-    'environment_vs_suite_walker': ('ratio', '>=', 1.5),
-    'environment_vs_suite_quadruped': ('ratio', '>=', 1.5),
-    'environment_vs_suite_humanoid': ('ratio', '>=', 1.5),
-    'insert_ms': ('ms', '<=', 0.15),
-    'insert_one_process_ms': ('ms', '<=', None),
-    'insert_program_ms': ('ms', '<=', None),
-    'first_step_s': ('s', '<=', None),
-    'replay_overhead': ('ratio', '<=', 1.4),
+
+class Target(NamedTuple):
+  """A row's unit, and what it should come to: `op` is '>=' or '<='."""
+  unit: str
+  op: str
+  value: float
+
+
+class Contest(NamedTuple):
+  """Rows that are measured together, and its seconds on two idle cores."""
+  seconds: float
+  targets: Dict[str, Target]
+
+
+def _at_least(ratio: float) -> Target:
+  return Target('ratio', '>=', ratio)
+
+
+# A contest is a method of `contests.Contests`, with its argument.
+CONTESTS: Dict[str, Contest] = {
+    'learners small': Contest(45, {
+        'learner_d4pg_vs_acme_small': _at_least(4.0),
+        'learner_metal_vs_acme_small': _at_least(2.5)}),
+    'learners one_thread': Contest(60, {
+        'learner_d4pg_vs_acme_one_thread': _at_least(1.5),
+        'learner_metal_vs_acme_one_thread': _at_least(1.4)}),
+    'learners cartpole': Contest(75, {
+        'learner_d4pg_vs_acme_cartpole': _at_least(1.2),
+        'learner_metal_vs_acme_cartpole': _at_least(1.0)}),
+    'learners quadruped': Contest(40, {
+        'learner_d4pg_vs_acme_quadruped': _at_least(1.2),
+        'learner_metal_vs_acme_quadruped': _at_least(1.0)}),
+    'd4pg': Contest(40, {
+        'learner_d4pg_sgemm_share': Target('share', '>=', 0.5),
+        'learner_rc_d4pg_vs_d4pg': _at_least(0.95)}),
+    'runs small': Contest(80, {
+        'run_d4pg_vs_acme_small': _at_least(8.0),
+        'run_metal_vs_acme_small': _at_least(6.0)}),
+    'runs cartpole': Contest(80, {
+        'run_d4pg_vs_acme_cartpole': _at_least(2.2),
+        'run_metal_vs_acme_cartpole': _at_least(1.9)}),
+    'runs quadruped': Contest(70, {
+        'run_d4pg_vs_acme_quadruped': _at_least(2.2)}),
+    'environments cartpole': Contest(15, {
+        'environment_vs_suite_cartpole': _at_least(2.0)}),
+    'environments walker': Contest(20, {
+        'environment_vs_suite_walker': _at_least(1.5)}),
+    'environments quadruped': Contest(20, {
+        'environment_vs_suite_quadruped': _at_least(1.5)}),
+    'environments humanoid': Contest(25, {
+        'environment_vs_suite_humanoid': _at_least(1.5)}),
+    'insertion': Contest(20, {'insert_ms': Target('ms', '<=', 0.15)}),
+    'memory': Contest(10, {'replay_overhead': Target('ratio', '<=', 1.15)}),
+    'checkpoints': Contest(70, {
+        'checkpoint_share': Target('share', '<=', 0.03)}),
+    'start': Contest(25, {'first_step_s': Target('s', '<=', 5.0)}),
 }
+TARGETS: Dict[str, Target] = {
+    name: target for contest in CONTESTS.values()
+    for name, target in contest.targets.items()}
 
 
 class Row(NamedTuple):
-  """One measured number.
-
-  Attributes:
-    name: of `TARGETS`.
-    value: what was measured.
-    note: what the table says beside it: medians, spread.
-  """
+  """One measured number; the remarks say how it is spread, and against whom."""
   name: str
   value: float
-  note: str = ''
+  remarks: str
 
   @property
-  def unit(self) -> str:
-    return TARGETS[self.name][0]
+  def met(self) -> bool:
+    """Whether the value meets the target; NaN does not."""
+    target = TARGETS[self.name]
+    return bool(self.value >= target.value if target.op == '>=' else
+                self.value <= target.value)
 
-  @property
-  def op(self) -> str:
-    """How the value is compared with the target."""
-    return TARGETS[self.name][1]
-
-  @property
-  def target(self) -> Optional[float]:
-    """None where there is none."""
-    return TARGETS[self.name][2]
-
-  @property
-  def met(self) -> Optional[bool]:
-    """Whether the value meets the target; None where there is none."""
-    if self.target is None:
-      return None
-    if self.op == '>=':
-      return bool(self.value >= self.target)
-    return bool(self.value <= self.target)
-
-  def as_json(self) -> Dict[str, object]:
+  def as_json(self) -> Dict[str, Any]:
     """The row as the JSON file has it."""
-    return dict(name=self.name, value=float(self.value), unit=self.unit,
-                op=self.op, target=self.target, met=self.met)
+    unit, op, target = TARGETS[self.name]
+    return dict(name=self.name, value=self.value, unit=unit, op=op,
+                target=target, met=self.met, remarks=self.remarks)
 
 
-def selected(prefixes: Sequence[str]) -> List[str]:
-  """Returns the names that begin with one of these; all names for none.
+def selected(wanted: Sequence[str]) -> List[str]:
+  """Returns the names of rows that begin with one of these; all for none.
 
   Args:
-    prefixes: as the user gave them.
+    wanted: names, or beginnings of names.
 
   Raises:
-    ValueError: for a prefix that no name has.
+    ConfigError: for one that no name begins with.
   """
-  for prefix in prefixes:
-    if not any(name.startswith(prefix) for name in TARGETS):
-      raise ValueError(f'no row begins with {prefix!r}; rows are '
-                       f'{", ".join(TARGETS)}')
+  for start in wanted:
+    if not any(name.startswith(start) for name in TARGETS):
+      raise validation.ConfigError(
+          'rows', start, 'names of rows, or beginnings of them: '
+          + ', '.join(TARGETS), validation.nearest(start, list(TARGETS)))
   return [name for name in TARGETS
-          if not prefixes or name.startswith(tuple(prefixes))]
+          if not wanted or name.startswith(tuple(wanted))]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -92,26 +109,8 @@ def table(rows: Sequence[Row]) -> str:
   lines = ['| name | value | unit | target | met | remarks |',
            '| --- | --- | --- | --- | --- | --- |']
   for row in rows:
-    target = 'none' if row.target is None else f'{row.op} {row.target:g}'
-    met = {None: '', True: 'yes', False: 'NO'}[row.met]
-    lines.append(f'| {row.name} | {row.value:.3g} | {row.unit} | {target} | '
-                 f'{met} | {row.note} |')
+    unit, op, target = TARGETS[row.name]
+    lines.append(f'| {row.name} | {row.value:.3g} | {unit} | {op} {target:g} | '
+                 f'{"yes" if row.met else "NO"} | {row.remarks} |')
   return '\n'.join(lines)
 
-
-def write_json(path: str, rows: Sequence[Row]) -> None:
-  """Writes the rows, all of them or nothing.
-
-  Args:
-    path: of the file; one that is there is replaced.
-    rows: what was measured.
-
-  Raises:
-    OSError: if it cannot be written.
-  """
-  unfinished = f'{path}.part'
-  with open(unfinished, 'w', encoding='utf-8') as stream:
-    json.dump([row.as_json() for row in rows], stream, indent=2,
-              allow_nan=False)
-    stream.write('\n')
-  os.replace(unfinished, path)

@@ -1,10 +1,34 @@
-"""The environments that the contestants share."""
+"""Settings and environments that the contestants share."""
+
+from typing import Any
 
 from metal_tf.cli import main
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import types
 from metal_tf import validation
+
+_PRESETS = {
+    'paper': {},
+    'small': dict(policy_layer_sizes=(128, 128), critic_layer_sizes=(256, 128),
+                  batch_size=128)}
+
+
+def make_config(domain: str, preset: str = 'paper',
+                **settings: Any) -> config_lib.Config:
+  """Returns the settings of a contestant, with fixed rates.
+
+  Rates make no difference to the time, and a learner without a run around it
+  needs them as numbers.
+
+  Args:
+    domain: of the task.
+    preset: 'paper' or 'small', the sizes of networks and batches.
+    **settings: what else differs from the defaults.
+  """
+  return config_lib.Config(**{
+      **_PRESETS[preset], 'domain': domain, 'suite': 'builtin',
+      'lagrange_lr': 1e-4, 'meta_lr': 1e-3, **settings})
 
 
 def make_environment(config: config_lib.Config,
@@ -19,9 +43,8 @@ def make_environment(config: config_lib.Config,
       config, validation.resolve_task(config), config.suite, seed)
 
 
-def spec_of(domain: str) -> types.EnvironmentSpec:
-  """Returns the spec of a domain's task with its default constraint."""
-  config = config_lib.Config(domain=domain, suite='builtin')
+def make_spec(config: config_lib.Config) -> types.EnvironmentSpec:
+  """Returns the spec of the task with these settings."""
   environment = make_environment(config, seed=0)
   environment.close()
   return environment.spec

@@ -1,0 +1,27 @@
+"""MetaL's launcher until its first learner step, and no further."""
+
+import os
+from typing import Any
+
+from metal_tf.agent import agents
+from metal_tf.cli import main
+from metal_tf.system import threads
+
+
+def launch() -> None:
+  """Runs the launcher with this command line; status 0 after the step."""
+  main.quiet_start_up()
+  threads.set_up(0)
+  from metal_tf.agent import learner  # pylint: disable=g-import-not-at-top
+  step = learner.Learner.step
+
+  def first(*args: Any) -> None:
+    step(*args)
+    os._exit(0)  # pylint: disable=protected-access
+
+  learner.Learner.step = first  # type: ignore
+  main.launch(agents.METAL)
+
+
+if __name__ == '__main__':
+  launch()
