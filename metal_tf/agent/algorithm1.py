@@ -73,8 +73,6 @@ class Setup(NamedTuple):
   Attributes:
     policy: makes a policy of its weights: `[B, O]` to actions `[B, A]`.
     critic: makes a critic of its weights: `[B, O]`, `[B, A]` to `[B, N]`.
-    target_output: maps a training state and `[B, O]` to what the target critic
-      says there of the target policy's actions, `[B, N]`.
     head: what the critic's outputs mean.
     policy_optimizer: makes the policy's step.
     critic_optimizer: makes the critic's step; differentiable.
@@ -88,7 +86,6 @@ class Setup(NamedTuple):
   """
   policy: Callable[[optimizers.Tensors], losses.Policy]
   critic: Callable[[optimizers.Tensors], losses.Critic]
-  target_output: Callable[[TrainingState, tf.Tensor], tf.Tensor]
   head: critics.Head
   policy_optimizer: optimizers.Optimizer
   critic_optimizer: optimizers.Optimizer
@@ -105,7 +102,7 @@ class Setup(NamedTuple):
     return lambda o, a: self.head.value(self.critic(weights)(o, a))
 
 
-def update(state: TrainingState, sample: types.Sample,
+def update(state: TrainingState, sample: types.Sample, output_t: tf.Tensor,
            setup: Setup) -> StepOutput:
   """One iteration of Algorithm 1; line numbers are the paper's.
 
@@ -113,6 +110,8 @@ def update(state: TrainingState, sample: types.Sample,
     state: the training state.
     sample: B transitions with their importance weights, and M episode
       penalties.
+    output_t: the target critic's output at `(o_t, target_policy(o_t))`,
+      `[B, N]`; constant, as the target networks are.
     setup: the networks, rates and choices of the run.
 
   Returns:
@@ -134,8 +133,7 @@ def update(state: TrainingState, sample: types.Sample,
     # Lines 8-12: the critic's loss, towards a target with lambda' in it.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(state.critic)
-      target = head.target(training, new_multiplier,
-                           setup.target_output(state, training.o_t))
+      target = head.target(training, new_multiplier, output_t[:n])
       critic_loss = losses.weighted_mean(
           head.loss(setup.critic(state.critic), training, target),
           sample.importance_weights[:n])
@@ -162,8 +160,7 @@ def update(state: TrainingState, sample: types.Sample,
   with tf.GradientTape(watch_accessed_variables=False) as outer_tape:
     outer_tape.watch((new_multiplier, new_critic))
     if 'critic' in setup.outer_loss:
-      target = head.target(validation, new_multiplier,
-                           setup.target_output(state, validation.o_t))
+      target = head.target(validation, new_multiplier, output_t[n:])
       told['outer_critic_loss'] = tf.reduce_mean(
           head.outer_loss(setup.critic(new_critic), validation, target))
     if 'actor' in setup.outer_loss:

@@ -36,6 +36,20 @@ class Tally(NamedTuple):
   skipped_in_a_row: tf.Tensor
 
 
+class Proposal(NamedTuple):
+  """What a step would lead to, if all of its numbers are finite.
+
+  Attributes:
+    state: the training state after it.
+    metrics: what it measured, `[]` or `[K]`, by name.
+    priorities: new ones of its transitions, `[B]`; `[0]` where replay is
+      uniform.
+  """
+  state: algorithm1.TrainingState
+  metrics: Dict[str, tf.Tensor]
+  priorities: tf.Tensor
+
+
 class Iteration:
   """Makes one learner step; assigns nothing."""
 
@@ -65,36 +79,58 @@ class Iteration:
       sample: B transitions and M episode penalties.
 
     Returns:
-      State and tally after it, and new priorities of the transitions: NaN if
-      the step was dropped, `[B]`, or `[0]` where replay is uniform.
+      What `settle` does.
+    """
+    state = self.copy_targets(state)
+    return settle(state, tally, self.propose(
+        state, sample, self.target_output(state, sample.transitions.o_t)))
+
+  def copy_targets(
+      self, state: algorithm1.TrainingState) -> algorithm1.TrainingState:
+    """Hard copies when they are due, before the update, as Acme's D4PG."""
+    target_policy, target_critic = tf.cond(
+        state.steps % self._config.target_update_period == 0,
+        lambda: (list(state.policy), list(state.critic)),
+        lambda: (list(state.target_policy), list(state.target_critic)))
+    return state._replace(target_policy=target_policy,
+                          target_critic=target_critic)
+
+  def target_output(self, state: algorithm1.TrainingState,
+                    o_t: tf.Tensor) -> tf.Tensor:
+    """The target critic's output of the target policy's actions, `[B, N]`."""
+    critic = self._setup.critic(state.target_critic)
+    return critic(o_t, self._setup.policy(state.target_policy)(o_t))
+
+  def propose(self, state: algorithm1.TrainingState, sample: types.Sample,
+              output_t: tf.Tensor) -> Proposal:
+    """Makes a step's numbers, whether they are finite or not.
+
+    Args:
+      state: the training state, targets copied.
+      sample: B transitions and M episode penalties.
+      output_t: what `target_output` says of the transitions.
     """
     setup = self._setup
-    state = copy_targets_when_due(state, self._config.target_update_period)
     if self._shaping is None:
-      output, metrics = algorithm1.update(state, sample, setup), {}
+      output, metrics = algorithm1.update(state, sample, output_t, setup), {}
     else:
-      output, metrics = self._shaping.update(state, sample, setup)
-    parts = meta_gradient.split_batch(sample.transitions, setup.num_training)
+      output, metrics = self._shaping.update(state, sample, output_t, setup)
     metrics.update(output.losses)
     if self._algorithm.learns_meta_parameter:
-      metrics.update(self._meta_metrics(state, output, parts[1]))
+      metrics.update(self._meta_metrics(output, sample, output_t))
     metrics.update(theorem_check.error(
-        self._algorithm, self._config, setup, state, output, sample))
-    finite = _all_finite([
-        output.state.multiplier, *output.state.shaping, *metrics.values()])
-    priorities = self._priorities(state, output.state, parts)
-    return (
-        commit(state, output.state, finite), add(tally, metrics, finite),
-        tf.where(finite, priorities, tf.constant(np.nan, priorities.dtype)))
+        self._algorithm, self._config, setup, state, output, sample, output_t))
+    return Proposal(output.state, metrics, self._priorities(
+        state, output.state, sample, output_t))
 
-  def _meta_metrics(self, state: algorithm1.TrainingState,
-                    output: algorithm1.StepOutput,
-                    validation: types.Transition) -> Dict[str, tf.Tensor]:
+  def _meta_metrics(self, output: algorithm1.StepOutput, sample: types.Sample,
+                    output_t: tf.Tensor) -> Dict[str, tf.Tensor]:
     """What moves alpha_lambda: its terms, and the TD errors behind them."""
-    setup, new = self._setup, output.state
+    setup, new, n = self._setup, output.state, self._setup.num_training
+    _, validation = meta_gradient.split_batch(sample.transitions, n)
     delta = setup.head.td_error(
         setup.critic(new.critic), validation,
-        self._target(state, validation, new.multiplier))
+        setup.head.target(validation, new.multiplier, output_t[n:]))
     limit = self._config.meta_parameter_limit
     return dict(
         meta_gradient_direct=output.gradient.direct,
@@ -108,50 +144,45 @@ class Iteration:
 
   def _priorities(
       self, state: algorithm1.TrainingState, new: algorithm1.TrainingState,
-      parts: Tuple[types.Transition, Optional[types.Transition]]) -> tf.Tensor:
+      sample: types.Sample, output_t: tf.Tensor) -> tf.Tensor:
     """New priorities, `[B]`: each part's by the critic its loss was taken at.
 
     There XLA computes target and prediction once for both.
     """
-    dtype = parts[0].r_t.dtype
     if self._config.replay == 'uniform':
-      return tf.zeros([0], dtype)
+      return tf.zeros([0], output_t.dtype)
+    head, n = self._setup.head, self._setup.num_training
+    training, validation = meta_gradient.split_batch(sample.transitions, n)
+    parts = [(state.critic, training, output_t[:n])]
+    if validation is not None:
+      parts.append((new.critic, validation, output_t[n:]))
     return tf.concat([
-        self._setup.head.priorities(
-            self._setup.critic(critic), part,
-            self._target(state, part, new.multiplier))
-        for critic, part in zip((state.critic, new.critic), parts)
-        if part is not None], axis=0)
-
-  def _target(self, state: algorithm1.TrainingState, part: types.Transition,
-              multiplier: tf.Tensor) -> NamedTuple:
-    return self._setup.head.target(
-        part, multiplier, self._setup.target_output(state, part.o_t))
+        head.priorities(self._setup.critic(critic), part,
+                        head.target(part, new.multiplier, output))
+        for critic, part, output in parts], axis=0)
 
 
-def copy_targets_when_due(state: algorithm1.TrainingState,
-                          period: int) -> algorithm1.TrainingState:
-  """Hard copies every `period` steps, before the update, as Acme's D4PG."""
-  target_policy, target_critic = tf.cond(
-      state.steps % period == 0,
-      lambda: (list(state.policy), list(state.critic)),
-      lambda: (list(state.target_policy), list(state.target_critic)))
-  return state._replace(target_policy=target_policy,
-                        target_critic=target_critic)
-
-
-def commit(state: algorithm1.TrainingState, new: algorithm1.TrainingState,
-           finite: tf.Tensor) -> algorithm1.TrainingState:
+def settle(state: algorithm1.TrainingState, tally: Tally, proposal: Proposal
+          ) -> Tuple[algorithm1.TrainingState, Tally, tf.Tensor]:
   """Takes over all of a step, or nothing but its count.
 
   Args:
     state: the training state before the step.
-    new: the one after it.
-    finite: whether no number went wrong, bool `[]`.
+    tally: what was counted before.
+    proposal: what the step would lead to.
+
+  Returns:
+    State and tally after it, and new priorities of the transitions, all NaN if
+    the step was dropped.
   """
-  chosen = tf.nest.map_structure(
-      lambda before, after: tf.where(finite, after, before), state, new)
-  return chosen._replace(steps=state.steps + 1)
+  new = proposal.state
+  finite = _all_finite(
+      [new.multiplier, *new.shaping, *proposal.metrics.values()])
+  chosen = tf.cond(finite, lambda: new, lambda: state)
+  nan = tf.constant(np.nan, proposal.priorities.dtype)
+  return (chosen._replace(steps=state.steps + 1),
+          add(tally, proposal.metrics, finite),
+          tf.where(finite, proposal.priorities, nan))
 
 
 def add(tally: Tally, metrics: Dict[str, tf.Tensor],

@@ -21,6 +21,7 @@ from metal_tf.agent import critics
 from metal_tf.agent import iteration
 from metal_tf.agent import mesh
 from metal_tf.agent import networks as networks_lib
+from metal_tf.agent import side_by_side
 from metal_tf.agent import state as state_lib
 from metal_tf.agent import step_metrics
 from metal_tf import config as config_lib
@@ -36,7 +37,8 @@ class Learner:
                spec: types.EnvironmentSpec,
                algorithm: agents.Algorithm,
                config: config_lib.Config,
-               dtype: tf.DType = tf.float32):
+               dtype: tf.DType = tf.float32,
+               two_threads: bool = False):
     """Builds networks, optimizers and the compiled step.
 
     Args:
@@ -44,6 +46,8 @@ class Learner:
       algorithm: which agent.
       config: its settings, rates resolved.
       dtype: of networks and transitions; float64 is for checking gradients.
+      two_threads: whether a step is compiled in parts that run side by side
+        (`side_by_side.py`); then a call makes one step.
 
     Raises:
       ValueError: for an algorithm whose switches contradict each other.
@@ -51,6 +55,7 @@ class Learner:
     agents.check(algorithm)
     compilation.set_up()
     self._config = config
+    self._two_threads = two_threads
     self._num_constraints = spec.num_constraints
     head = critics.make(config)
     self.networks = networks_lib.Networks(
@@ -83,7 +88,7 @@ class Learner:
   @property
   def steps_per_call(self) -> int:
     """S, the most steps that one call of `steps` makes."""
-    return self._config.steps_per_call
+    return 1 if self._two_threads else self._config.steps_per_call
 
   # --- Compiled ---------------------------------------------------------------
 
@@ -93,9 +98,16 @@ class Learner:
     """Makes `count` steps on the first of S samples; returns priorities."""
     samples = types.Sample(transitions, episode_penalties, importance_weights,
                            keys=())
-    loop = tf.function(self._loop, autograph=False,
-                       jit_compile=True) if self._config.xla else self._loop
-    state, tally, priorities = loop(
+    compiled = functools.partial(
+        tf.function, autograph=False, jit_compile=True)
+    if not self._config.xla:
+      make = self._loop
+    elif self._two_threads:
+      make = functools.partial(
+          side_by_side.one_step, self._iterate, compiled)
+    else:
+      make = compiled(self._loop)
+    state, tally, priorities = make(
         state_lib.read(self._state), state_lib.read(self._tally), samples,
         count)
     state_lib.assign((self._state, self._tally), (state, tally))
@@ -273,10 +285,6 @@ def make_setup(spec: types.EnvironmentSpec, algorithm: agents.Algorithm,
   def critic(weights: optimizers.Tensors) -> Any:
     return functools.partial(networks.apply_critic, weights)
 
-  def target_output(state: algorithm1.TrainingState,
-                    o_t: tf.Tensor) -> tf.Tensor:
-    return critic(state.target_critic)(o_t, policy(state.target_policy)(o_t))
-
   meta_optimizer = optimizers.sgd(0.0)  # Alpha_lambda stays where it is.
   if algorithm.learns_meta_parameter:
     rate = config.meta_learning_rate
@@ -285,7 +293,7 @@ def make_setup(spec: types.EnvironmentSpec, algorithm: agents.Algorithm,
         if config.meta_optimizer == 'adam' else optimizers.sgd(rate),
         config.meta_parameter_limit)
   return algorithm1.Setup(
-      policy=policy, critic=critic, target_output=target_output, head=head,
+      policy=policy, critic=critic, head=head,
       policy_optimizer=optimizers.clipped_adam(
           config.policy_lr, config.clip_norm),
       critic_optimizer=(  # Theorem 1's step: nothing is clipped.

@@ -256,6 +256,28 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
     else:
       self.assertAllClose(np.concatenate(got), priorities, rtol=1e-4)
 
+  @parameterized.parameters(
+      (agents.METAL,), (agents.MESH,), (agents.D4PG,))
+  def test_two_threads_make_the_same_step(self, kind):
+    one, two = (
+        learner_lib.Learner(
+            _SPEC, kind, fixtures.make_config(
+                xla=True, replay='prioritized', target_update_period=2,
+                lagrange_lr=0.01, outer_loss=(
+                    'critic' if kind is agents.MESH else 'actor_critic')),
+            two_threads=two_threads) for two_threads in (False, True))
+    two.set_state(one.get_state())
+    for i in range(3):
+      priorities = [learner.step(*_data(i)) for learner in (one, two)]
+      self.assertAllClose(*priorities, rtol=1e-4)
+    broken, penalties = _data()
+    broken.r_t[0] = np.nan
+    self.assertAllEqual(np.isnan(two.step(broken, penalties)), [True] * 16)
+    one.step(broken, penalties)
+    fixtures.assert_states_equal(two.get_state(), one.get_state(), 1e-5)
+    self.assertEqual((two.num_steps, two.num_skipped, two.num_traces),
+                     (4, 1, 1))
+
   def test_rejects_more_batches_than_a_call_has_room_for(self):
     learner = _make(steps_per_call=2)
     batch, penalties = _data()

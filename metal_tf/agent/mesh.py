@@ -37,7 +37,7 @@ class Shaping:
 
   def update(
       self, state: algorithm1.TrainingState, sample: types.Sample,
-      setup: algorithm1.Setup
+      output_t: tf.Tensor, setup: algorithm1.Setup
   ) -> Tuple[algorithm1.StepOutput, Dict[str, tf.Tensor]]:
     """Makes an iteration of Algorithm 1 on transitions with shaped rewards.
 
@@ -47,6 +47,7 @@ class Shaping:
     Args:
       state: the training state.
       sample: B transitions and M episode penalties.
+      output_t: as `algorithm1.update` has it, `[B, N]`.
       setup: of Algorithm 1, with a meta-optimizer that leaves alpha_lambda
         where it is.
 
@@ -64,7 +65,7 @@ class Shaping:
       output = algorithm1.update(state, sample._replace(
           transitions=types.Transition(*(
               tf.concat(parts, 0) for parts in zip(shaped, validation)))),
-                                 setup)
+                                 output_t, setup)
     weights, slots, _ = self._optimizer(
         state.shaping,
         tape.gradient(output.losses['outer_loss'], state.shaping),

@@ -27,8 +27,8 @@ def applies(algorithm: agents.Algorithm, config: config_lib.Config) -> bool:
 
 def error(algorithm: agents.Algorithm, config: config_lib.Config,
           setup: algorithm1.Setup, state: algorithm1.TrainingState,
-          output: algorithm1.StepOutput,
-          sample: types.Sample) -> Dict[str, tf.Tensor]:
+          output: algorithm1.StepOutput, sample: types.Sample,
+          output_t: tf.Tensor) -> Dict[str, tf.Tensor]:
   """Compares a step's meta-gradient with the closed form.
 
   It costs K + 1 gradients of the critic, so it is made on every step.
@@ -40,6 +40,7 @@ def error(algorithm: agents.Algorithm, config: config_lib.Config,
     state: the training state before the step.
     output: what the step led to.
     sample: what it was made on.
+    output_t: the target critic's output for it, `[B, 1]`.
 
   Returns:
     The error `[]` by its name among the metrics; nothing where the theorem does
@@ -59,6 +60,6 @@ def error(algorithm: agents.Algorithm, config: config_lib.Config,
   return dict(theorem_error=theorem.largest_error(
       output.gradient, theorem.closed_form(
           setup.value(after), after, validation,
-          setup.head.value(setup.target_output(state, validation.o_t)),
+          setup.head.value(output_t[setup.num_training:]),
           output.state.multiplier, penalty_gradients, rate,
           setup.straight_through, config.critic_lr)))

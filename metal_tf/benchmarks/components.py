@@ -124,7 +124,8 @@ def checkpoint(turns: turns_lib.Turns, *, domain: str, preset: str) -> None:
   def save(steps: int) -> float:
     _insert(replay, transitions, steps)
     started = time.perf_counter()
-    checkpoints.save(next(episodes), learner.get_state(), {}, replay.save)
+    checkpoints.save(
+        next(episodes), learner.get_state(), {}, replay.to_save())
     return time.perf_counter() - started
 
   episodes = itertools.count(1)

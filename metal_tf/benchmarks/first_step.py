@@ -13,13 +13,13 @@ def launch() -> None:
   main.quiet_start_up()
   threads.set_up(0)
   from metal_tf.agent import learner  # pylint: disable=g-import-not-at-top
-  step = learner.Learner.step
+  steps = learner.Learner.steps
 
   def first(*args: Any) -> None:
-    step(*args)
+    steps(*args)
     os._exit(0)  # pylint: disable=protected-access
 
-  learner.Learner.step = first  # type: ignore
+  learner.Learner.steps = first  # type: ignore
   main.launch(agents.METAL)
 
 

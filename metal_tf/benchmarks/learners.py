@@ -11,7 +11,6 @@ from metal_tf.benchmarks import acme_peer
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
-from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
 _WARM_UP_STEPS = 16
@@ -26,15 +25,17 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
   learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
-  batch = types.Transition(*map(tf.constant, fixtures.random_batch(
-      np.random.RandomState(0), spec, config.batch_size)))
   # As many episodes above the threshold as below, so that lambda moves.
-  penalties = tf.constant(np.linspace(
-      0, 2 * spec.thresholds, config.penalty_samples), tf.float32)
+  batches, penalties = tf.nest.map_structure(
+      lambda x: np.repeat(
+          x[None].astype(np.float32), learner.steps_per_call, axis=0),
+      (fixtures.random_batch(
+          np.random.RandomState(0), spec, config.batch_size),
+       np.linspace(0, 2 * spec.thresholds, config.penalty_samples)))
 
   def measure(steps: int) -> None:
-    for _ in range(steps):
-      learner.step(batch, penalties)
+    for _ in range(steps // learner.steps_per_call):
+      learner.steps(batches, penalties)
     learner.read_metrics()  # Waits for the last one.
 
   measure(_WARM_UP_STEPS)

@@ -8,11 +8,6 @@ from metal_tf import environments
 from metal_tf import types
 from metal_tf import validation
 
-_PRESETS = {
-    'paper': {},
-    'small': dict(policy_layer_sizes=(128, 128), critic_layer_sizes=(256, 128),
-                  batch_size=128)}
-
 
 def make_config(domain: str, preset: str = 'paper',
                 **settings: Any) -> config_lib.Config:
@@ -26,9 +21,9 @@ def make_config(domain: str, preset: str = 'paper',
     preset: 'paper' or 'small', the sizes of networks and batches.
     **settings: what else differs from the defaults.
   """
-  return config_lib.Config(**{
-      **_PRESETS[preset], 'domain': domain, 'suite': 'builtin',
-      'lagrange_lr': 1e-4, 'meta_lr': 1e-3, **settings})
+  return config_lib.Config.of_preset(preset, **{
+      'domain': domain, 'suite': 'builtin', 'lagrange_lr': 1e-4,
+      'meta_lr': 1e-3, **settings})
 
 
 def make_environment(config: config_lib.Config,
