@@ -106,6 +106,15 @@ def _resolve(algorithm: agents.Algorithm, config: config_lib.Config,
     note: takes lines for the user.
   """
   kept = before.get('resolved', {}) if before else {}
+  if kept:
+    try:
+      workdir_lib.check_entries(
+          kept, dict.fromkeys(time_scales.RATES, (int, float)),
+          "'resolved' in config.json")
+    except ValueError as error:
+      raise workdir_lib.WorkdirError(
+          f'--workdir: {error}; nobody but a run should write it.') from error
+    kept = {name: kept[name] for name in time_scales.RATES}
   resolved = time_scales.resolve(config.replace(**kept), spec.episode_steps)
   if algorithm.learns_multiplier:
     for line in time_scales.describe(

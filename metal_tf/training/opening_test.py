@@ -102,6 +102,17 @@ class OpeningTest(absltest.TestCase):
         described['resolved'])
     self.assertIn("as at the run's first start", self._notes[1])
 
+  def test_rates_edited_by_hand_are_refused(self):
+    self._save(self._open(), 2)
+    described = self._workdir.read_json('config.json')
+    for resolved, message in (
+        ({'lagrange_lr': 0.1}, "'resolved' in config.json has no 'meta_lr'"),
+        ({'lagrange_lr': 0.1, 'meta_lr': 'fast'}, "'meta_lr' of .* is 'fast'")):
+      self._workdir.write_json(
+          'config.json', {**described, 'resolved': resolved})
+      with self.assertRaisesRegex(workdir_lib.WorkdirError, message):
+        self._open()
+
   def test_a_run_that_learned_nothing_yet_takes_its_new_length(self):
     self._open(agents.METAL, lagrange_lr=None)
     again = self._open(agents.METAL, lagrange_lr=None, num_episodes=60)
@@ -143,9 +154,8 @@ class OpeningTest(absltest.TestCase):
       del described['config']['replay_store']
       self._workdir.write_json('config.json', described)
       workdir_lib.check_same_settings(
-          described, 'metal',
-          validation.as_json(testing.small_config(self._path)),
-          validation.as_json(config_lib.Config()))
+          described, 'd4pg',
+          validation.as_json(testing.small_config(self._path)))
       self.assertEqual(
           saved_run.config_from_json(described['config']),
           testing.small_config(self._path))
