@@ -10,6 +10,8 @@ from typing import Any
 
 from metal_tf.system import versions
 
+__version__ = '0.1.0'
+
 _LAZY = {
     'export': 'metal_tf.training.export',
     'load_policy': 'metal_tf.policy.load',
