@@ -6,6 +6,8 @@ that importing the package loads nothing.
 """
 
 import importlib
+import os
+import sys
 from typing import Any
 
 from metal_tf.system import versions
@@ -17,7 +19,10 @@ _LAZY = {
     'load_policy': 'metal_tf.policy.load',
 }
 
-versions.check()
+# The doctor has to start where nothing else does: it says what is wrong.
+if 'doctor' not in (os.path.basename(sys.argv[0]).partition('.')[0],
+                    *sys.argv[1:2]):
+  versions.check()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The launchers' common program: flags, checks, start table, training."""
+"""The agents' common program: flags, checks, start table, training."""
 
 import hashlib
 import os

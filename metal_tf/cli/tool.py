@@ -1,4 +1,4 @@
-"""What the launchers beside the agents' share: flags, errors, exit status."""
+"""What the programs beside the agents' share: flags, errors, exit status."""
 
 import os
 import sys
