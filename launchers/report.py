@@ -1,4 +1,4 @@
-"""Reports on runs: `bazel run //launchers:report -- --runs=DIR --output=DIR`."""
+"""Reports: `bazel run //launchers:report -- --runs=DIR --output=DIR`."""
 
 from metal_tf.cli import programs
 

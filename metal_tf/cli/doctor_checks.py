@@ -1,7 +1,8 @@
 """The doctor's checks: what training needs of a machine, one by one.
 
 Only Python's own library is imported here, and what imports nothing else, since
-on a machine that needs a doctor nothing else may load. Whatever needs more runs in another process.
+on a machine that needs a doctor nothing else may load. Whatever needs more runs
+in another process.
 """
 
 from importlib import metadata

@@ -83,6 +83,7 @@ def _show_in_help(module: ModuleType) -> None:
 
 def _usage() -> str:
   lines = ['usage: metal PROGRAM [--FLAG=VALUE]...', '']
-  lines += [f'  {name:9} {text}' for name, text in (_TRAINING | _OTHERS).items()]
+  lines += [f'  {name:9} {text}'
+            for name, text in {**_TRAINING, **_OTHERS}.items()]
   return '\n'.join([*lines, '', 'metal PROGRAM --help shows its flags '
                     '(--helpfull: all of them); metal --version.'])

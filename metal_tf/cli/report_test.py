@@ -21,7 +21,8 @@ class ReportTest(absltest.TestCase):
         **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
         'BUILD_WORKING_DIRECTORY': cwd or _ROOT}
     return subprocess.run(
-        [sys.executable, '-m', 'metal_tf.cli', launcher, *flags], cwd=_ROOT, env=environment, capture_output=True, text=True,
+        [sys.executable, '-m', 'metal_tf.cli', launcher, *flags], cwd=_ROOT,
+        env=environment, capture_output=True, text=True,
         timeout=120, check=False)
 
   def test_mistakes_are_one_sentence(self):

@@ -20,7 +20,8 @@ runpy.run_module('metal_tf.cli', run_name='__main__')
 
 def _watch(*arguments, directory='.'):
   ended = subprocess.run(
-      [sys.executable, '-c', _CHECKED, 'watch', *arguments], check=False, capture_output=True, text=True,
+      [sys.executable, '-c', _CHECKED, 'watch', *arguments], check=False,
+      capture_output=True, text=True,
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
            'BUILD_WORKING_DIRECTORY': directory})
   return ended.returncode, ended.stdout, ended.stderr
