@@ -22,7 +22,6 @@ from metal_tf.cli import evaluate
 import metal_tf
 from metal_tf.agent import agents
 from metal_tf.cli import main
-from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run

@@ -158,7 +158,7 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
   checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', _root())
   for run in runs:
     print(f'PYTHONPATH={shlex.quote(checkout)} '
-          + shlex.join(_command(run, checkout)))
+          + shlex.join(_command(run)))
   return status
 
 
