@@ -61,6 +61,8 @@ class EnvironmentSpec(NamedTuple):
       say.
     observation_entries: name and size of what the flat observation is made of,
       in its order; sizes add up to O. Empty where the environment does not say.
+    name: what the task is called; runs on tasks of different names are told
+      apart. Empty where the environment does not say.
   """
   observation_size: int
   action_minimum: np.ndarray
@@ -69,6 +71,7 @@ class EnvironmentSpec(NamedTuple):
   thresholds: np.ndarray
   episode_steps: int = 0
   observation_entries: Tuple[Tuple[str, int], ...] = ()
+  name: str = ''
 
   @property
   def action_size(self) -> int:

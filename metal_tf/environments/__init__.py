@@ -11,6 +11,8 @@ import os
 os.environ.setdefault('MUJOCO_GL', 'disable')
 
 # pylint: disable=g-import-not-at-top,wrong-import-position
+from metal_tf.environments.adapting import adapt
+from metal_tf.environments.adapting import from_gymnasium
 from metal_tf.environments.constraint import Constraint
 from metal_tf.environments.errors import BadEnvironmentOutput
 from metal_tf.environments.errors import EpisodeCut
@@ -27,6 +29,8 @@ __all__ = (
     'EpisodeCut',
     'TASKS',
     'TimeStep',
+    'adapt',
+    'from_gymnasium',
     'make',
     'resolve_suite',
 )

@@ -56,3 +56,10 @@ class BadEnvironmentOutput(RuntimeError):
   def __str__(self) -> str:
     return (f'{self.environment}: bad {self.field} at step {self.step} of the '
             f'episode: {self.detail}')
+
+
+class NoPenalty(Exception):
+  """A constraint cannot say the penalty of a step; the message says why.
+
+  A `ConstrainedEnvironment` turns it into a `BadEnvironmentOutput`.
+  """

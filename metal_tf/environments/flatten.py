@@ -1,19 +1,20 @@
 """Flat float32 observations out of whatever a dm_env environment observes."""
 
 import math
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any, Iterator, List, Mapping, Optional, Sequence, Tuple, Union)
 
 import numpy as np
 
 # Where an entry is: the keys to follow.
-_Path = Tuple[str, ...]
+_Path = Tuple[Union[str, int], ...]
 
 
 class ObservationFlattener:
   """Writes an observation into one float32 vector, entry after entry.
 
-  Entries keep the order of the observation spec (no sorting), nested mappings
-  are followed depth first, scalars take one element.
+  Entries keep the order of the observation spec (no sorting), nested mappings,
+  tuples and lists are followed depth first, scalars take one element.
   """
 
   def __init__(self, observation_spec: Any,
@@ -21,7 +22,8 @@ class ObservationFlattener:
     """Remembers the entries of an observation.
 
     Args:
-      observation_spec: an array spec, or a (nested) mapping of array specs.
+      observation_spec: an array spec, or a (nested) mapping, tuple or list of
+        array specs.
       observation_keys: the top-level entries to keep, in this order; all of
         them in the spec's order if None.
 
@@ -34,6 +36,9 @@ class ObservationFlattener:
     # Path, shape and size of each entry.
     self._entries: List[Tuple[_Path, Tuple[int, ...], int]] = []
     for path, spec in _leaves(observation_spec):
+      if not hasattr(spec, 'dtype') or not hasattr(spec, 'shape'):
+        raise ValueError(f'observation {describe(path)}'.rstrip() + ' must be '
+                         f'described by an array spec, got {spec!r}')
       if np.dtype(spec.dtype).kind not in 'fiub':
         raise ValueError(f'observation {describe(path)} must be numeric, got '
                          f'dtype {spec.dtype}')
@@ -46,8 +51,11 @@ class ObservationFlattener:
 
   @property
   def entries(self) -> Tuple[Tuple[str, int], ...]:
-    """Name (`arm/velocity`; 'observation' for a plain array) and size."""
-    return tuple(('/'.join(path) or 'observation', size)
+    """Name (`arm/velocity`; 'observation' for a plain array) and size.
+
+    An entry of a tuple is named by its number.
+    """
+    return tuple((_joined(path) or 'observation', size)
                  for path, _, size in self._entries)
 
   def __call__(self, observation: Any, out: np.ndarray) -> None:
@@ -109,13 +117,20 @@ class BadEntry(ValueError):
 
 def describe(path: _Path) -> str:
   """Names an entry, e.g. `'arm/velocity'`; empty for a plain array."""
-  return repr('/'.join(path)) if path else ''
+  return repr(_joined(path)) if path else ''
+
+
+def _joined(path: _Path) -> str:
+  return '/'.join(map(str, path))
 
 
 def _leaves(spec: Any, path: _Path = ()) -> Iterator[Tuple[_Path, Any]]:
   if isinstance(spec, Mapping):
     for key, value in spec.items():
       yield from _leaves(value, path + (key,))
+  elif isinstance(spec, (tuple, list)):
+    for index, value in enumerate(spec):
+      yield from _leaves(value, path + (index,))
   else:
     yield path, spec
 

@@ -103,10 +103,10 @@ class RegistryTest(parameterized.TestCase):
       tasks.check_safety_coeff(safety_coeff)
 
   def test_needs_no_simulator(self):
-    code = ('import sys; from metal_tf.environments import registry; '
+    code = ('import sys; from metal_tf.environments import tasks; '
             'import metal_tf.environments; '
-            'heavy = {"dm_control", "mujoco", "tensorflow"} & set(sys.modules);'
-            ' sys.exit(str(heavy) if heavy else 0)')
+            'heavy = {"dm_control", "mujoco", "tensorflow", "gymnasium"} & '
+            'set(sys.modules); sys.exit(str(heavy) if heavy else 0)')
     environment = {'PYTHONPATH': ':'.join(sys.path), 'PATH': ''}
     subprocess.run([sys.executable, '-c', code], check=True, env=environment)
 

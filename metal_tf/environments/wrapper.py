@@ -9,6 +9,8 @@ from dm_env import specs
 import numpy as np
 
 from metal_tf import types
+from metal_tf.environments import actions
+from metal_tf.environments import checks
 from metal_tf.environments import constraint as constraint_lib
 from metal_tf.environments import errors
 from metal_tf.environments import flatten
@@ -45,7 +47,11 @@ class TimeStep(NamedTuple):
 
 
 class ConstrainedEnvironment(dm_env.Environment):
-  """Wraps a dm_env environment and adds a penalty `[K]` to each transition."""
+  """Wraps a dm_env environment and adds a penalty `[K]` to each transition.
+
+  No array is shared across it, either way: the environment may change what it
+  is handed, and reuse what it handed over.
+  """
 
   def __init__(self,
                environment: dm_env.Environment,
@@ -59,7 +65,7 @@ class ConstrainedEnvironment(dm_env.Environment):
 
     Args:
       environment: any dm_env environment with a 1-d bounded action and a
-        numeric observation (an array, or a nested mapping of arrays).
+        numeric observation (an array, or a nested mapping or tuple of arrays).
       constraints: K >= 1 constraints with different names.
       observation_keys: top-level entries of the observation to keep, in this
         order; all of them in the order of the observation spec if None.
@@ -68,35 +74,36 @@ class ConstrainedEnvironment(dm_env.Environment):
         suite's own bits are their complement.
       episode_steps: steps of a full episode. Found out for dm_control's
         environments, otherwise 0 (unknown) if not given.
-      name: for error messages; the class of the task if None.
+      name: what the task is called: in messages, and where runs are told
+        apart; the class of the task if None.
       suite: where the task comes from, to be printed and recorded.
 
     Raises:
-      ValueError: for no constraints, two with the same name, a constraint on
-        the physics of an environment without one, or an action or observation
-        that cannot be flat float32.
+      ValueError: for something that is no dm_env environment, no constraints,
+        two with the same name, a constraint on the physics or the info of an
+        environment without one, or an action or observation that cannot be
+        flat float32.
     """
+    checks.check_interface(environment)
     self._environment = environment
-    self._constraints = tuple(constraints)
     self._name = name or _name_of(environment)
+    self._constraints = checks.checked_constraints(
+        self._name, constraints, environment)
     self._suite = suite
-    _check_constraints(self._name, self._constraints, environment)
-    self._action_spec = environment.action_spec()
-    _check_action_spec(self._name, self._action_spec)
-    self._action_dtype = self._action_spec.dtype
+    self._gate = actions.ActionGate(self._name, environment.action_spec())
     self._flatten = flatten.ObservationFlattener(
         environment.observation_spec(), observation_keys)
     self._include_penalties = include_penalties_in_observation
     # Split once: the loop over constraints runs in every step.
     self._functions = tuple(
-        (c.function, c.source == constraint_lib.PHYSICS)
-        for c in self._constraints)
-    self._needs_physics = any(physics for _, physics in self._functions)
+        (c.function, c.source) for c in self._constraints)
+    self._attributes = tuple(
+        {c.source for c in self._constraints} - {constraint_lib.TIME_STEP})
     extra = len(self._constraints) if include_penalties_in_observation else 0
     self._spec = types.EnvironmentSpec(
         observation_size=self._flatten.size + extra,
-        action_minimum=_bound(self._action_spec, 'minimum'),
-        action_maximum=_bound(self._action_spec, 'maximum'),
+        action_minimum=self._gate.minimum,
+        action_maximum=self._gate.maximum,
         constraint_names=tuple(c.name for c in self._constraints),
         # Not float32: J_C is compared with the number that was given.
         thresholds=np.array([c.threshold for c in self._constraints],
@@ -104,7 +111,8 @@ class ConstrainedEnvironment(dm_env.Environment):
         episode_steps=(_episode_steps(environment) if episode_steps is None
                        else episode_steps),
         observation_entries=self._flatten.entries + (
-            (('penalty', extra),) if extra else ()))
+            (('penalty', extra),) if extra else ()),
+        name=self._name)
     self._step = 0
     self._reset_next_step = True
 
@@ -125,7 +133,7 @@ class ConstrainedEnvironment(dm_env.Environment):
 
   @property
   def name(self) -> str:
-    """What error messages call this environment."""
+    """What this task is called, in messages and where runs are told apart."""
     return self._name
 
   @property
@@ -137,25 +145,38 @@ class ConstrainedEnvironment(dm_env.Environment):
     """Makes the next episodes follow from a seed, whatever was before.
 
     The wrapped environment's own method `reseed` or `seed` is called, or else
-    the generator of its dm_control task is seeded.
+    the generator of its dm_control task, or its own `random_state`, is seeded.
 
     Args:
       seed: in [0, 2**32).
 
     Returns:
       Whether the environment could be seeded.
+
+    Raises:
+      BadEnvironmentOutput: if its method raises anything but
+        NotImplementedError, which says that it cannot be seeded.
     """
     for name in ('reseed', 'seed'):
       method = getattr(self._environment, name, None)
-      if callable(method):
+      if not callable(method):
+        continue
+      try:
         method(seed)
         return True
-    generator = getattr(
-        getattr(self._environment, 'task', None), 'random', None)
-    if not isinstance(generator, np.random.RandomState):
-      return False
-    generator.seed(seed)
-    return True
+      except NotImplementedError:
+        continue
+      except Exception as error:
+        raise errors.BadEnvironmentOutput(
+            self._name, 'seeding', 0, f'{name}({seed}) raised '
+            f'{type(error).__name__}: {error}') from error
+    for owner, name in ((getattr(self._environment, 'task', None), 'random'),
+                        (self._environment, 'random_state')):
+      generator = getattr(owner, name, None)
+      if isinstance(generator, np.random.RandomState):
+        generator.seed(seed)
+        return True
+    return False
 
   def reset(self) -> TimeStep:
     """Starts an episode.
@@ -165,7 +186,8 @@ class ConstrainedEnvironment(dm_env.Environment):
 
     Raises:
       EpisodeCut: if the simulator fails.
-      BadEnvironmentOutput: if the observation is not what the spec says.
+      BadEnvironmentOutput: if this is no first step, or the observation is not
+        what the spec says.
     """
     self._step = 0
     self._reset_next_step = True
@@ -173,13 +195,20 @@ class ConstrainedEnvironment(dm_env.Environment):
       time_step = self._environment.reset()
     except RuntimeError as error:
       raise self._translated(error)
-    return self._first(time_step)
+    if self._step_type(time_step) != dm_env.StepType.FIRST:
+      raise errors.BadEnvironmentOutput(
+          self._name, 'step type', 0, 'expected a first step from reset(), got '
+          f'{time_step.step_type!r}')
+    observation = self._observation(time_step.observation)
+    self._reset_next_step = False
+    return TimeStep(dm_env.StepType.FIRST, None, None, observation, None)
 
   def step(self, action: np.ndarray) -> TimeStep:
     """Makes one step, or starts an episode after a last step or an error.
 
     Args:
-      action: `[A]`, passed on in the dtype of the wrapped environment's spec.
+      action: `[A]`, passed on as a copy in the dtype of the wrapped
+        environment's spec; what is beyond its bounds is moved to them.
 
     Returns:
       The step, with the penalty `[K]` of this transition.
@@ -188,14 +217,12 @@ class ConstrainedEnvironment(dm_env.Environment):
       ValueError: if the action has another shape than the spec.
       EpisodeCut: if the simulator's state diverged.
       BadEnvironmentOutput: if observation, reward, discount or penalty is NaN,
-        infinite or misshapen.
+        infinite or misshapen, the discount is not in [0, 1], or the environment
+        restarted within an episode.
     """
     if self._reset_next_step:
       return self.reset()
-    action = np.asarray(action, self._action_dtype)
-    if action.shape != self._spec.action_minimum.shape:
-      raise ValueError(f'{self._name}: expected an action of shape '
-                       f'{self._action_spec.shape}, got {action.shape}')
+    action = self._gate(action)
     self._step += 1
     # Whatever is raised below, the episode is over.
     self._reset_next_step = True
@@ -203,17 +230,26 @@ class ConstrainedEnvironment(dm_env.Environment):
       time_step = self._environment.step(action)
     except RuntimeError as error:
       raise self._translated(error)
-    if time_step.step_type == dm_env.StepType.FIRST:
-      # The wrapped environment restarted on its own account.
-      self._step = 0
-      return self._first(time_step)
+    if self._step_type(time_step) == dm_env.StepType.FIRST:
+      raise errors.BadEnvironmentOutput(
+          self._name, 'step type', self._step, 'expected a mid or a last step, '
+          'got a first one: the environment restarted by itself; an episode '
+          'has to end with a last step, which has the discount 1 where only '
+          'the time is over')
+    # Before the penalties, whose functions are the user's and get the arrays.
+    observation = self._observation(time_step.observation)
+    reward = self._scalar('reward', time_step.reward)
+    discount = self._scalar('discount', time_step.discount)
+    if not 0.0 <= discount <= 1.0:
+      raise errors.BadEnvironmentOutput(
+          self._name, 'discount', self._step,
+          f'expected a number in [0, 1], got {discount:g}')
     penalty = self._penalty(time_step)
+    if self._include_penalties:
+      observation[self._flatten.size:] = penalty
     result = TimeStep(
-        step_type=time_step.step_type,
-        reward=self._scalar('reward', time_step.reward),
-        discount=self._scalar('discount', time_step.discount),
-        observation=self._observation(time_step.observation, penalty),
-        penalty=penalty)
+        step_type=time_step.step_type, reward=reward, discount=discount,
+        observation=observation, penalty=penalty)
     self._reset_next_step = time_step.step_type == dm_env.StepType.LAST
     return result
 
@@ -223,8 +259,8 @@ class ConstrainedEnvironment(dm_env.Environment):
 
   def action_spec(self) -> specs.BoundedArray:
     return specs.BoundedArray(
-        self._action_spec.shape, np.float32, self._spec.action_minimum,
-        self._spec.action_maximum, name='action')
+        self._spec.action_minimum.shape, np.float32,
+        self._spec.action_minimum, self._spec.action_maximum, name='action')
 
   def penalty_spec(self) -> specs.Array:
     return specs.Array((self._spec.num_constraints,), np.float32,
@@ -233,13 +269,16 @@ class ConstrainedEnvironment(dm_env.Environment):
   def close(self) -> None:
     self._environment.close()
 
-  def _first(self, time_step: dm_env.TimeStep) -> TimeStep:
-    observation = self._observation(time_step.observation, None)
-    self._reset_next_step = False
-    return TimeStep(dm_env.StepType.FIRST, None, None, observation, None)
+  def _step_type(self, time_step: Any) -> dm_env.StepType:
+    try:
+      return time_step.step_type
+    except AttributeError:
+      raise errors.BadEnvironmentOutput(
+          self._name, 'step', self._step, 'expected a dm_env.TimeStep, got '
+          f'{type(time_step).__name__}') from None
 
-  def _observation(self, observation: Any,
-                   penalty: Optional[np.ndarray]) -> np.ndarray:
+  def _observation(self, observation: Any) -> np.ndarray:
+    """A new array; without the penalties, which stand behind."""
     flat = np.zeros(self._spec.observation_size, np.float32)
     try:
       self._flatten(observation, flat)
@@ -247,15 +286,20 @@ class ConstrainedEnvironment(dm_env.Environment):
       raise errors.BadEnvironmentOutput(
           self._name, f'observation {error.entry}'.rstrip(), self._step,
           error.detail) from None
-    if self._include_penalties and penalty is not None:
-      flat[self._flatten.size:] = penalty
     return flat
 
   def _penalty(self, time_step: dm_env.TimeStep) -> np.ndarray:
     penalty = np.empty(len(self._functions), np.float32)
-    physics = self._environment.physics if self._needs_physics else None
-    for k, (function, of_physics) in enumerate(self._functions):
-      value = function(physics if of_physics else time_step)
+    sources = {constraint_lib.TIME_STEP: time_step}
+    for name in self._attributes:
+      sources[name] = getattr(self._environment, name)
+    for k, (function, source) in enumerate(self._functions):
+      try:
+        value = function(sources[source])
+      except errors.NoPenalty as error:
+        raise errors.BadEnvironmentOutput(
+            self._name, f'penalty {self._constraints[k].name!r}', self._step,
+            str(error)) from None
       if value is True or value is False:
         penalty[k] = value
       else:
@@ -267,7 +311,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     # Floats, numpy's float64 among them, are most of what comes: no np.ndim.
     if not isinstance(value, float):
       try:
-        if np.ndim(value):
+        if np.ndim(value) or isinstance(value, (str, bytes)):
           raise TypeError
         value = float(value)
       except (TypeError, ValueError):
@@ -297,44 +341,8 @@ def _name_of(environment: dm_env.Environment) -> str:
   return type(getattr(environment, 'task', environment)).__name__
 
 
-def _bound(spec: specs.BoundedArray, which: str) -> np.ndarray:
-  bound = np.broadcast_to(getattr(spec, which), spec.shape)
-  return np.array(bound, np.float32)
-
-
 def _episode_steps(environment: dm_env.Environment) -> int:
   # dm_control says the length of an episode nowhere else. It ends an episode
   # at the first step count >= this limit.
   limit = getattr(environment, '_step_limit', math.inf)
   return math.ceil(limit) if math.isfinite(limit) else 0
-
-
-def _check_constraints(
-    name: str, constraints: Sequence[constraint_lib.Constraint],
-    environment: dm_env.Environment) -> None:
-  """Raises ValueError if these constraints cannot go with the environment."""
-  if not constraints:
-    raise ValueError(f'{name}: expected at least one constraint, got none')
-  names = [c.name for c in constraints]
-  repeated = sorted({n for n in names if names.count(n) > 1})
-  if repeated:
-    raise ValueError(f'{name}: constraint names must differ, repeated: '
-                     f'{", ".join(repeated)}')
-  of_physics = [c.name for c in constraints
-                if c.source == constraint_lib.PHYSICS]
-  if of_physics and not hasattr(environment, 'physics'):
-    raise ValueError(
-        f'{name}: constraint {of_physics[0]} is a function of the physics, but '
-        f'{type(environment).__name__} has no `physics`; use '
-        'Constraint.of_time_step')
-
-
-def _check_action_spec(name: str, spec: Any) -> None:
-  """Raises ValueError unless actions are a finitely bounded float vector."""
-  if not isinstance(spec, specs.BoundedArray) or len(spec.shape) != 1 or (
-      np.dtype(spec.dtype).kind != 'f'):
-    raise ValueError(f'{name}: expected a bounded 1-d float action, got '
-                     f'{spec!r}')
-  if not (np.isfinite(spec.minimum).all() and np.isfinite(spec.maximum).all()):
-    raise ValueError(f'{name}: expected finite action bounds, got minimum '
-                     f'{spec.minimum}, maximum {spec.maximum}')

@@ -15,6 +15,8 @@ from metal_tf import environments
 from metal_tf.environments import wrapper
 
 # After metal_tf, which says that no renderer is needed.
+from dm_control import composer
+from dm_control.composer.observation import observable
 from dm_control.rl import control  # pylint: disable=g-bad-import-order
 
 _OBSERVATION_SPEC = collections.OrderedDict(
@@ -190,15 +192,75 @@ class StepTest(parameterized.TestCase):
         ValueError, r'fake: expected an action of shape \(2,\), got \(3,\)'):
       environment.step(np.zeros(3))
 
-  def test_restart_by_the_wrapped_environment(self):
-    scripted = _Scripted([_GOOD])
+  @parameterized.named_parameters(
+      ('float32', np.float32), ('float64', np.float64))
+  def test_actions_are_not_shared(self, dtype):
     environment = environments.ConstrainedEnvironment(
-        scripted, [_constant(0)])
+        _Scripted([_GOOD], action_spec=specs.BoundedArray(
+            (2,), dtype, -1.0, 1.0)), [_constant(0)])
     environment.reset()
-    scripted.step = lambda _: scripted.reset()
-    time_step = environment.step(_ACTION)
-    self.assertTrue(time_step.first())
-    self.assertIsNone(time_step.penalty)
+    action = np.array([0.5, -0.5], dtype)
+    environment.step(action)
+    environment.environment.actions[0][:] = 9.0
+    np.testing.assert_array_equal(action, np.array([0.5, -0.5], dtype))
+
+  def test_what_comes_back_is_not_shared(self):
+    # An environment that reuses its arrays, and a constraint that writes.
+    observation = np.array([1.0, 2.0], np.float32)
+    reward = np.array(0.25)
+
+    def write(step):
+      step.observation[0] = 7.0
+      return step.observation[0]
+
+    environment = environments.ConstrainedEnvironment(
+        _Scripted([(observation, reward, False)] * 2, first=observation,
+                  observation_spec=specs.Array((2,), np.float32)),
+        [environments.Constraint.of_time_step('written', write, 0.1)])
+    first = environment.reset()
+    second = environment.step(_ACTION)
+    observation[:], reward[...] = -1.0, -1.0
+    np.testing.assert_array_equal(first.observation, [1.0, 2.0])
+    np.testing.assert_array_equal(second.observation, [1.0, 2.0])
+    np.testing.assert_array_equal(second.penalty, [7.0])
+    self.assertEqual(second.reward, 0.25)
+
+  def test_actions_lie_within_the_environments_own_bounds(self):
+    # float32 rounds 0.1 up and -0.3 down, out of these bounds.
+    spec = specs.BoundedArray((2,), np.float64, [-0.3, -2.0], [1.0, 0.1])
+    environment = environments.ConstrainedEnvironment(
+        _Scripted([_GOOD, _GOOD], action_spec=spec), [_constant(0)])
+    environment.reset()
+    extreme = np.array([environment.spec.action_minimum[0],
+                        environment.spec.action_maximum[1]])
+    self.assertLess(float(extreme[0]), -0.3)
+    self.assertGreater(float(extreme[1]), 0.1)
+    environment.step(extreme)
+    environment.step(np.array([-9.0, 9.0], np.float32))
+    for action in environment.environment.actions:
+      np.testing.assert_array_equal(action, [-0.3, 0.1])
+      spec.validate(action)
+
+  @parameterized.named_parameters(
+      ('tuple', (specs.Array((2,), float), specs.Array((), float)),
+       (np.array([1.0, 2.0]), 3.0), (('0', 2), ('1', 1))),
+      ('within_a_dict', {'arm': [specs.Array((2,), float),
+                                 {'hand': specs.Array((), float)}]},
+       {'arm': [np.array([1.0, 2.0]), {'hand': 3.0}]},
+       (('arm/0', 2), ('arm/1/hand', 1))))
+  def test_tuples_of_observations(self, spec, first, entries):
+    environment = environments.ConstrainedEnvironment(
+        _Scripted(observation_spec=spec, first=first), [_constant(0)])
+    np.testing.assert_array_equal(environment.reset().observation, [1, 2, 3])
+    self.assertEqual(environment.spec.observation_entries, entries)
+
+  @parameterized.named_parameters(
+      ('bool', True, 1.0), ('numpys_bool', np.bool_(False), 0.0),
+      ('credit', -0.5, -0.5), ('whole_number', 3, 3.0),
+      ('array', np.array(0.5), 0.5))
+  def test_kinds_of_penalties(self, value, expected):
+    environment = _started([_GOOD], [_constant(value)])
+    np.testing.assert_array_equal(environment.step(_ACTION).penalty, [expected])
 
 
 class BadOutputTest(parameterized.TestCase):
@@ -234,6 +296,7 @@ class BadOutputTest(parameterized.TestCase):
       ('inf', -np.inf, 'expected a finite float32 number, got -inf'),
       ('large', 1e39, 'expected a finite float32 number, got 1e'),
       ('none', None, 'expected one number, got None'),
+      ('text', '3', "expected one number, got '3'"),
       ('vector', np.zeros(1), r'expected one number, got array\(\[0'))
   def test_reward_and_penalty(self, value, detail):
     self._check([_GOOD, (_observation(), value, False)],
@@ -243,6 +306,40 @@ class BadOutputTest(parameterized.TestCase):
                 f"bad penalty 'own' at step 2 of the episode: {detail}",
                 [_constant(0), environments.Constraint.of_physics(
                     'own', lambda _: next(values), 0.1)])
+
+  @parameterized.parameters(-0.1, 1.5)
+  def test_discount(self, discount):
+    environment = _started([_GOOD])
+    environment.environment.step = lambda _: dm_env.transition(
+        0.0, _observation(), discount)
+    with self.assertRaisesRegex(
+        environments.BadEnvironmentOutput, 'fake: bad discount at step 1 of '
+        fr'the episode: expected a number in \[0, 1\], got {discount}'):
+      environment.step(_ACTION)
+
+  def test_restart_within_an_episode(self):
+    environment = _started([_GOOD])
+    environment.environment.step = lambda _: dm_env.restart(_observation())
+    with self.assertRaisesRegex(
+        environments.BadEnvironmentOutput, 'bad step type at step 1 .* expected'
+        ' a mid or a last step, got a first one: the environment restarted'):
+      environment.step(_ACTION)
+    self.assertTrue(environment.step(_ACTION).first())
+
+  def test_reset_that_starts_nothing(self):
+    environment = _started([_GOOD])
+    environment.environment.reset = lambda: dm_env.transition(
+        0.0, _observation())
+    with self.assertRaisesRegex(environments.BadEnvironmentOutput,
+                                'expected a first step from reset'):
+      environment.reset()
+
+  def test_something_that_is_no_step(self):
+    environment = _started([_GOOD])
+    environment.environment.step = lambda _: (_observation(), 0.0, False, {})
+    with self.assertRaisesRegex(environments.BadEnvironmentOutput,
+                                'expected a dm_env.TimeStep, got tuple'):
+      environment.step(_ACTION)
 
   def test_first_observation(self):
     environment = environments.ConstrainedEnvironment(
@@ -310,6 +407,84 @@ class EpisodeCutTest(absltest.TestCase):
       self.assertEqual(copy.step, 3)
 
 
+class SeedingTest(absltest.TestCase):
+
+  def _with(self, **attributes):
+    environment = _started([_GOOD])
+    for name, value in attributes.items():
+      setattr(environment.environment, name, value)
+    return environment
+
+  def test_methods_come_first(self):
+    seeds = []
+    self.assertTrue(self._with(reseed=seeds.append).reseed(5))
+    self.assertTrue(self._with(reseed=None, seed=seeds.append).reseed(6))
+    self.assertEqual(seeds, [5, 6])
+    self.assertFalse(self._with().reseed(7))
+
+  def test_a_method_that_is_not_implemented(self):
+    def seed(_):
+      raise NotImplementedError
+    self.assertFalse(self._with(seed=seed).reseed(5))
+    random = np.random.RandomState(0)
+    self.assertTrue(self._with(seed=seed, random_state=random).reseed(5))
+
+  def test_a_method_that_fails(self):
+    def seed(_):
+      raise KeyError('generator')
+    with self.assertRaisesRegex(
+        environments.BadEnvironmentOutput, r"fake: bad seeding .* seed\(5\) "
+        "raised KeyError: 'generator'"):
+      self._with(seed=seed).reseed(5)
+
+  def test_a_generator_of_its_own(self):
+    for names in (['random_state'], ['task', 'random']):
+      random = np.random.RandomState(0)
+      value = random
+      for name in names[:0:-1]:
+        value = python_types.SimpleNamespace(**{name: value})
+      self.assertTrue(self._with(**{names[0]: value}).reseed(5))
+      self.assertEqual(random.uniform(), np.random.RandomState(5).uniform())
+
+  def test_composers_environments(self):
+    environment = environments.ConstrainedEnvironment(
+        composer.Environment(_Pendulum()), [_constant(0)])
+    starts = []
+    for seed in (5, 5, 6):
+      self.assertTrue(environment.reseed(seed))
+      starts.append(environment.reset().observation[0])
+    self.assertEqual(starts[0], starts[1])
+    self.assertNotEqual(starts[0], starts[2])
+
+
+class _Pendulum(composer.Task):
+  """A composer task that starts somewhere and never ends."""
+
+  def __init__(self):
+    self._arena = composer.Arena()
+    pole = self._arena.mjcf_model.worldbody.add('body', name='pole')
+    pole.add('geom', type='capsule', size=[0.05, 0.3], mass=1)
+    self._hinge = pole.add('joint', type='hinge', axis=[0, 1, 0])
+    self._arena.mjcf_model.actuator.add(
+        'motor', joint=self._hinge, ctrllimited=True, ctrlrange=[-1, 1])
+    self._angle = observable.MJCFFeature('qpos', self._hinge)
+    self._angle.enabled = True
+
+  @property
+  def root_entity(self):
+    return self._arena
+
+  @property
+  def task_observables(self):
+    return {'angle': self._angle}
+
+  def initialize_episode(self, physics, random_state):
+    physics.bind(self._hinge).qpos = random_state.uniform(-1, 1)
+
+  def get_reward(self, physics):
+    return 0.0
+
+
 class RefusalTest(parameterized.TestCase):
 
   @parameterized.named_parameters(
@@ -335,6 +510,27 @@ class RefusalTest(parameterized.TestCase):
         f'got {threshold!r}'):
       _constant(0, threshold=threshold)
 
+  def test_budget(self):
+    for threshold, arguments in (
+        (0.025, dict(budget=25, per_steps=1000)), (0.0, dict(
+            budget=0, per_steps=10))):
+      for made in (
+          environments.Constraint.of_physics('a', len, **arguments),
+          environments.Constraint.of_time_step('a', len, **arguments),
+          environments.Constraint.of_info('a', 'cost', **arguments)):
+        self.assertEqual(made.threshold, threshold)
+
+  @parameterized.parameters(
+      (dict(threshold=0.1, budget=25, per_steps=1000), 'got both'),
+      (dict(budget=25), 'per_steps must be a finite number > 0, got None'),
+      (dict(per_steps=25), 'budget must be a finite number >= 0, got None'),
+      (dict(budget=25, per_steps=0), 'per_steps must .* > 0, got 0'),
+      (dict(budget=-1, per_steps=9), 'budget must .* >= 0, got -1'),
+      (dict(), 'threshold must be a finite number >= 0, got None'))
+  def test_budget_that_is_none(self, arguments, message):
+    with self.assertRaisesRegex(ValueError, f'constraint a: .*{message}'):
+      environments.Constraint.of_info('a', 'cost', **arguments)
+
   @parameterized.parameters('', '1st', 'a:b', 'a,b', 'a b', None)
   def test_name(self, name):
     with self.assertRaisesRegex(ValueError, 'a constraint name must start'):
@@ -351,7 +547,13 @@ class RefusalTest(parameterized.TestCase):
       ('matrix', specs.BoundedArray((2, 2), np.float32, -1, 1),
        'bounded 1-d float action'),
       ('infinite', specs.BoundedArray((2,), np.float32, -1, np.inf),
-       'finite action bounds'))
+       'finite action bounds'),
+      ('none', specs.BoundedArray((0,), np.float32, -1, 1),
+       'of at least one number'),
+      ('beyond_float32', specs.BoundedArray((1,), np.float64, -1e39, 1),
+       'bounds within float32'),
+      ('several', {'left': specs.BoundedArray((1,), np.float32, -1, 1)},
+       'put together into one vector'))
   def test_action(self, action_spec, message):
     with self.assertRaisesRegex(ValueError, message):
       environments.ConstrainedEnvironment(
