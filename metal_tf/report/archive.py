@@ -13,6 +13,8 @@ import re
 import socket
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence
 
+import pandas as pd
+
 from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import write
@@ -238,7 +240,7 @@ def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
           if name not in archived]
   path = os.path.join(output, collect.LEFT_OUT)
   if rows:
-    workdir.write_atomically(path, write.csv_text(rows).encode())
+    workdir.write_atomically(path, write.csv_text(pd.DataFrame(rows)).encode())
   elif os.path.exists(path):
     os.remove(path)
 
@@ -248,7 +250,7 @@ def _write_table(output: str, say: Callable[[str], None]) -> str:
   grid = collect.collect(output, say)
   rows = [_row(run) for run in grid.finished]
   workdir.write_atomically(
-      os.path.join(output, RUNS), write.csv_text(rows).encode())
+      os.path.join(output, RUNS), write.csv_text(pd.DataFrame(rows)).encode())
   return f'{output}: {compute.total(grid.finished)}'
 
 

@@ -24,6 +24,17 @@ _HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one 
 _SOLVABLE = max(tasks.SAFETY_COEFFICIENTS)
 
 
+def all_figures(grid: collect.Grid, looks: Dict[str, style.Look]
+                ) -> List[Outcome]:
+  """The figures below, in the order of the report."""
+  papers = grid.of_paper  # Whose axes the first ones have.
+  return [
+      outer_losses(papers, looks),
+      by_coefficient(papers, looks, all_agents=False),
+      by_coefficient(papers, looks, all_agents=True),
+      by_domain(papers, looks), trade_off(grid, looks)]
+
+
 def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Figure 1, left."""
   title = "Figure 1, left: MetaL's outer losses"

@@ -3,10 +3,12 @@
 import csv
 import json
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import (
+    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple)
 
 import numpy as np
 
+from metal_tf.environments import tasks
 from metal_tf import metrics
 from metal_tf.report import variants
 from metal_tf.runs import run_folder
@@ -15,6 +17,8 @@ SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
+# How the suites of the paper's tasks are called; others are of users' own.
+_SUITES = ('builtin', 'realworldrl')
 
 
 class ReportError(Exception):
@@ -22,20 +26,30 @@ class ReportError(Exception):
 
 
 class Condition(NamedTuple):
-  """What a run was trained on.
+  """What a run was trained on: runs of different ones are never pooled.
 
   Attributes:
-    domain: e.g. 'cartpole'.
+    domain: e.g. 'cartpole'; of an environment of somebody's own its name.
     task: '' for the paper's.
     constraints: K names.
     thresholds: beta, K numbers.
     safety_coeff: of the suite; smaller is harder.
+    interface: of an environment of somebody's own: entries of the observation
+      and bounds of the actions, in words; '' for the paper's tasks.
+    preset: name of the settings that the run began with, '' for none.
   """
   domain: str
   task: str
   constraints: Tuple[str, ...]
   thresholds: Tuple[float, ...]
   safety_coeff: float
+  interface: str = ''
+  preset: str = ''
+
+  @property
+  def of_paper(self) -> bool:
+    """Whether the paper has such a task."""
+    return self.domain in tasks.TASKS and not self.interface
 
   @property
   def problem(self) -> str:
@@ -43,10 +57,41 @@ class Condition(NamedTuple):
     limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
         self.constraints, self.thresholds))
     task = f'/{self.task}' if self.task else ''
-    return f'{self.domain}{task}, {limits}'
+    more = ''.join(f', {text}' for text in (self.interface, self.preset)
+                   if text)
+    return f'{self.domain}{task}, {limits}{more}'
 
   def __str__(self) -> str:
     return f'{self.problem}, coefficient {self.safety_coeff:g}'
+
+
+def condition_of(run: run_folder.RunFolder) -> Condition:
+  """The one place that says what has to be equal for runs to be comparable.
+
+  Args:
+    run: any; what its version did not record yet is the same for all.
+  """
+  domain, task, interface = run.config['domain'], run.config.get('task', ''), ''
+  if not run.suite.startswith(_SUITES):
+    # The settings name a task that was not used.
+    identity = run.description.get('task', {})
+    domain, task = identity.get('name', run.suite), ''
+    interface = _in_words(run.description.get('interface', {}))
+  return Condition(
+      domain, task, run.constraint_names,
+      tuple(float(threshold) for threshold in run.thresholds),
+      float(run.config['safety_coeff']), interface,
+      run.config.get('preset', ''))
+
+
+def _in_words(interface: Mapping[str, Any]) -> str:
+  """Entries of the observation and bounds of the actions."""
+  entries = ', '.join(f'{entry["name"]}[{entry["size"]}]'
+                      for entry in interface.get('observation', ()))
+  low, high = (interface.get(f'action_{end}', ())
+               for end in ('minimum', 'maximum'))
+  return (f'observation {entries or "unknown"}, action '
+          f'{", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high))}')
 
 
 class ScoredRun(NamedTuple):
@@ -96,6 +141,12 @@ class Grid(NamedTuple):
   def used(self) -> Tuple[ScoredRun, ...]:
     """The runs that the statistics are made of."""
     return tuple(run for run in self.runs if not run.left_out)
+
+  @property
+  def of_paper(self) -> 'Grid':
+    """The runs on the paper's tasks: its claims are about no others."""
+    return self._replace(runs=tuple(
+        run for run in self.runs if run.condition.of_paper))
 
   @property
   def finished(self) -> Tuple[ScoredRun, ...]:
@@ -235,12 +286,8 @@ def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
       left_out += f'; {failure}'
   elif score is None:
     left_out = 'its episodes are missing'
-  condition = Condition(
-      run.config['domain'], run.config.get('task', ''), run.constraint_names,
-      tuple(float(threshold) for threshold in run.thresholds),
-      float(run.config['safety_coeff']))
-  return ScoredRun(name, variant, condition, int(run.config['seed']), run,
-                   score, status, left_out)
+  return ScoredRun(name, variant, condition_of(run), int(run.config['seed']),
+                   run, score, status, left_out)
 
 
 def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
@@ -249,15 +296,12 @@ def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
   Two runs of one seed are no two independent seeds.
   """
   longest: Dict[Tuple[str, Condition, int], ScoredRun] = {}
-  for run in runs:
-    key = run.label, run.condition, run.seed
-    if not run.left_out and (key not in longest or longest[
-        key].run.num_episodes < run.run.num_episodes):
-      longest[key] = run
+  for run in sorted(runs, key=lambda run: -run.run.num_episodes):
+    if not run.left_out:
+      longest.setdefault((run.label, run.condition, run.seed), run)
+  kept = set(map(id, longest.values()))
   return [
-      run if run.left_out or longest[
-          run.label, run.condition, run.seed] is run
-      else run._replace(
+      run if run.left_out or id(run) in kept else run._replace(
           left_out='the same agent, condition and seed as '
           f'{longest[run.label, run.condition, run.seed].name}')
       for run in runs]
@@ -275,7 +319,9 @@ MEASURES = {
 
 
 def measures(run: ScoredRun) -> np.ndarray:
-  """Returns a run's score in the order of `MEASURES`, `[4]`."""
+  """Returns a run's score in the order of `MEASURES`, `[4]`; NaN without."""
   score = run.score
+  if score is None:
+    return np.full(len(MEASURES), np.nan)
   return np.array([score.penalized_return, score.episode_return,
                    np.mean(score.penalty), np.sum(score.overshoot)])

@@ -15,6 +15,7 @@ from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import style
 from metal_tf.report import tables
+from metal_tf.report import variants
 from metal_tf.report import write
 from metal_tf.runs import workdir
 
@@ -101,50 +102,46 @@ def _make(grid: collect.Grid, runs: str, base: str
   if isinstance(figure, style.Made):
     picture = os.path.join(beside, f'{name}.png')
     files[picture] = figure.png
-    lines += [f'![{figure.title}]({os.path.relpath(picture, base)})', '',
-              f'*{figure.title}. {figure.caption}*', '']
-  verdicts = claims.all_claims(grid)
+    lines = [f'![{figure.title}]({os.path.relpath(picture, base)})',
+             f'*{figure.title}. {figure.caption}*']
+  verdicts = claims.all_claims(grid.of_paper)
   path = os.path.join(beside, _CLAIMS)
   files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
   runs_path = os.path.relpath(runs, base)
-  blocks = _blocks(grid, verdicts, os.path.relpath(path, base), runs_path,
-                   _others(grid, collect.left_out(runs), runs_path))
-  head = ''.join(f'{line}\n' for line in lines)
-  return head + document.blocks_to_markdown(blocks), files
+  text = _text(grid, verdicts, os.path.relpath(path, base), runs_path,
+               _others(grid, collect.left_out(runs), runs_path))
+  return '\n\n'.join(filter(None, [*lines, *text])) + '\n', files
 
 
-def _blocks(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-            claims_path: str, runs_path: str, others: str
-            ) -> List[document.Block]:
+def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
+          claims_path: str, runs_path: str, others: str) -> List[str]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
-  beside = tables.compact_table1(aggregate.rows(grid), len(grid.conditions))
+  papers = grid.of_paper
+  rows = [row for row in aggregate.rows(papers) if row.label in variants.PAPER]
+  conditions = len(papers.conditions)
+  partly = any(len(row.conditions) < conditions for row in rows)
   return [
-      document.Text(
-          f'{len(grid.used)} finished runs{others}. Mean ± standard deviation '
-          f'over n seeds of the last {metrics.WINDOW} training episodes, '
-          'exploration included; '
-          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
-          '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
-      document.Text(f'Compute: {compute.total(grid.finished)}.'),
-      tables.by_coefficient(grid),
+      f'{len(grid.used)} finished runs{others}. Mean ± standard deviation over '
+      f'n seeds of the last {metrics.WINDOW} training episodes, exploration '
+      f'included; overshoot is max(0, J_C − β), R_penalized is R − '
+      f'{metrics.KAPPA:g} × overshoot. ' + ' '.join(
+          map(reductions.power, sizes)),
+      f'Compute: {compute.total(grid.finished)}.',
+      document.table(tables.by_coefficient(grid)),
       *coefficients.without_exploration(grid),
-      *([document.Text(
-          f"Beside the paper's Table 1. {reductions.scopes(grid)}" + (
-              ' Rows with ‡ are not over all our conditions.'
-              if any('‡' in row[-1] for row in beside.rows) else '')), beside]
-        if beside.rows else []),
-      document.Text(
-          'The paper\'s claims, judged by rules that are fixed in code '
-          '([docs/report.md](docs/report.md)); what stands behind each verdict '
-          f'is in [{claims_path}]({claims_path}).'),
-      tables.verdicts(verdicts),
-      document.Text('What is less than in the paper, or other:'),
-      document.Items(reductions.of(grid)),
-      document.Text(
-          f'The runs are in [{runs_path}]({runs_path}); this part of the page '
-          'is written by `./bazelw run //launchers:readme -- '
-          f'--runs={runs_path}`.')]
+      *([f"Beside the paper's Table 1. {reductions.scopes(papers)}"
+         + ' Rows with ‡ are not over all our conditions.' * partly,
+         document.table(tables.table1(rows, conditions))]
+        if rows else []),
+      "The paper's claims, judged by rules that are fixed in code "
+      '([docs/report.md](docs/report.md)); what stands behind each verdict is '
+      f'in [{claims_path}]({claims_path}).',
+      document.table(tables.verdicts(verdicts)),
+      *(['What is less than in the paper, or other:',
+         document.items(reductions.of(papers))] if papers.used else []),
+      f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
+      f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
 
 
 def _others(grid: collect.Grid, listed: Sequence[collect.Absent],

@@ -14,6 +14,7 @@ from metal_tf.report import claims
 from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import curves
+from metal_tf.report import document
 from metal_tf.report import noise_free
 from metal_tf.report import readme
 from metal_tf.report import reductions
@@ -58,11 +59,9 @@ class ReadmeTest(parameterized.TestCase):
     grid = collect.collect(self._runs, testing.silent)
     free = noise_free.scored(grid)
     for table in (tables.by_coefficient(grid), tables.by_coefficient(free),
-                  tables.compact_table1(
-                      aggregate.rows(grid), len(grid.conditions)),
+                  tables.table1(aggregate.rows(grid), len(grid.conditions)),
                   tables.verdicts(claims.all_claims(grid))):
-      for row in (table.header, *table.rows):
-        self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
+      self.assertIn(f'\n\n{document.table(table)}\n\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics: '
                   '`metal-0.3-2`). ', text)
     self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows with', text)

@@ -6,7 +6,9 @@ TensorFlow.
 
 import csv
 import os
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+import types
+from typing import (
+    Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple)
 import zlib
 
 import numpy as np
@@ -53,6 +55,7 @@ class RunFolder(NamedTuple):
     evaluations: columns of `evaluations.csv`, likewise.
     summary: content of `summary.json`, or None before the end.
     status: `FINISHED`, `RUNNING` (a process holds the lock) or `UNFINISHED`.
+    description: all that `config.json` says.
   """
   path: str
   algorithm: str
@@ -65,6 +68,7 @@ class RunFolder(NamedTuple):
   evaluations: Dict[str, np.ndarray]
   summary: Optional[Dict[str, Any]]
   status: str
+  description: Mapping[str, Any] = types.MappingProxyType({})
 
   @property
   def num_episodes(self) -> int:
@@ -125,7 +129,8 @@ def read(path: str) -> RunFolder:
         episodes=episodes,
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
-        status=_status(path, summary, description['config']))
+        status=_status(path, summary, description['config']),
+        description=description)
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(
