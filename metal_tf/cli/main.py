@@ -20,8 +20,6 @@ from metal_tf import validation
 
 _USAGE_ERROR = 2  # As argparse and getopt have it.
 _RUN_ERROR = 1
-# Settings that a default folder's name shows where they are not the default.
-_SHOWN = ('replay', 'critic', 'outer_loss')
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -110,7 +108,9 @@ def with_workdir(config: config_lib.Config,
     The settings with the folder.
   """
   path = flags.user_path(
-      config.workdir or _default_workdir(config, algorithm, _SHOWN))
+      config.workdir or _default_workdir(config, algorithm, [
+          field.name for field, setting in config_lib.Config.settings()
+          if setting.named][::-1]))
   if not config.workdir and not os.path.exists(
       os.path.join(path, 'config.json')):
     # Names did not show these settings once. Whoever gives the command of such

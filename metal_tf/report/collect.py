@@ -3,8 +3,7 @@
 import csv
 import json
 import os
-from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple)
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -17,8 +16,8 @@ SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
-# How the suites of the paper's tasks are called; others are of users' own.
-_SUITES = ('builtin', 'realworldrl')
+# The settings of a run that began with no others.
+_PRESET = 'paper'
 
 
 class ReportError(Exception):
@@ -29,27 +28,26 @@ class Condition(NamedTuple):
   """What a run was trained on: runs of different ones are never pooled.
 
   Attributes:
-    domain: e.g. 'cartpole'; of an environment of somebody's own its name.
+    domain: e.g. 'cartpole', or what tells a task of the user's own apart.
     task: '' for the paper's.
     constraints: K names.
     thresholds: beta, K numbers.
     safety_coeff: of the suite; smaller is harder.
-    interface: of an environment of somebody's own: entries of the observation
-      and bounds of the actions, in words; '' for the paper's tasks.
-    preset: name of the settings that the run began with, '' for none.
+    rwrl_spec: delays, noise and so on of the suite; '' for none.
+    preset: of sizes of networks and batch; 'paper' for none.
   """
   domain: str
   task: str
   constraints: Tuple[str, ...]
   thresholds: Tuple[float, ...]
   safety_coeff: float
-  interface: str = ''
-  preset: str = ''
+  rwrl_spec: str = ''
+  preset: str = _PRESET
 
   @property
   def of_paper(self) -> bool:
     """Whether the paper has such a task."""
-    return self.domain in tasks.TASKS and not self.interface
+    return self.domain in tasks.TASKS
 
   @property
   def problem(self) -> str:
@@ -57,9 +55,9 @@ class Condition(NamedTuple):
     limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
         self.constraints, self.thresholds))
     task = f'/{self.task}' if self.task else ''
-    more = ''.join(f', {text}' for text in (self.interface, self.preset)
-                   if text)
-    return f'{self.domain}{task}, {limits}{more}'
+    preset = f', preset {self.preset}' if self.preset != _PRESET else ''
+    spec = f', with {self.rwrl_spec}' if self.rwrl_spec else ''
+    return f'{self.domain}{task}{preset}, {limits}{spec}'
 
   def __str__(self) -> str:
     return f'{self.problem}, coefficient {self.safety_coeff:g}'
@@ -69,29 +67,14 @@ def condition_of(run: run_folder.RunFolder) -> Condition:
   """The one place that says what has to be equal for runs to be comparable.
 
   Args:
-    run: any; what its version did not record yet is the same for all.
+    run: any; what its version did not record yet is as by default.
   """
-  domain, task, interface = run.config['domain'], run.config.get('task', ''), ''
-  if not run.suite.startswith(_SUITES):
-    # The settings name a task that was not used.
-    identity = run.description.get('task', {})
-    domain, task = identity.get('name', run.suite), ''
-    interface = _in_words(run.description.get('interface', {}))
   return Condition(
-      domain, task, run.constraint_names,
+      run.own_task or run.config['domain'],
+      '' if run.own_task else run.config.get('task', ''), run.constraint_names,
       tuple(float(threshold) for threshold in run.thresholds),
-      float(run.config['safety_coeff']), interface,
-      run.config.get('preset', ''))
-
-
-def _in_words(interface: Mapping[str, Any]) -> str:
-  """Entries of the observation and bounds of the actions."""
-  entries = ', '.join(f'{entry["name"]}[{entry["size"]}]'
-                      for entry in interface.get('observation', ()))
-  low, high = (interface.get(f'action_{end}', ())
-               for end in ('minimum', 'maximum'))
-  return (f'observation {entries or "unknown"}, action '
-          f'{", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high))}')
+      float(run.config['safety_coeff']), run.config.get('rwrl_spec', ''),
+      run.config.get('preset', _PRESET))
 
 
 class ScoredRun(NamedTuple):

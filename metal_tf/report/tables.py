@@ -261,5 +261,5 @@ def scores_csv(grid: collect.Grid) -> pd.DataFrame:
        **dict(zip(collect.MEASURES, collect.measures(run))),
        'left_out': run.left_out, 'settings': ' '.join(
            f'{name}={value}' for name, value in run.variant.settings),
-       'interface': run.condition.interface, 'preset': run.condition.preset}
+       'rwrl_spec': run.condition.rwrl_spec, 'preset': run.condition.preset}
       for run in grid.runs])

@@ -28,7 +28,7 @@ class PaperTest(absltest.TestCase):
 def _own(run):
   """The run, as if it had been on an environment of the user's own."""
   return run._replace(condition=run.condition._replace(
-      domain='own', interface='observation x[2], action -1 to 1'))
+      domain='own task (interface 123abc)'))
 
 
 class TablesTest(absltest.TestCase):

@@ -2,6 +2,8 @@
 
 from absl.testing import absltest
 
+from metal_tf.agent import agents
+from metal_tf import config as config_lib
 from metal_tf.report import variants
 from metal_tf.runs import run_folder
 
@@ -65,6 +67,19 @@ class VariantsTest(absltest.TestCase):
     self.assertLen(set(_labels(
         _run('metal'), _run('metal', safety_coeff=0.1, domain='walker',
                             threshold=0.2, constraints=['a']))), 1)
+
+  def test_every_setting_of_learning_tells_the_agents_that_use_it_apart(self):
+    # Generated, so that a new setting cannot be forgotten.
+    for field, setting in config_lib.Config.settings():
+      for algorithm in agents.ALGORITHMS:
+        changed = _run(algorithm, lagrange_multiplier=2.0, **{
+            field.name: 'something else'}) if (
+                field.name != 'lagrange_multiplier') else _run(
+                    algorithm, lagrange_multiplier=3.0)
+        uses = setting.role == config_lib.LEARNING and (
+            setting.agents is None or algorithm in setting.agents)
+        labels = _labels(_run(algorithm, lagrange_multiplier=2.0), changed)
+        self.assertLen(set(labels), 1 + uses, (field.name, algorithm))
 
   def test_given_and_default_settings_are_the_same(self):
     self.assertLen(set(_labels(

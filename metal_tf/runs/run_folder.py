@@ -6,9 +6,7 @@ TensorFlow.
 
 import csv
 import os
-import types
-from typing import (
-    Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple)
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 import zlib
 
 import numpy as np
@@ -55,7 +53,8 @@ class RunFolder(NamedTuple):
     evaluations: columns of `evaluations.csv`, likewise.
     summary: content of `summary.json`, or None before the end.
     status: `FINISHED`, `RUNNING` (a process holds the lock) or `UNFINISHED`.
-    description: all that `config.json` says.
+    own_task: what tells a task of the user's own apart from all others, see
+      `identity.own_task`; '' for the paper's tasks.
   """
   path: str
   algorithm: str
@@ -68,7 +67,7 @@ class RunFolder(NamedTuple):
   evaluations: Dict[str, np.ndarray]
   summary: Optional[Dict[str, Any]]
   status: str
-  description: Mapping[str, Any] = types.MappingProxyType({})
+  own_task: str = ''
 
   @property
   def num_episodes(self) -> int:
@@ -129,8 +128,7 @@ def read(path: str) -> RunFolder:
         episodes=episodes,
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
-        status=_status(path, summary, description['config']),
-        description=description)
+        status=_status(path, summary, description['config']))
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(

@@ -8,14 +8,10 @@ import shutil
 import tempfile
 from typing import Any, Dict, Mapping, Optional
 
+from metal_tf import config as config_lib
+
 # The folder of all checkpoints, within the run's.
 CHECKPOINTS = 'checkpoints'
-
-# Settings that do not change what is learned.
-_CHANGEABLE = (
-    'num_episodes', 'checkpoint_seconds', 'evaluation_period',
-    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds',
-    'learner_threads')
 
 _NUMBER = (int, float)
 # Entries of `summary.json` that whoever reads it needs, and their types.
@@ -265,7 +261,7 @@ def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   sizes are compared as the environment has them, not only as flags say.
   """
   identity = {name: value for name, value in description['config'].items()
-              if name not in _CHANGEABLE}
+              if name not in config_lib.Config.names(changeable=True)}
   return dict(
       identity, algorithm=description['algorithm'],
       simulator=description['suite'], constrained=description['constraints'],
