@@ -11,8 +11,8 @@ from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import statistics
-from metal_tf.report import variants
 
 # seed -> condition -> run
 BySeed = Dict[int, Dict[collect.Condition, collect.ScoredRun]]
@@ -148,7 +148,7 @@ class Comparison(NamedTuple):
   effect: statistics.Interval
 
 
-def comparisons(grid: collect.Grid, reference: str = variants.METAL
+def comparisons(grid: collect.Grid, reference: str = naming.METAL
                 ) -> List[Comparison]:
   """The reference against each other agent, in all measures.
 
@@ -163,7 +163,7 @@ def comparisons(grid: collect.Grid, reference: str = variants.METAL
            for other in grid.labels if other != reference]
   pairs = [pair for pair in pairs if pair]
   families = [
-      [pair for pair in pairs if (pair[1].label in variants.PAPER) == papers]
+      [pair for pair in pairs if (pair[1].label in naming.PAPER) == papers]
       for papers in (True, False)]
   for measure in collect.MEASURES:
     for family in families:
@@ -196,7 +196,7 @@ class AcrossTasks(NamedTuple):
 def across_tasks(
     grid: collect.Grid, resamples: int,
     progress: Callable[[int], None] = lambda done: None,
-    reference: str = variants.METAL) -> AcrossTasks:
+    reference: str = naming.METAL) -> AcrossTasks:
   """Interquartile means of all agents, and the reference's improvement.
 
   Args:

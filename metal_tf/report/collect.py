@@ -9,7 +9,7 @@ import numpy as np
 
 from metal_tf.environments import tasks
 from metal_tf import metrics
-from metal_tf.report import variants
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 SWEEP = 'sweep.json'
@@ -91,7 +91,7 @@ class ScoredRun(NamedTuple):
     left_out: why the run is in no statistics; '' for those that are.
   """
   name: str
-  variant: variants.Variant
+  variant: naming.Variant
   condition: Condition
   seed: int
   run: run_folder.RunFolder
@@ -140,7 +140,7 @@ class Grid(NamedTuple):
   @property
   def labels(self) -> List[str]:
     """The agents that have a finished run, in the tables' order."""
-    return variants.order([run.label for run in self.used])
+    return naming.order([run.label for run in self.used])
 
   @property
   def conditions(self) -> List[Condition]:
@@ -186,7 +186,7 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
     raise ReportError(f'{root} holds no run that can be read'
                       f'{_first(known)}; --runs is the folder of a sweep or '
                       'of a run.')
-  agents = variants.assign([run for _, run in folders])
+  agents = naming.assign([run for _, run in folders])
   runs = [_scored(name, run, variant, failures.pop(name, ''))
           for (name, run), variant in zip(folders, agents)]
   absent = [entry if entry.name not in failures else Absent(
@@ -254,7 +254,7 @@ def _described(entry: Dict[str, Any]) -> str:
   return ', '.join(parts)
 
 
-def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
+def _scored(name: str, run: run_folder.RunFolder, variant: naming.Variant,
             failure: str) -> ScoredRun:
   score = None
   if run.num_episodes:

@@ -12,12 +12,12 @@ from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import statistics
 from metal_tf.report import style
 from metal_tf.report import tables
-from metal_tf.report import variants
 
 
 class Report(NamedTuple):
@@ -167,7 +167,7 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
       f'{statistics.LEVEL}. For J_C and overshoot less is better. A dash: '
       'fewer than two seeds, or no spread, so no test.',
       document.table(tables.comparisons(found))] if found else [
-          f'No tests: they need finished runs of {variants.METAL} and of '
+          f'No tests: they need finished runs of {naming.METAL} and of '
           'another agent on the same conditions.']
   few = min(len(row.seeds) for row in rows) < statistics.ENOUGH_SEEDS
   return [

@@ -11,11 +11,11 @@ from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import style
 from metal_tf.report import tables
-from metal_tf.report import variants
 from metal_tf.report import write
 from metal_tf.runs import workdir
 
@@ -118,7 +118,7 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
   papers = grid.of_paper
-  rows = [row for row in aggregate.rows(papers) if row.label in variants.PAPER]
+  rows = [row for row in aggregate.rows(papers) if row.label in naming.PAPER]
   conditions = len(papers.conditions)
   partly = any(len(row.conditions) < conditions for row in rows)
   return [

@@ -7,16 +7,16 @@ from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import collect
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import tables
 from metal_tf.report import testing
-from metal_tf.report import variants
 
 
 class PaperTest(absltest.TestCase):
 
   def test_the_papers_overshoot_follows_from_its_returns(self):
-    self.assertCountEqual(tables.PAPER.index, variants.PAPER)
+    self.assertCountEqual(tables.PAPER.index, naming.PAPER)
     for label, row in tables.PAPER.iterrows():
       # The mean penalized return is the mean return less kappa times the mean
       # overshoot, which is printed to 0.01.

@@ -9,7 +9,7 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.report import collect
-from metal_tf.report import variants
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 _ROOT = os.path.dirname(
@@ -90,7 +90,7 @@ def made_run(label: str, seed: int, episode_return: float, penalty: float,
       condition.constraints, thresholds, (), 'builtin', episodes, {}, {},
       run_folder.FINISHED)
   return collect.ScoredRun(
-      name, variants.Variant(label, ()), condition, seed, run,
+      name, naming.Variant(label, ()), condition, seed, run,
       metrics.score([episode_return], [[penalty]], thresholds),
       run_folder.FINISHED, '')
 

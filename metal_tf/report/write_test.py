@@ -12,22 +12,22 @@ import matplotlib.image
 import numpy as np
 
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import style
 from metal_tf.report import testing
-from metal_tf.report import variants
 from metal_tf.report import write
 
 _RESAMPLES = 100
 # Figure and the agents that have to be in it.
 _FIGURES = {
     'figure1_left': ('MetaL', 'MetaL (actor+critic)', 'MetaL (actor)'),
-    'figure1_right': variants.PAPER[:3],
-    'figure2': (*variants.PAPER[:3], 'RS-0.1', 'RS-1.0'),
-    'figure3': (*variants.PAPER[:3], 'RS-0.1', 'RS-1.0'),
-    'figure4': variants.PAPER[:2],
+    'figure1_right': naming.PAPER[:3],
+    'figure2': (*naming.PAPER[:3], 'RS-0.1', 'RS-1.0'),
+    'figure3': (*naming.PAPER[:3], 'RS-0.1', 'RS-1.0'),
+    'figure4': naming.PAPER[:2],
     'learning_curves_1': ('RS-1.0',),
     'meta_gradient': ('MetaL',),
-    'return_overshoot': (*variants.PAPER[:3], 'MeSh'),
+    'return_overshoot': (*naming.PAPER[:3], 'MeSh'),
 }
 
 
@@ -74,7 +74,7 @@ class FullReportTest(absltest.TestCase):
     write.report(runs, cls._output, cls._said.append, _RESAMPLES)
 
   def test_every_figure_is_there_and_shows_its_agents(self):
-    looks = style.looks(variants.PAPER + ('MeSh',) + _FIGURES['figure1_left'])
+    looks = style.looks(naming.PAPER + ('MeSh',) + _FIGURES['figure1_left'])
     for stem, labels in _FIGURES.items():
       pixels = matplotlib.image.imread(
           os.path.join(self._output, 'figures', f'{stem}.png'))
@@ -140,7 +140,7 @@ class FullReportTest(absltest.TestCase):
     scores = _rows(self._output, 'scores.csv')
     table = {row['algorithm']: row
              for row in _rows(self._output, 'table1.csv')}
-    for label in variants.PAPER[:5]:
+    for label in naming.PAPER[:5]:
       runs = [row for row in scores
               if row['algorithm'] == label and not row['left_out']]
       seeds = [np.mean([float(row['penalized_return']) for row in runs

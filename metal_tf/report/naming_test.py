@@ -4,7 +4,7 @@ from absl.testing import absltest
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf.report import variants
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 
@@ -15,7 +15,7 @@ def _run(algorithm, status=run_folder.FINISHED, **settings):
 
 
 def _labels(*runs):
-  return [variant.label for variant in variants.assign(runs)]
+  return [variant.label for variant in naming.assign(runs)]
 
 
 class VariantsTest(absltest.TestCase):
@@ -54,7 +54,7 @@ class VariantsTest(absltest.TestCase):
         workdir='elsewhere', xla=False, suite='builtin',
         feasibility_episodes=0)
     self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
-    self.assertLen(set(variants.assign(same)), 1)
+    self.assertLen(set(naming.assign(same)), 1)
     self.assertLen(set(_labels(
         _run('rc_d4pg'), _run('rc_d4pg', lagrange_lr=1.0),
         _run('rc_d4pg', meta_lr=1.0))), 2)
@@ -90,7 +90,7 @@ class VariantsTest(absltest.TestCase):
     labels = ['X', 'MeSh', 'RS-10.0', 'D4PG', 'MetaL [a=1]', 'RS-2.0', 'MetaL',
               'MetaL (actor)', 'D4PG']
     self.assertEqual(
-        variants.order(labels),
+        naming.order(labels),
         ['MetaL', 'MetaL [a=1]', 'D4PG', 'RS-10.0', 'MetaL (actor)', 'MeSh',
          'RS-2.0', 'X'])
 
