@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from metal_tf.cli import report_tool
+from metal_tf.cli import tool
 
 _RUNS = flags.DEFINE_string(
     'runs', '', 'Folder at or below which the runs are (relative to where you '
@@ -22,13 +22,12 @@ _REPLACE = flags.DEFINE_bool(
     'content, instead of refusing.')
 
 
-def _archive(say: report_tool.Say) -> int:
+def _archive() -> None:
+  runs, output = tool.folders(_RUNS, _OUTPUT)
   from metal_tf.report import archive  # pylint: disable=g-import-not-at-top
-  archive.archive(report_tool.folder(_RUNS), report_tool.folder(_OUTPUT),
-                  _REPLACE.value, say)
-  return 0
+  archive.archive(runs, output, _REPLACE.value, tool.progress())
 
 
 def main() -> NoReturn:
-  """Runs the program; see `report_tool.run` for its errors."""
-  report_tool.run(_archive, 'runs', 'output')
+  """Runs the program; see `tool.run` for its errors."""
+  tool.run(_archive)

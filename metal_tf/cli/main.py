@@ -12,14 +12,12 @@ from absl import logging
 
 from metal_tf.agent import agents
 from metal_tf.cli import flags
+from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
-
-_USAGE_ERROR = 2  # As argparse and getopt have it.
-_RUN_ERROR = 1
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -42,7 +40,8 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
   try:
     app.run(lambda argv: _train(algorithm, config, task, suite, launch_type))
   except KeyboardInterrupt:  # Later on, the run itself takes care of it.
-    _fail(algorithm, 'stopped before the first episode.', 130)
+    tool.fail('stopped before the first episode.', tool.INTERRUPTED,
+              algorithm.name)
   raise AssertionError('app.run returns never.')
 
 
@@ -62,7 +61,7 @@ def _check(
     validation.check_rwrl_spec(config, suite)
     launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
-    _fail(algorithm, str(error), _USAGE_ERROR)
+    tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
   return with_workdir(config, algorithm), task, suite, launch_type
 
 
@@ -223,14 +222,15 @@ def train(
       _train_distributed(algorithm, config, make_environment, launch_type)
   except (validation.ConfigError, workdir_lib.WorkdirError,
           checkpoint.CheckpointError) as error:
-    _fail(algorithm, str(error), _USAGE_ERROR)
+    tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
   except (environments.BadEnvironmentOutput, environments.EpisodeCut,
           divergence.DivergenceError) as error:
-    _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
+    tool.fail(f'{type(error).__name__}: {error}', tool.RUN_ERROR,
+              algorithm.name)
   except OSError as error:
     # A disk that is full at the very end; before that it is only warned of.
-    _fail(algorithm, f'cannot write the end of the run ({error}); make room '
-          'and give the same command again.', _RUN_ERROR)
+    tool.fail(f'cannot write the end of the run ({error}); make room and give '
+              'the same command again.', tool.RUN_ERROR, algorithm.name)
 
 
 def _train_distributed(
@@ -245,9 +245,9 @@ def _train_distributed(
   try:
     distributed_train.train(algorithm, config, make_environment, launch_type)
   except launch.WorkerFailed as error:
-    _fail(algorithm, f'{error} Everything else was stopped; the same command '
-          f'again goes on from the last checkpoint.\n{error.details}'.rstrip(),
-          _RUN_ERROR)
+    tool.fail(f'{error} Everything else was stopped; the same command again '
+              'goes on from the last checkpoint.\n'
+              f'{error.details}'.rstrip(), tool.RUN_ERROR, algorithm.name)
 
 
 def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
@@ -293,10 +293,3 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
                f'the paper uses {task.info.default_constraint} here: '
                f'{task.info.default_constraint_label})')
   return '\n'.join(lines)
-
-
-def _fail(algorithm: agents.Algorithm, message: str,
-          status: int) -> NoReturn:
-  """Says in one sentence what is wrong, and ends with that status."""
-  print(f'{algorithm.name}: {message}', file=sys.stderr, flush=True)
-  sys.exit(status)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from metal_tf.cli import report_tool
+from metal_tf.cli import tool
 
 _RUNS = flags.DEFINE_string(
     'runs', '', 'Folder with the archived runs, such as results/cartpole '
@@ -21,13 +21,13 @@ _CHECK = flags.DEFINE_bool(
     'give.')
 
 
-def _update(say: report_tool.Say) -> int:
+def _update() -> int:
+  runs, page = tool.folders(_RUNS, _README)
   from metal_tf.report import readme  # pylint: disable=g-import-not-at-top
-  stale = readme.update(report_tool.folder(_RUNS), report_tool.folder(_README),
-                        _CHECK.value, say)
+  stale = readme.update(runs, page, _CHECK.value, tool.progress())
   return int(_CHECK.value and bool(stale))
 
 
 def main() -> NoReturn:
-  """Runs the program; see `report_tool.run` for its errors."""
-  report_tool.run(_update, 'runs')
+  """Runs the program; see `tool.run` for its errors."""
+  tool.run(_update)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from metal_tf.cli import report_tool
+from metal_tf.cli import tool
 
 _RUNS = flags.DEFINE_string(
     'runs', '', 'Folder at or below which the runs are (relative to where you '
@@ -18,12 +18,12 @@ _OUTPUT = flags.DEFINE_string(
     'are replaced.')
 
 
-def _report(say: report_tool.Say) -> int:
+def _report() -> None:
+  runs, output = tool.folders(_RUNS, _OUTPUT)
   from metal_tf.report import write  # pylint: disable=g-import-not-at-top
-  write.report(report_tool.folder(_RUNS), report_tool.folder(_OUTPUT), say)
-  return 0
+  write.report(runs, output, tool.progress())
 
 
 def main() -> NoReturn:
-  """Runs the program; see `report_tool.run` for its errors."""
-  report_tool.run(_report, 'runs', 'output')
+  """Runs the program; see `tool.run` for its errors."""
+  tool.run(_report)

@@ -29,7 +29,7 @@ class ReportTest(absltest.TestCase):
     empty = self.create_tempdir().full_path
     for flags, expected in (
         ([], 'give --runs=DIR'),
-        (['--runs=x', '--output=y', 'z'], "unexpected 'z'"),
+        (['--runs=x', '--output=y', 'z'], "unexpected argument 'z'"),
         (['--run=x'], "Unknown command line flag 'run'"),
         (['--runs=none', '--output=y'], f'{empty}/none is no folder'),
         ([f'--runs={empty}', '--output=y'], 'holds no run')):

@@ -10,12 +10,12 @@ import signal
 import sys
 from typing import Any, List, NoReturn, Sequence
 
-from absl import app
 from absl import flags as absl_flags
 from rich import console as console_lib
 
 from metal_tf.cli import flags
 from metal_tf.cli import main as main_lib
+from metal_tf.cli import tool
 from metal_tf.environments import tasks
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import cost
@@ -65,29 +65,22 @@ _DRY_RUN = absl_flags.DEFINE_bool(
 
 
 def main() -> NoReturn:
-  """Runs the sweep; what a user can mend is one sentence, status 2."""
+  """Runs the sweep; see `tool.run` for its errors."""
   flags.define(without=grid.AXES)
   flags.describe_launch_type()
-  app.define_help_flags()
+  tool.run(_run)
+
+
+def _run() -> int:
   try:
-    runs = _read_grid(sys.argv)
-    sys.exit(_dry_run(runs) if _DRY_RUN.value else _sweep(runs))
-  except (absl_flags.Error, ValueError, workdir_lib.WorkdirError) as error:
-    print(f'sweep: {error}', file=sys.stderr, flush=True)
-    sys.exit(2)
-  except BrokenPipeError:  # `| head` has seen enough.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
-  except KeyboardInterrupt:  # Before the first run, or while measuring.
-    sys.exit(130)
+    runs = _read_grid()
+  except ValueError as error:
+    raise absl_flags.Error(str(error)) from error
+  return _dry_run(runs) if _DRY_RUN.value else _sweep(runs)
 
 
-def _read_grid(argv: Sequence[str]) -> Sequence[grid.Run]:
+def _read_grid() -> Sequence[grid.Run]:
   """Checks everything that can be checked before anything is started."""
-  _, *unexpected = absl_flags.FLAGS(argv)
-  if unexpected:
-    raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
-                     'flags, like --seeds=0,1.')
   if not _WORKDIR.value:
     raise validation.ConfigError('workdir', '', 'a folder for the sweep')
   if _JOBS.value < 1:

@@ -3,16 +3,14 @@
 Reads files only; TensorFlow is not loaded.
 """
 
-import sys
 from typing import NoReturn
 
-from absl import app
 from absl import flags
 from rich import console as console_lib
 
 from metal_tf.cli import flags as cli_flags
-from metal_tf.runs import run_folder
-from metal_tf.runs import workdir as workdir_lib
+from metal_tf.cli import tool
+from metal_tf import validation
 from metal_tf.watch import watch
 
 _WORKDIR = flags.DEFINE_string(
@@ -24,25 +22,16 @@ _PERIOD = flags.DEFINE_float(
 _ONCE = flags.DEFINE_bool('once', False, 'Shows one frame and ends.')
 
 
+def _watch() -> None:
+  if not _WORKDIR.value:
+    raise validation.ConfigError('workdir', '', 'a folder of a run or of a '
+                                 'sweep')
+  if not _PERIOD.value > 0:
+    raise validation.ConfigError('period', _PERIOD.value, '> 0')
+  watch.watch(cli_flags.user_path(_WORKDIR.value), _PERIOD.value, _ONCE.value,
+              console_lib.Console(highlight=False))
+
+
 def main() -> NoReturn:
-  """Watches until Ctrl-C; what a user can mend is one sentence, status 2."""
-  app.define_help_flags()
-  try:
-    _, *unexpected = flags.FLAGS(sys.argv)
-    if unexpected:
-      raise ValueError(f'unexpected argument {unexpected[0]!r}; give '
-                       '--workdir=DIR.')
-    if not _WORKDIR.value:
-      raise ValueError("--workdir: got '', allowed: a folder of a run or of a "
-                       'sweep.')
-    if not _PERIOD.value > 0:
-      raise ValueError(f'--period: got {_PERIOD.value}, allowed: > 0.')
-    watch.watch(cli_flags.user_path(_WORKDIR.value), _PERIOD.value,
-                _ONCE.value, console_lib.Console(highlight=False))
-  except (flags.Error, ValueError, run_folder.RunFolderError,
-          workdir_lib.WorkdirError, OSError) as error:
-    print(f'watch: {error}', file=sys.stderr, flush=True)
-    sys.exit(2)
-  except KeyboardInterrupt:
-    sys.exit(130)
-  sys.exit(0)
+  """Watches until Ctrl-C; see `tool.run` for its errors."""
+  tool.run(_watch)
