@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import Any, List, NoReturn, Sequence
+from typing import List, NoReturn, Sequence
 
 from absl import flags as absl_flags
 from rich import console as console_lib
@@ -118,21 +118,20 @@ def _sweep(runs: Sequence[grid.Run]) -> int:
   """Runs the grid; returns the exit status."""
   workdir = workdir_lib.Workdir(flags.user_path(_WORKDIR.value))
   try:
-    screen = display.Display(_view)
+    console = console_lib.Console(highlight=False)
+    screen = display.Screen(2.0 if console.is_terminal else 30.0, console)
     environment = jobs_lib.environment(_JOBS.value, _root())
     screen.note(grid.describe(runs, workdir.path))
     if _JOBS.value > 1:
       screen.note(f'  {_JOBS.value} at once, each with OMP_NUM_THREADS='
                   + environment['OMP_NUM_THREADS'])
-    return sweep.Sweep(runs, _command, workdir, screen, _JOBS.value,
-                       environment, _RETRY_FAILED.value).run()
+    return sweep.Sweep(
+        runs, _command, workdir, screen,
+        lambda states, jobs: sweep_view.make(states, jobs, console)
+        if console.is_terminal else display.progress_line(states, jobs),
+        _JOBS.value, environment, _RETRY_FAILED.value).run()
   finally:
     workdir.close()
-
-
-def _view(states: Sequence[overview.State], jobs: int) -> Any:
-  console = console_lib.Console()
-  return sweep_view.make(states, jobs, console.width, console.height)
 
 
 def _dry_run(runs: Sequence[grid.Run]) -> int:

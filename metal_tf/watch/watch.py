@@ -1,23 +1,20 @@
 """Watches the folder of a run or of a sweep, and disturbs nobody."""
 
-import contextlib
 import os
 import time
 from typing import Any
 
 from rich import console as console_lib
-from rich import live as live_lib
 from rich import text as text_lib
 
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.sweep import display
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 from metal_tf.watch import run_view
 from metal_tf.watch import sweep_view
 
-# Times as long as a frame takes: the runs need the machine.
-_REST = 20.0
 # What a folder may hold before its run has written anything that can be shown.
 _EARLY = ('lock', 'logs', 'checkpoints')
 
@@ -57,11 +54,8 @@ class Watch:
 
   def _draw_sweep(self) -> Any:
     states = self._grid.states()
-    # All lines where they need not fit onto a terminal.
-    height = self._console.height if self._console.is_terminal else 1 << 20
     return sweep_view.make(
-        states, overview.count(states).get(record.RUNNING, 0),
-        self._console.width, height)
+        states, overview.count(states).get(record.RUNNING, 0), self._console)
 
 
 def watch(path: str, period: float, once: bool,
@@ -79,26 +73,23 @@ def watch(path: str, period: float, once: bool,
       first; later on this is shown, since runs write while they are read.
   """
   draw = Watch(path, console).draw
+  picture = draw()
   if once:
-    console.print(draw())
+    console.print(picture)
     return
-  show = console.print
-  picture, seconds = draw(), 0.0
-  with contextlib.ExitStack() as stack:
-    if console.is_terminal:
-      live = stack.enter_context(
-          live_lib.Live(console=console, auto_refresh=False))
-      show = lambda picture: live.update(picture, refresh=True)
+  screen = display.Screen(period, console)
+  screen.update(lambda: picture)
+  try:
     while True:
-      show(picture)
-      time.sleep(max(period, _REST * seconds))
-      started = time.monotonic()
+      time.sleep(screen.rest)
       try:
-        picture = draw()
+        screen.update(draw)
       except (run_folder.RunFolderError, workdir_lib.WorkdirError,
               OSError) as error:
-        picture = text_lib.Text(str(error))
-      seconds = time.monotonic() - started
+        message = text_lib.Text(str(error))
+        screen.update(lambda message=message: message)
+  finally:
+    screen.close(lambda: '')
 
 
 def _check_early(path: str) -> None:
