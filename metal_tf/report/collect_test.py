@@ -44,6 +44,25 @@ class CollectTest(absltest.TestCase):
         summary['constraints'][0]['penalty'],
         summary['constraints'][0]['overshoot']], rtol=1e-6)
 
+  def test_another_task_or_preset_is_another_condition(self):
+    run = self._run('metal-0.3-0').run
+    conditions = [collect.condition_of(run)] + [
+        collect.condition_of(run._replace(config={**run.config, **changes}))
+        for changes in (
+            {'domain': 'walker'}, {'task': 'swingup'}, {'safety_coeff': 0.2},
+            {'rwrl_spec': '{"x": 1}'}, {'preset': 'small'})] + [
+        collect.condition_of(run._replace(**changes)) for changes in (
+            {'own_task': 'plant (interface 1)'},
+            {'own_task': 'plant (interface 2)'},
+            {'thresholds': np.array([0.2])}, {'constraint_names': ('b',)})]
+    self.assertLen(set(conditions), len(conditions))
+    self.assertLen({str(each) for each in conditions}, len(conditions))
+    self.assertEqual([each.of_paper for each in conditions],
+                     [True] * 6 + [False] * 2 + [True] * 2)
+    # What only says where and how long a run goes is none.
+    self.assertEqual(collect.condition_of(run._replace(config={
+        **run.config, 'seed': 7, 'num_episodes': 3})), conditions[0])
+
   def test_several_constraints(self):
     run = testing.made_run('MetaL', 0, 900, 0.1)._replace(
         score=metrics.score([900], [[0.2, 0.3]], [0.1, 0.1]))

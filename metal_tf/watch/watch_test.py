@@ -6,11 +6,13 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import numpy as np
 from rich import console as console_lib
 
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import testing
+from metal_tf.watch import run_view
 from metal_tf.watch import sweep_view
 from metal_tf.watch import watch
 
@@ -65,6 +67,13 @@ class WatchTest(parameterized.TestCase):
       self.assertRegex('\n'.join(block), r'  lambda +20 +▁.*█ +1 to 20')
       self._assert_row(block, 'alpha_lambda 0 constant')
       self._assert_row(block, 'effective rate 0.0001 constant')
+
+  def test_recent_means_are_of_the_last_ten_and_all_weigh_the_same(self):
+    for index, expected in ((0, 0.0), (1, 1.0), (5, 1.0), (10, 1.0)):
+      values = np.zeros(11)
+      values[index] = 10.0
+      self.assertEqual(run_view.recent(values), expected)
+    self.assertEqual(run_view.recent(np.array([1.0, 2.0])), 1.5)
 
   def test_what_a_run_is_doing(self):
     testing.write_run(self._path, 3, [])
