@@ -161,8 +161,9 @@ def _run(policy: source_lib.Policy, config: config_lib.Config,
 
     measured = measure.measure(
         policy, make_environment, config, _EPISODES.value, watch)
-  thresholds = np.array([c.threshold for c in task.constraints])
-  assessment = intervals.assess(measured, thresholds)
+  assessment = intervals.assess(
+      measured, np.array([c.threshold for c in task.constraints]),
+      [c.name for c in task.constraints])
   print(summary.table(assessment, measured, task), flush=True)
   return summary.as_json(assessment, measured, task)
 
