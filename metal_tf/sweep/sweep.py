@@ -1,6 +1,7 @@
 """Runs a grid: so many jobs at once, each outcome recorded, then the next."""
 
 import collections
+import dataclasses
 import os
 import signal
 import time
@@ -107,13 +108,11 @@ class Sweep:
   def _enter(self, run: grid.Run, command: List[str],
              retry_failed: bool) -> record_lib.Entry:
     """Makes a run's entry from what is known of it."""
-    entry = record_lib.Entry(
-        run.name, run.algorithm.name, run.settings, command)
+    now = dict(name=run.name, algorithm=run.algorithm.name,
+               settings=run.settings, command=command)
     before = self._record.entry(run.name)
-    if before is not None:
-      entry.status, entry.exit_status = before.status, before.exit_status
-      entry.seconds, entry.attempts = before.seconds, before.attempts
-      entry.last_line, entry.failures = before.last_line, before.failures
+    entry = (dataclasses.replace(before, **now) if before is not None else
+             record_lib.Entry(**now))
     if self._has_finished(run.name):  # Perhaps by hand or on a cluster.
       entry.status = record_lib.FINISHED
     elif entry.status == record_lib.FINISHED:
