@@ -1,11 +1,11 @@
 """Reads a folder of runs into scored runs; nothing is dropped silently."""
 
-import csv
 import json
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+import pandas as pd
 
 from metal_tf.environments import tasks
 from metal_tf import metrics
@@ -203,12 +203,12 @@ def left_out(root: str) -> List[Absent]:
     root: folder; no archive has none.
   """
   try:
-    with open(os.path.join(root, LEFT_OUT), encoding='utf-8',
-              newline='') as stream:
-      return [Absent(row['run'], row['why']) for row in csv.DictReader(stream)]
+    rows = pd.read_csv(os.path.join(root, LEFT_OUT), dtype=str,
+                       keep_default_na=False)
+    return list(map(Absent, rows['run'], rows['why']))
   except FileNotFoundError:
     return []
-  except (OSError, ValueError, KeyError, csv.Error) as error:
+  except (OSError, ValueError, KeyError) as error:
     return [Absent(LEFT_OUT, f'cannot be read ({type(error).__name__}: '
                    f'{error})')]
 

@@ -4,6 +4,7 @@ import itertools
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
+import pandas as pd
 
 from metal_tf.environments import tasks
 from metal_tf.report import captions
@@ -101,13 +102,7 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
   Returns:
     `[E, columns]`; NaN where there was no number.
   """
-  known = np.isfinite(values)
-  sums = np.cumsum(np.where(known, values, 0.0), axis=0)
-  counts = np.cumsum(known, axis=0)
-  sums[width:] -= sums[:-width].copy()
-  counts[width:] -= counts[:-width].copy()
-  with np.errstate(invalid='ignore', divide='ignore'):
-    return np.where(counts > 0, sums / counts, np.nan)
+  return pd.DataFrame(values).rolling(width, min_periods=1).mean().to_numpy()
 
 
 def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
