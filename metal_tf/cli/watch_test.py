@@ -40,17 +40,6 @@ class WatchTest(parameterized.TestCase):
     self.assertEndsWith(out, 'False\n')
     self.assertEqual(sorted(os.walk(root)), before)
 
-  def test_a_record_edited_by_hand_is_one_sentence(self):
-    root = self.create_tempdir().full_path
-    with open(os.path.join(root, 'sweep.json'), 'w',
-              encoding='utf-8') as stream:
-      stream.write('{"runs": [{"name": "a", "algorithm": "metal", '
-                   '"settings": {}, "command": []}]}')
-    status, _, err = _watch(f'--workdir={root}', '--once')
-    self.assertEqual(status, 2)
-    self.assertRegex(err, "^watch: .*sweep.json is no record.*'domain'")
-    self.assertLen(err.splitlines(), 1)
-
   @parameterized.parameters(
       (['--workdir=/nowhere'], '/nowhere is no folder.'),
       ([], "--workdir: got '', allowed: a folder"),

@@ -113,22 +113,6 @@ class CollectTest(absltest.TestCase):
         'no actor_steps, .*penalized_return, .*lambda/slider')
     self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
 
-  def test_a_summary_edited_by_hand_is_named(self):
-    file = os.path.join(self._root, 'd4pg-0.3-0', 'summary.json')
-    with open(file, encoding='utf-8') as stream:
-      summary = json.load(stream)
-    for content, why in (
-        ([summary], 'summary.json is no JSON object'),
-        ({**summary, 'return': 'high'}, "'return' of summary.json is 'high'"),
-        ({**summary, 'seconds': None}, "'seconds' of summary.json is None")):
-      with open(file, 'w', encoding='utf-8') as stream:
-        json.dump(content, stream)
-      grid = self._collect()
-      self.assertLen(grid.used, 19)
-      [entry] = grid.absent
-      self.assertEqual(entry.name, 'd4pg-0.3-0')
-      self.assertIn(why, entry.why)
-
   def test_what_the_sweep_says_of_a_run_that_cannot_be_read(self):
     os.remove(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
     os.mkdir(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
