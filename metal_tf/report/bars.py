@@ -26,13 +26,12 @@ _SOLVABLE = max(tasks.SAFETY_COEFFICIENTS)
 
 def all_figures(grid: collect.Grid, looks: Dict[str, style.Look]
                 ) -> List[Outcome]:
-  """The figures below, in the order of the report."""
-  papers = grid.of_paper  # Whose axes the first ones have.
+  """The figures below, in the order of the report; of one pool."""
   return [
-      outer_losses(papers, looks),
-      by_coefficient(papers, looks, all_agents=False),
-      by_coefficient(papers, looks, all_agents=True),
-      by_domain(papers, looks), trade_off(grid, looks)]
+      outer_losses(grid, looks),
+      by_coefficient(grid, looks, all_agents=False),
+      by_coefficient(grid, looks, all_agents=True),
+      by_domain(grid, looks), trade_off(grid, looks)]
 
 
 def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:

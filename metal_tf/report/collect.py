@@ -50,6 +50,16 @@ class Condition(NamedTuple):
     return self.domain in tasks.TASKS
 
   @property
+  def pool(self) -> str:
+    """Means are taken over runs of one pool, and agents compared within it.
+
+    The paper's tasks are one, as in the paper; every other task is one by
+    itself, and so is every preset.
+    """
+    name = "the paper's tasks" if self.of_paper else self.domain
+    return name + (f', preset {self.preset}' if self.preset != _PRESET else '')
+
+  @property
   def problem(self) -> str:
     """All but the coefficient, in words."""
     limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
@@ -126,10 +136,17 @@ class Grid(NamedTuple):
     return tuple(run for run in self.runs if not run.left_out)
 
   @property
-  def of_paper(self) -> 'Grid':
-    """The runs on the paper's tasks: its claims are about no others."""
-    return self._replace(runs=tuple(
-        run for run in self.runs if run.condition.of_paper))
+  def of_paper(self) -> bool:
+    """Whether all finished runs are on the paper's tasks."""
+    return all(condition.of_paper for condition in self.conditions)
+
+  @property
+  def pools(self) -> Dict[str, 'Grid']:
+    """The runs of each pool that has finished ones, the paper's tasks first."""
+    papers = {c.pool: c.of_paper for c in self.conditions}
+    return {pool: self._replace(runs=tuple(
+        run for run in self.runs if run.condition.pool == pool))
+            for pool in sorted(papers, key=lambda p: (not papers[p], p))}
 
   @property
   def finished(self) -> Tuple[ScoredRun, ...]:

@@ -1,7 +1,7 @@
 """The content of a report, in the order in which it is read."""
 
 import time
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from metal_tf import metrics
 from metal_tf.report import aggregate
@@ -25,12 +25,12 @@ class Report(NamedTuple):
 
   Attributes:
     text: the page, in Markdown.
-    rows: of Table 1.
+    rows: of Table 1, by pool.
     figures: those that the grid supports.
-    verdicts: of the claims.
+    verdicts: of the claims; none without runs on the paper's tasks.
   """
   text: str
-  rows: List[aggregate.Scores]
+  rows: Dict[str, List[aggregate.Scores]]
   figures: List[style.Made]
   verdicts: List[rules.Verdict]
 
@@ -69,25 +69,38 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
         f'none of the {len(grid.runs)} runs is finished, so there are no '
         'scores yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
                             for run in grid.runs[:3]) + '.')
-  rows = aggregate.rows(grid)
-  papers = grid.of_paper
-  verdicts = claims.all_claims(papers)
-  across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
-  made, missing = _draw(grid, say)
-  return Report('\n\n'.join(filter(None, [
-      f'# {TITLE}', *_opening(grid), *_table1(grid, rows),
-      *coefficients.section(grid), *(_claims(verdicts) if papers.used else ()),
-      *_statistics(grid, rows, across), *_by_domain(grid),
-      *_figures(made, missing), *_runs(grid)])) + '\n', rows, made, verdicts)
+  pools = grid.pools
+  main = next(iter(pools.values()))
+  verdicts = claims.all_claims(main) if main.of_paper else []
+  text, rows = [f'# {TITLE}', *_opening(grid)], {}
+  for name, pool in pools.items():
+    rows[name] = aggregate.rows(pool)
+    across = aggregate.across_tasks(
+        pool, resamples, _countdown(resamples, say))
+    text += [
+        f'# On {name}' if len(pools) > 1 else '', *_table1(pool, rows[name]),
+        *coefficients.section(pool),
+        *(_claims(verdicts) if pool is main and verdicts else ()),
+        *_statistics(pool, rows[name], across), *_by_domain(pool)]
+  made, missing = _draw(grid, main, say)
+  text += ['# All runs' if len(pools) > 1 else '', *_figures(made, missing),
+           *_runs(grid)]
+  return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
 
-def _draw(grid: collect.Grid, say: Callable[[str], None]
+def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
           ) -> Tuple[List[style.Made], List[style.Missing]]:
-  """The figures that the grid supports, and those that cannot be made."""
+  """The figures that the runs support, and those that cannot be made.
+
+  Args:
+    grid: all runs.
+    main: those of the first pool, to which the figures of scores belong.
+    say: takes a line of progress.
+  """
   looks = style.looks(grid.labels)
-  outcomes = [*bars.all_figures(grid, looks)]
+  outcomes = bars.all_figures(main, looks)
   say(f'{len(outcomes)} figures of scores')
-  outcomes += [curves.figure_4(grid, looks), curves.meta_gradient(grid, looks),
+  outcomes += [curves.figure_4(main, looks), curves.meta_gradient(grid, looks),
                *curves.learning_curves(grid, looks)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],
@@ -124,13 +137,11 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
   sizes = sorted({len(row.seeds) for row in rows})
   multiple = any(len(c.constraints) > 1 for c in grid.conditions)
   return [
-      '## Table 1: ours' + " beside the paper's" * bool(papers.used),
-      reductions.scopes(papers) if papers.used else '',
+      '## Table 1: ours' + " beside the paper's" * papers,
+      reductions.scopes(grid) if papers else '',
       document.table(tables.table1(rows, len(grid.conditions))),
-      *(['Against the paper:', document.items(reductions.of(papers))]
-        if papers.used else
-        ['None of these tasks is the paper\'s, so nothing of it stands beside '
-         'them.']),
+      *(['Against the paper:', document.items(reductions.of(grid))] if papers
+        else ["This is no task of the paper's: nothing stands beside it."]),
       _MEASURES, _BLOCKS,
       document.items([reductions.power(n) for n in sizes] + notes),
       'With several constraints: J_C is their mean, overshoot their sum.'

@@ -50,6 +50,10 @@ def update(runs: str, readme: str, check: bool,
   if not grid.used:
     raise collect.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
                               'finished.')
+  if len(grid.pools) > 1:
+    raise collect.ReportError(
+        f'{runs} has runs that no table puts together, on '
+        f'{" and on ".join(grid.pools)}; --runs takes one of them.')
   block, files = _make(grid, runs, os.path.dirname(readme))
   files[readme] = f'{before}{START}\n{block}{END}{after}'.encode()
   stale = [path for path, content in files.items()
@@ -104,7 +108,7 @@ def _make(grid: collect.Grid, runs: str, base: str
     files[picture] = figure.png
     lines = [f'![{figure.title}]({os.path.relpath(picture, base)})',
              f'*{figure.title}. {figure.caption}*']
-  verdicts = claims.all_claims(grid.of_paper)
+  verdicts = claims.all_claims(grid)
   path = os.path.join(beside, _CLAIMS)
   files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
   runs_path = os.path.relpath(runs, base)
@@ -117,9 +121,9 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
           claims_path: str, runs_path: str, others: str) -> List[str]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
-  papers = grid.of_paper
-  rows = [row for row in aggregate.rows(papers) if row.label in naming.PAPER]
-  conditions = len(papers.conditions)
+  rows = [row for row in aggregate.rows(grid)
+          if row.label in naming.PAPER and grid.of_paper]
+  conditions = len(grid.conditions)
   partly = any(len(row.conditions) < conditions for row in rows)
   return [
       f'{len(grid.used)} finished runs{others}. Mean ± standard deviation over '
@@ -130,7 +134,7 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       f'Compute: {compute.total(grid.finished)}.',
       document.table(tables.by_coefficient(grid)),
       *coefficients.without_exploration(grid),
-      *([f"Beside the paper's Table 1. {reductions.scopes(papers)}"
+      *([f"Beside the paper's Table 1. {reductions.scopes(grid)}"
          + ' Rows with ‡ are not over all our conditions.' * partly,
          document.table(tables.table1(rows, conditions))]
         if rows else []),
@@ -139,7 +143,7 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       f'in [{claims_path}]({claims_path}).',
       document.table(tables.verdicts(verdicts)),
       *(['What is less than in the paper, or other:',
-         document.items(reductions.of(papers))] if papers.used else []),
+         document.items(reductions.of(grid))] if grid.of_paper else []),
       f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
       f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
 

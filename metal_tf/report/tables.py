@@ -60,8 +60,8 @@ def scores(rows: Sequence[aggregate.Scores], conditions: int) -> pd.DataFrame:
   """Agents with all measures, each over its own conditions.
 
   Args:
-    rows: of the agents.
-    conditions: how many there are.
+    rows: of the agents, of one pool.
+    conditions: how many it has.
   """
   return pd.DataFrame([_cells(row, conditions) for row in rows])
 
@@ -74,12 +74,9 @@ def table1(rows: Sequence[aggregate.Scores], conditions: int) -> pd.DataFrame:
     conditions: likewise.
   """
   ours = scores(rows, conditions)
-  of_paper = [all(c.of_paper for c in row.conditions) for row in rows]
-  if not any(of_paper):
+  if not _of_paper(rows):
     return ours
-  theirs = pd.DataFrame([
-      PAPER.loc[row.label] if papers and row.label in PAPER.index else
-      pd.Series(np.nan, PAPER.columns) for row, papers in zip(rows, of_paper)])
+  theirs = PAPER.reindex([row.label for row in rows])
   columns: Dict[str, Any] = {'agent': ours['agent']}
   for name, heading in collect.MEASURES.items():
     columns[f'{heading} (ours)'] = ours[heading]
@@ -105,10 +102,15 @@ def table1_csv(rows: Sequence[aggregate.Scores]) -> pd.DataFrame:
           row.measure(name))
     found.append(entry)
   ours = pd.DataFrame(found)
-  if not any(c.of_paper for row in rows for c in row.conditions):
+  if not _of_paper(rows):
     return ours
   theirs = PAPER.rename(columns={'return': 'episode_return'})
   return ours.join(theirs.add_prefix('paper_'), on='algorithm')
+
+
+def _of_paper(rows: Sequence[aggregate.Scores]) -> bool:
+  """Whether these are scores on the paper's tasks."""
+  return all(c.of_paper for row in rows for c in row.conditions)
 
 
 def points(rows: Sequence[aggregate.Scores]) -> pd.DataFrame:

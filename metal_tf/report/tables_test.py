@@ -54,9 +54,6 @@ class TablesTest(absltest.TestCase):
     self.assertEqual(tables.table1(rows, 1).values.tolist(), [
         ['MetaL', '800.0', '900.0', '0.215', '0.100', '1', '1 of 1']])
     self.assertNotIn('paper', tables.table1_csv(rows).to_csv())
-    both = tables.table1(
-        [*rows, *aggregate.rows(testing.grid_of(papers))], 2)
-    self.assertEqual(list(both['R (paper)']), ['–', '921.16'])
 
   def test_scopes(self):
     grid = testing.grid_of(

@@ -76,7 +76,7 @@ def run_around(path: str) -> str:
 
 
 def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
-  papers = grid.of_paper
+  pools = grid.pools
   folder = os.path.join(output, 'figures')
   os.makedirs(folder, exist_ok=True)
   for name in os.listdir(folder):
@@ -89,14 +89,17 @@ def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
   texts = {
       'report.md': made.text,
       'index.html': document.to_html(page.TITLE, made.text, images),
-      'table1.tex': document.to_latex(
-          tables.table1(made.rows, len(grid.conditions)),
-          f'Ours beside the paper\'s Table 1. {reductions.scopes(papers)}'
-          if papers.used else 'Means over seeds.'),
-      'table1.csv': csv_text(tables.table1_csv(made.rows)),
+      'table1.tex': '\n'.join(document.to_latex(
+          tables.table1(rows, len(pools[name].conditions)),
+          f'Ours beside the paper\'s Table 1. {reductions.scopes(pools[name])}'
+          if pools[name].of_paper else f'Means over seeds, on {name}.')
+                              for name, rows in made.rows.items()),
+      'table1.csv': csv_text(pd.concat(
+          tables.table1_csv(rows).assign(pool=name)
+          for name, rows in made.rows.items())),
       'scores.csv': csv_text(tables.scores_csv(grid))}
   claims = os.path.join(output, 'claims.csv')
-  if papers.used:
+  if made.verdicts:
     texts['claims.csv'] = csv_text(tables.verdicts_csv(made.verdicts))
   elif os.path.exists(claims):  # Of an older report.
     os.remove(claims)

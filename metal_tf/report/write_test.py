@@ -238,6 +238,28 @@ class WriteTest(absltest.TestCase):
     self.assertAlmostEqual(
         float(row['overshoot']), penalty - 0.115 + penalty - 0.5)
 
+  def test_tasks_of_ones_own_are_not_pooled(self):
+    self._keep('metal-0.3-0', 'd4pg-0.3-0')
+    for name in ('metal-0.3-1', 'd4pg-0.3-1'):
+      testing.copy_run(testing.SMALL_GRID, name,
+                       os.path.join(self._runs, name), domain='plant')
+    self._write()
+    text = _read(self._output, 'report.md')
+    papers, plant = text.split('\n# On ')[1:]
+    self.assertStartsWith(papers, "the paper's tasks\n")
+    self.assertStartsWith(plant, 'plant\n')
+    for only in ("## The paper's claims", '(paper) |', '677.93'):
+      self.assertIn(only, papers)
+      self.assertNotIn(only, plant)
+    scores = {row['run']: row['return']
+              for row in _rows(self._output, 'scores.csv')}
+    self.assertEqual(
+        [(row['pool'], row['algorithm'], row['n'], row['return'])
+         for row in _rows(self._output, 'table1.csv')],
+        [(pool, agent, '1', scores[f'{name}-0.3-{seed}'])
+         for pool, seed in (("the paper's tasks", 0), ('plant', 1))
+         for agent, name in (('MetaL', 'metal'), ('D4PG', 'd4pg'))])
+
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')
     with self.assertRaisesRegex(
