@@ -17,6 +17,7 @@ import pandas as pd
 
 from metal_tf.report import collect
 from metal_tf.report import compute
+from metal_tf.report import tables
 from metal_tf.report import write
 from metal_tf.runs import log_tables
 from metal_tf.runs import run_folder
@@ -237,19 +238,15 @@ def _write_left_out(grid: collect.Grid, archived: List[str], output: str,
 def _write_table(output: str, say: Callable[[str], None]) -> str:
   """Lists all runs of the archive; returns what they took, in words."""
   grid = collect.collect(output, say)
-  rows = [_row(run) for run in grid.finished]
+  scores = tables.scores_csv(grid._replace(runs=grid.finished)).rename(
+      columns={'algorithm': 'agent'})
+  runs = scores[['run', 'agent', 'domain', 'thresholds', 'safety_coeff', 'seed',
+                 'episodes']].join(pd.DataFrame({
+                     'seconds': map(compute.seconds, grid.finished),
+                     **{entry: [' '.join(compute.of_sessions(run, entry))
+                                for run in grid.finished]
+                        for entry in ('commit', 'cores')}})).join(
+                            scores[list(collect.MEASURES)])
   workdir.write_atomically(
-      os.path.join(output, RUNS), write.csv_text(pd.DataFrame(rows)).encode())
+      os.path.join(output, RUNS), write.csv_text(runs).encode())
   return f'{output}: {compute.total(grid.finished)}'
-
-
-def _row(run: collect.ScoredRun) -> Dict[str, Any]:
-  return {
-      'run': run.name, 'agent': run.label, 'domain': run.condition.domain,
-      'thresholds': ' '.join(f'{x:.10g}' for x in run.condition.thresholds),
-      'safety_coeff': run.condition.safety_coeff, 'seed': run.seed,
-      'episodes': run.run.num_episodes,
-      'seconds': compute.seconds(run),
-      'commit': ' '.join(compute.of_sessions(run, 'commit')),
-      'cores': ' '.join(compute.of_sessions(run, 'cores')),
-      **dict(zip(collect.MEASURES, map(float, collect.measures(run))))}

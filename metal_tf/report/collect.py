@@ -183,34 +183,38 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   root = os.path.abspath(root)
   if not os.path.isdir(root):
     raise ReportError(f'{root} is no folder.')
-  folders, absent = [], []
+  found, absent = {}, {}
   paths = list(run_folder.find(root))
   for i, path in enumerate(paths):
     name = os.path.relpath(path, root)
     try:
-      run = run_folder.read(path)
-      folders.append((name, run))
+      found[name] = run_folder.read(path)
     except run_folder.RunFolderError as error:
-      absent.append(Absent(name, str(error).replace(path, 'the folder')))
+      absent[name] = str(error).replace(path, 'the folder')
     if (i + 1) % 20 == 0:
       say(f'read {i + 1} of {len(paths)} runs')
+  failures: Dict[str, str] = {}
   for folder in sorted({root, *map(os.path.dirname, paths)}):
-    absent += [entry._replace(name=os.path.relpath(
-        os.path.join(folder, entry.name), root)) for entry in left_out(folder)]
-  failures = _failures(root, paths, absent)
-  if not folders:
-    known = absent + [Absent(*item) for item in failures.items()]
-    raise ReportError(f'{root} holds no run that can be read'
-                      f'{_first(known)}; --runs is the folder of a sweep or '
-                      'of a run.')
-  agents = naming.assign([run for _, run in folders])
-  runs = [_scored(name, run, variant, failures.pop(name, ''))
-          for (name, run), variant in zip(folders, agents)]
-  absent = [entry if entry.name not in failures else Absent(
-      entry.name, f'{failures.pop(entry.name)}; {entry.why}')
-            for entry in absent]
-  absent += [Absent(name, why) for name, why in failures.items()]
-  return Grid(tuple(_without_twins(runs)), tuple(absent))
+    for entry in left_out(folder):
+      absent[os.path.relpath(os.path.join(folder, entry.name),
+                             root)] = entry.why
+    try:
+      failures.update(_failures(root, folder))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      absent[os.path.relpath(os.path.join(folder, SWEEP), root)] = (
+          f'cannot be read ({type(error).__name__}: {error})')
+  absent.update({
+      name: '; '.join(filter(None, (why, absent.get(name))))
+      for name, why in failures.items() if name not in found})
+  if not found:
+    first = next((f' ({name}: {why})' for name, why in absent.items()), '')
+    raise ReportError(f'{root} holds no run that can be read{first}; --runs is '
+                      'the folder of a sweep or of a run.')
+  runs = [_scored(name, run, variant, failures.get(name, ''))
+          for (name, run), variant in zip(
+              found.items(), naming.assign(list(found.values())))]
+  return Grid(tuple(_without_twins(runs)),
+              tuple(Absent(*item) for item in absent.items()))
 
 
 def left_out(root: str) -> List[Absent]:
@@ -230,30 +234,16 @@ def left_out(root: str) -> List[Absent]:
                    f'{error})')]
 
 
-def _first(absent: List[Absent]) -> str:
-  return f' ({absent[0].name}: {absent[0].why})' if absent else ''
-
-
-def _failures(root: str, paths: List[str], absent: List[Absent]
-              ) -> Dict[str, str]:
-  """What the sweeps say of runs that are not finished, by name."""
-  found = {}
-  for folder in sorted({root, *map(os.path.dirname, paths)}):
-    record = os.path.join(folder, SWEEP)
-    if not os.path.isfile(record):
-      continue
-    name = os.path.relpath(record, root)
-    try:
-      with open(record, encoding='utf-8') as stream:
-        entries = json.load(stream)['runs']
-      for entry in entries:
-        path = os.path.join(folder, entry['name'])
-        if entry['status'] != run_folder.FINISHED or not run_folder.is_run(
-            path):
-          found[os.path.relpath(path, root)] = _described(entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-      absent.append(Absent(
-          name, f'cannot be read ({type(error).__name__}: {error})'))
+def _failures(root: str, folder: str) -> Dict[str, str]:
+  """What a folder's sweep says of runs that are not finished, by name."""
+  record, found = os.path.join(folder, SWEEP), {}
+  if os.path.isfile(record):
+    with open(record, encoding='utf-8') as stream:
+      entries = json.load(stream)['runs']
+    for entry in entries:
+      path = os.path.join(folder, entry['name'])
+      if entry['status'] != run_folder.FINISHED or not run_folder.is_run(path):
+        found[os.path.relpath(path, root)] = _described(entry)
   return found
 
 
