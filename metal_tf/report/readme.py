@@ -108,9 +108,10 @@ def _make(grid: collect.Grid, runs: str, base: str
     files[picture] = figure.png
     lines = [f'![{figure.title}]({os.path.relpath(picture, base)})',
              f'*{figure.title}. {figure.caption}*']
-  verdicts = claims.all_claims(grid)
   path = os.path.join(beside, _CLAIMS)
-  files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
+  verdicts = claims.all_claims(grid) if grid.of_paper else []
+  if verdicts:
+    files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
   runs_path = os.path.relpath(runs, base)
   text = _text(grid, verdicts, os.path.relpath(path, base), runs_path,
                _others(grid, collect.left_out(runs), runs_path))
@@ -121,10 +122,6 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
           claims_path: str, runs_path: str, others: str) -> List[str]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
-  rows = [row for row in aggregate.rows(grid)
-          if row.label in naming.PAPER and grid.of_paper]
-  conditions = len(grid.conditions)
-  partly = any(len(row.conditions) < conditions for row in rows)
   return [
       f'{len(grid.used)} finished runs{others}. Mean ± standard deviation over '
       f'n seeds of the last {metrics.WINDOW} training episodes, exploration '
@@ -134,18 +131,26 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       f'Compute: {compute.total(grid.finished)}.',
       document.table(tables.by_coefficient(grid)),
       *coefficients.without_exploration(grid),
+      *(_beside_the_paper(grid, verdicts, claims_path) if verdicts else ()),
+      f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
+      f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
+
+
+def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
+                      claims_path: str) -> List[str]:
+  rows = [row for row in aggregate.rows(grid) if row.label in naming.PAPER]
+  conditions = len(grid.conditions)
+  partly = any(len(row.conditions) < conditions for row in rows)
+  return [
       *([f"Beside the paper's Table 1. {reductions.scopes(grid)}"
          + ' Rows with ‡ are not over all our conditions.' * partly,
-         document.table(tables.table1(rows, conditions))]
-        if rows else []),
+         document.table(tables.table1(rows, conditions))] if rows else ()),
       "The paper's claims, judged by rules that are fixed in code "
       '([docs/report.md](docs/report.md)); what stands behind each verdict is '
       f'in [{claims_path}]({claims_path}).',
       document.table(tables.verdicts(verdicts)),
-      *(['What is less than in the paper, or other:',
-         document.items(reductions.of(grid))] if grid.of_paper else []),
-      f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
-      f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
+      'What is less than in the paper, or other:',
+      document.items(reductions.of(grid))]
 
 
 def _others(grid: collect.Grid, listed: Sequence[collect.Absent],

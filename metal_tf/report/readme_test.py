@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import shutil
 from unittest import mock
 
 from absl.testing import absltest
@@ -84,6 +85,20 @@ class ReadmeTest(parameterized.TestCase):
     self.assertLen(rows, 10)
     with open(f'{self._runs}.png', 'rb') as stream:
       self.assertEqual(stream.read(4), b'\x89PNG')
+
+  def test_tasks_of_ones_own_have_no_word_of_the_paper(self):
+    shutil.rmtree(self._runs)
+    os.makedirs(self._runs)
+    testing.copy_run(testing.SMALL_GRID, 'metal-0.3-0',
+                     os.path.join(self._runs, 'one'), domain='plant')
+    self._update()
+    self.assertIn('\n| 0.3 | MetaL |', self._read())
+    self.assertNotRegex(self._read(), "paper|claims|677.93")
+    testing.copy_run(testing.SMALL_GRID, 'metal-0.3-1',
+                     os.path.join(self._runs, 'two'))
+    with self.assertRaisesRegex(collect.ReportError,
+                                "paper's tasks and on plant; --runs takes one"):
+      self._update()
 
   def test_runs_that_the_archive_has_not_are_in_its_list(self):
     path = os.path.join(self._runs, collect.LEFT_OUT)
