@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 import unittest.mock
 
 from absl import flags as absl_flags
@@ -56,7 +58,7 @@ def _commands():
 def _launched():
   """Every launcher that the pages start with arguments, and these."""
   pattern = (r'(?://launchers:(?P<label>\w+) -- (?P<args>.*)|'
-             r'python launchers/(?P<file>\w+)\.py (?P<more>.*))$')
+             r'python -m launchers\.(?P<file>\w+) (?P<more>.*))$')
   for page, line in _commands():
     found = re.search(pattern, line)
     if found:
@@ -109,6 +111,22 @@ class DocsTest(parameterized.TestCase):
         validation.check_settings(config, agents.ALGORITHMS[launcher])
         validation.resolve_task(config)
     self.assertContainsSubset({'metal', 'rs_d4pg', 'rc_d4pg'}, started)
+
+  def test_python_starts_what_the_pages_say_at_the_root(self):
+    commands = [(page, line) for page, line in _commands()
+                if line.startswith('python ') and ' -m pip ' not in line]
+    self.assertNotEmpty(commands)
+    environment = {name: value for name, value in os.environ.items()
+                   if name != 'PYTHONPATH'}
+    for page, line in commands:
+      with self.subTest(page=page, line=line):
+        ended = subprocess.run(
+            [sys.executable, *shlex.split(line)[1:]], cwd=_ROOT, check=False,
+            env=environment, capture_output=True, text=True)
+        # All of them are for a cluster, which is not here.
+        self.assertEqual(ended.returncode, 2, ended.stderr)
+        self.assertRegex(
+            ended.stderr, '^metal: --(lp_launch_type|workdir): got ')
 
   def test_every_label_named_exists(self):
     labels = set()
@@ -168,6 +186,18 @@ class DocsTest(parameterized.TestCase):
     self.assertEqual(names['score'].episodes, 2)
     self.assertEqual(names['environment'].spec.constraint_names, ('slow',))
     self._check_files('runs/pendulum')
+
+  def test_the_page_on_own_environments_runs(self):
+    small = ("Config(policy_layer_sizes=(8, 8), critic_layer_sizes=(8, 8), "
+             'xla=False, feasibility_episodes=0, ')
+    os.chdir(self.create_tempdir().full_path)
+    blocks = _blocks('docs/own_environments.md', 'python')
+    names = {}
+    for block in blocks:
+      self.assertIn('Config(', block)
+      exec(block.replace('Config(', small), names)  # pylint: disable=exec-used
+      self.assertEqual(names['score'].episodes, 2)
+    self.assertCountEqual(os.listdir('runs'), ['energy', 'pendulum'])
 
   def _check_files(self, path):
     """The metrics page has what a run writes, and nothing else."""

@@ -10,12 +10,18 @@ derived from `Config`. The origin of a default is one of
 """
 
 import dataclasses
-from typing import Any, FrozenSet, Optional, Sequence, Tuple
+import os
+from typing import Any, FrozenSet, Mapping, Optional, Sequence, Tuple
 
-# Sizes of the meta-gradient that the second follows from: 1e-8 to 1e-7 on
-# cartpole with alpha_1 = 1e-4, so that 25,000 learner steps move alpha_lambda
-# by about 1. Adam's steps do not depend on the size.
-_META_LR = {'adam': 1e-3, 'sgd': 1e3}
+import numpy as np
+
+# Settings that there were once, by name, and what became of each. Folders of
+# such runs are read as if they did not have them.
+RETIRED = {
+    'deterministic': 'every run of one process can be repeated and goes on '
+                     'exactly now, unless Reverb keeps its replay '
+                     '(--replay_store)',
+}
 
 # What a setting says: what is learned and how, on what, or only where, how long
 # and with what machinery (the suite's two versions give the same numbers).
@@ -23,6 +29,14 @@ LEARNING, TASK, RUN = ROLES = ('learning', 'task', 'run')
 _METAL, _OUTER = ('metal',), ('metal', 'mesh')
 _LAGRANGE = ('metal', 'rc_d4pg', 'mesh')
 ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
+
+# Settings that go together, by the name that `preset` calls them by. With
+# `small` an episode costs a fifth of what it costs with `paper`.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    'paper': {},
+    'small': dict(policy_layer_sizes=(128, 128), critic_layer_sizes=(256, 128),
+                  batch_size=128),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +97,10 @@ def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """The settings of a training run. `settings()` documents each field."""
+  """The settings of a training run. `settings()` documents each field.
+
+  Paths, numpy's numbers and lists are taken as the plain values that they mean.
+  """
 
   # The task.
   domain: str = _setting(
@@ -115,6 +132,11 @@ class Config:
       'path.', 'paper', role=TASK)
 
   # The run.
+  preset: str = _setting(
+      'paper', 'A set of settings by its name: those of this table, or small '
+      'networks and batches, with which a run takes minutes (see '
+      'docs/reproduction.md). Flags that are given win.', 'our choice',
+      choices=tuple(PRESETS), role=TASK, named=True)
   num_episodes: int = _setting(
       20000, 'Length of training.', 'paper', unit='episodes', minimum=1,
       role=RUN, changeable=True)
@@ -126,10 +148,6 @@ class Config:
       'resumes there. Relative to where you stand; empty means a name under '
       './runs made of algorithm, domain, coefficient, seed and of what else is '
       'varied often.', 'our choice', role=RUN, changeable=True, axis='workdir')
-  deterministic: bool = _setting(
-      False, 'Replay from a seeded in-process store instead of Reverb (whose '
-      'selectors take no seed): two runs with one seed are identical.',
-      'our choice')
   num_actors: int = _setting(
       1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad '
       'program instead of everything in one process.', 'our choice', minimum=1,
@@ -147,6 +165,11 @@ class Config:
       10, 'Training episodes between two evaluation episodes without noise; 0: '
       'none.', 'our choice', unit='episodes', minimum=0,
       role=RUN, changeable=True)
+  max_episode_steps: Optional[int] = _setting(
+      None, 'An episode that has not ended after so many steps is cut, and the '
+      "value of its last state bootstrapped; unset means 10000, or the "
+      "environment's own length where that is longer.", 'our choice',
+      unit='steps', minimum=1)
   feasibility_episodes: int = _setting(
       2, 'Episodes of a zero and of a random policy each before a new run, '
       'whose J_C is shown beside the thresholds; one takes a second or a few; '
@@ -154,8 +177,10 @@ class Config:
       role=RUN, changeable=True)
 
   # Constraint handling.
-  lagrange_lr: float = _setting(
-      1e-4, 'alpha_1, learning rate of the multiplier.', 'our choice',
+  lagrange_lr: Optional[float] = _setting(
+      None, 'alpha_1, learning rate of the multiplier; unset means by the '
+      "run's length at its first start, such that lambda would end at 2 if "
+      'violated by 0.5 throughout: 4 / learner steps.', 'our choice',
       minimum=0, agents=_LAGRANGE)
   lagrange_multiplier: float = _setting(
       0.0, 'lambda: where it starts for agents that learn it (0 in the paper), '
@@ -163,11 +188,19 @@ class Config:
       unit='reward per penalty', minimum=0, agents=(*_LAGRANGE, 'rs_d4pg'))
   meta_lr: Optional[float] = _setting(
       None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
-      'unset means 1e-3 for adam and 1e3 for sgd, whose steps scale with a '
-      'gradient of some 1e-8.', 'our choice', minimum=0, agents=_METAL)
+      'unset means, for sgd, 9e-4 / alpha_1 with --outer_divergence=td and 1e3 '
+      'with the others, and 1e-3 for adam.', 'our choice', minimum=0,
+      agents=_METAL)
   meta_optimizer: str = _setting(
-      'adam', 'Optimizer of alpha_lambda.', 'our choice',
+      'sgd', 'Optimizer of alpha_lambda: gradient descent, as the paper '
+      'writes it, whose steps shrink with the gradient, or Adam.', 'paper',
       choices=('sgd', 'adam'), agents=_METAL)
+  meta_epsilon: float = _setting(
+      1e-15, "Adam's epsilon for alpha_lambda: where the gradient is smaller, "
+      'the step follows its size; where it is larger, only its sign. The '
+      'default is below all gradients that occur, so that their scale does not '
+      'matter; those of cartpole are about 1e-8.', 'our choice', minimum=0,
+      exclusive=True, agents=_METAL)
   meta_parameter_limit: float = _setting(
       10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
       minimum=0, exclusive=True, agents=_METAL)
@@ -181,9 +214,11 @@ class Config:
       "actor's form is our reading.", 'paper',
       choices=('critic', 'actor', 'actor_critic'), agents=_METAL, named=True)
   outer_divergence: str = _setting(
-      'cross_entropy', 'Divergence of the outer critic loss: the literal '
-      "reading of the paper, or KL, which shares the theorem's fixed point.",
-      'our choice', choices=('cross_entropy', 'kl'), agents=_OUTER)
+      'td', 'What the outer critic loss measures: the squared TD error of the '
+      "distributions' means, as the paper prints it and Theorem 1 "
+      'differentiates it, or cross entropy or KL of the distributions. A '
+      'scalar critic has td alone.', 'paper',
+      choices=('td', 'cross_entropy', 'kl'), agents=_OUTER)
   validation_fraction: float = _setting(
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
       minimum=0, maximum=1, exclusive=True, agents=_OUTER)
@@ -238,10 +273,14 @@ class Config:
       unit='learner steps', minimum=1)
   exploration_sigma: float = _setting(
       0.3, 'Standard deviation of the Gaussian exploration noise.', 'checked',
-      unit='action units', minimum=0)
+      unit="half ranges of an action, (maximum - minimum) / 2", minimum=0)
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice', role=RUN)
-
+  steps_per_call: int = _setting(
+      8, 'Learner steps that one process makes in one call of the compiled '
+      'update, one after the other, on batches that are drawn before the first '
+      'of them; several workers make one.',
+      'our choice', unit='learner steps', minimum=1, maximum=1000)
   learner_threads: int = _setting(
       0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '
       'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, two parts of the '
@@ -270,6 +309,15 @@ class Config:
       "replay among D4PG's parts without settings; Acme's D4PG draws "
       'uniformly.',
       'checked', choices=('uniform', 'prioritized'), named=True)
+  replay_store: str = _setting(
+      'auto', 'Where transitions and episode penalties are kept. auto: a run '
+      'of one process keeps them itself, so that one seed gives one run and a '
+      'killed run goes on exactly; the Launchpad program of several workers '
+      'keeps them in Reverb; a run in one process that began with Reverb goes '
+      'on with it. reverb: in one process, too. own: never Reverb, so one '
+      'process only.', 'our choice', choices=('auto', 'own', 'reverb'),
+      role=RUN,
+      changeable=True)
   priority_exponent: float = _setting(
       0.6, 'alpha of prioritized replay: transitions are drawn in proportion '
       'to priority ** alpha; 0 is uniform. The proportional variant of Schaul '
@@ -279,6 +327,10 @@ class Config:
       "the critic's loss; 1 corrects fully. Where Schaul et al. (2016) begin; "
       'they raise it to 1 in the course of a run, here it stays.', 'our choice',
       minimum=0, maximum=1)
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
 
   @classmethod
   def settings(cls) -> Sequence[Tuple[dataclasses.Field, Setting]]:
@@ -302,14 +354,49 @@ class Config:
     """Returns a copy with some settings changed."""
     return dataclasses.replace(self, **changes)
 
+  @classmethod
+  def of_preset(cls, preset: str, **changes: Any) -> 'Config':
+    """Returns the settings of a preset, with some changed.
+
+    Args:
+      preset: a key of `PRESETS`.
+      **changes: settings that win over the preset's.
+    """
+    return cls(**{'preset': preset, **PRESETS[preset], **changes})
+
+  @property
+  def multiplier_learning_rate(self) -> float:
+    """alpha_1 of settings whose rates are resolved.
+
+    Raises:
+      ValueError: if they are not, see `metal_tf.runs.time_scales.resolve`.
+    """
+    return _resolved('lagrange_lr', self.lagrange_lr)
+
   @property
   def meta_learning_rate(self) -> float:
-    """alpha_eta, with the optimizer's default where it is unset."""
-    if self.meta_lr is not None:
-      return self.meta_lr
-    return _META_LR[self.meta_optimizer]
+    """alpha_eta of settings whose rates are resolved; errors likewise."""
+    return _resolved('meta_lr', self.meta_lr)
 
   @property
   def num_validation(self) -> int:
     """Transitions of a batch in its validation part."""
     return round(self.batch_size * self.validation_fraction)
+
+
+def _resolved(name: str, rate: Optional[float]) -> float:
+  if rate is None:
+    raise ValueError(f'{name} is unset: time_scales.resolve makes it a number.')
+  return rate
+
+
+def _plain(value: Any) -> Any:
+  """A setting as flags and JSON have it."""
+  if isinstance(value, os.PathLike):
+    return os.fspath(value)
+  if isinstance(value, np.generic) or (
+      isinstance(value, np.ndarray) and not value.ndim):
+    return value.item()
+  if isinstance(value, (list, tuple, np.ndarray)):
+    return tuple(_plain(item) for item in value)
+  return value

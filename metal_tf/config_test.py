@@ -66,6 +66,30 @@ class ConfigTest(parameterized.TestCase):
         batch_size=batch_size, validation_fraction=fraction)
     self.assertEqual(settings.num_validation, expected)
 
+  def test_a_preset_is_made_of_settings(self):
+    defaults = {field.name: field.default
+                for field, _ in config.Config.settings()}
+    [choices] = [setting.choices for field, setting in config.Config.settings()
+                 if field.name == 'preset']
+    self.assertEqual(choices, tuple(config.PRESETS))
+    self.assertEmpty(config.PRESETS[defaults['preset']])
+    for preset, settings in config.PRESETS.items():
+      with self.subTest(preset):
+        self.assertContainsSubset(settings, defaults)
+        self.assertNotIn('preset', settings)
+        made = config.Config.of_preset(preset)
+        self.assertEqual(made.preset, preset)
+        for name, value in settings.items():
+          self.assertEqual(getattr(made, name), value)
+          self.assertIs(type(value), type(defaults[name]))
+          self.assertNotEqual(value, defaults[name])
+
+  def test_changes_win_over_the_preset(self):
+    self.assertEqual(
+        config.Config.of_preset('small', batch_size=256, seed=3),
+        config.Config(preset='small', policy_layer_sizes=(128, 128),
+                      critic_layer_sizes=(256, 128), seed=3))
+
   def test_is_frozen(self):
     with self.assertRaises(dataclasses.FrozenInstanceError):
       config.Config().seed = 1

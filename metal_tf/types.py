@@ -3,7 +3,7 @@
 Shapes: `B` batch, `K` constraints, `O` observation size, `A` action size.
 """
 
-from typing import Any, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Transition(NamedTuple):
 class Sample(NamedTuple):
   """What a replay hands out for one learner step; arrays or tensors.
 
+  For several steps at once every shape has one more dimension in front.
+
   Attributes:
     transitions: a batch of them, `[B, ...]`.
     episode_penalties: J_C of M episodes, `[M, K]`.
@@ -46,6 +48,33 @@ class Sample(NamedTuple):
   episode_penalties: Any
   importance_weights: Any
   keys: Any
+
+
+class ReplaySegment(NamedTuple):
+  """Some transitions of a replay that will not change any more.
+
+  Attributes:
+    first: how many transitions had been inserted before the first of these.
+    end: the same behind the last of them.
+    read: gives them, float32 `[end - first, size of a transition]`; before the
+      next insertion, where the replay is in memory.
+  """
+  first: int
+  end: int
+  read: Callable[[], np.ndarray]
+
+
+class ReplaySnapshot(NamedTuple):
+  """A replay of this process, in parts that are saved once and the rest.
+
+  Attributes:
+    state: JSON values.
+    arrays: what changes, by name; small beside the segments.
+    segments: what does not, in the order of insertion.
+  """
+  state: Dict[str, Any]
+  arrays: Dict[str, np.ndarray]
+  segments: Tuple[ReplaySegment, ...]
 
 
 class EnvironmentSpec(NamedTuple):

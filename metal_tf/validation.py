@@ -6,12 +6,23 @@ Every error names the setting as its flag, what was given and what is allowed.
 import dataclasses
 import difflib
 import math
-from typing import Any, Dict, NamedTuple, Sequence, Tuple
+import typing
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+
+from absl import flags
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
+
+
+_KINDS = typing.get_type_hints(config_lib.Config)
+# What a setting of each kind may be given as, and what that is called.
+_WORDS: Dict[Any, Any] = {
+    bool: ((bool,), 'true or false'), int: ((int,), 'a whole number'),
+    float: ((float, int), 'a number'), str: ((str,), 'a text')}
+_LAUNCH_TYPE = 'lp_launch_type'  # Launchpad's own flag.
 
 
 class ConfigError(ValueError):
@@ -101,11 +112,30 @@ def check_workers(config: config_lib.Config) -> None:
   Raises:
     ConfigError: for one that belongs to a single process.
   """
-  if config.deterministic:
+  if config.replay_store == 'own':
     raise ConfigError(
-        'deterministic', True,
-        'false with --lp_launch_type or --num_actors above 1, whose workers '
-        'run at their own pace')
+        'replay_store', 'own',
+        'auto or reverb with --lp_launch_type or --num_actors above 1, whose '
+        'workers need a server that they share')
+
+
+def check_one_process(config: config_lib.Config) -> None:
+  """Checks what a run in one process cannot have.
+
+  Args:
+    config: the settings.
+
+  Raises:
+    ConfigError: for what asks for several workers.
+  """
+  hint = ('Several workers: the programs in launchers/, or '
+          'metal_tf.distributed.train.train.')
+  if config.num_actors != 1:
+    raise ConfigError('num_actors', config.num_actors,
+                      '1 for train(), which is one process', hint)
+  if _LAUNCH_TYPE in flags.FLAGS and flags.FLAGS[_LAUNCH_TYPE].present:
+    raise ConfigError(_LAUNCH_TYPE, flags.FLAGS[_LAUNCH_TYPE].value,
+                      'not given for train(), which is one process', hint)
 
 
 def _check_multiplier(config: config_lib.Config,
@@ -130,10 +160,10 @@ def _check_losses(config: config_lib.Config,
   Settings that an agent has no use for (`--meta_lr` with d4pg) are accepted: a
   sweep gives the same ones to all of its agents.
   """
-  if config.critic == 'scalar' and config.outer_divergence != 'cross_entropy':
+  if config.critic == 'scalar' and config.outer_divergence != 'td':
     raise ConfigError(
         'outer_divergence', config.outer_divergence,
-        'unset with --critic=scalar',
+        'td with --critic=scalar',
         'A scalar critic has squared errors, and no distribution.')
   if algorithm.learns_shaping and config.outer_loss != 'critic':
     raise ConfigError('outer_loss', config.outer_loss,
@@ -218,8 +248,8 @@ def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
     suite: who simulates, 'realworldrl' or 'builtin'.
 
   Raises:
-    ConfigError: without the real suite, for a spec that it would refuse or
-      ignore, or one whose runs cannot be repeated as asked.
+    ConfigError: without the real suite, or for a spec that it would refuse or
+      ignore.
   """
   if not config.rwrl_spec:
     return
@@ -230,21 +260,15 @@ def check_rwrl_spec(config: config_lib.Config, suite: str) -> None:
         'Delays, noise and perturbations are those of the real suite: install '
         'it with tools/realworldrl_suite.sh.')
   try:
-    spec = rwrl_spec.parse(config.rwrl_spec, config.domain)
+    rwrl_spec.parse(config.rwrl_spec, config.domain)
   except ValueError as error:
     raise ConfigError('rwrl_spec', given, 'JSON with the keys in docs/tasks.md',
                       f'{str(error).rstrip("?")}.') from error
-  if config.deterministic and rwrl_spec.walks(spec):
-    raise ConfigError(
-        'rwrl_spec', given,
-        'perturbations without memory (constant, or uniform with period 1) '
-        'with --deterministic',
-        'One that goes on from episode to episode begins anew when a run is '
-        'resumed.')
 
 
 def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
-  """Checks one value against its documented range or choices."""
+  """Checks one value against its kind and its documented range or choices."""
+  _check_kind(name, value)
   if setting.choices:
     _check_choice(name, value, setting.choices)
   numbers = value if isinstance(value, tuple) else (value,)
@@ -259,6 +283,21 @@ def _check_setting(name: str, value: Any, setting: config_lib.Setting) -> None:
       raise ConfigError(name, value, setting.allowed or 'a finite number')
   if setting.minimum is not None and value == ():
     raise ConfigError(name, value, 'at least one number')
+
+
+def _check_kind(name: str, value: Any) -> None:
+  """Checks that a value is of the kind that its field says."""
+  kind = _KINDS[name]
+  if value is None and type(None) in typing.get_args(kind):
+    return
+  for one, (types, words) in _WORDS.items():
+    if kind in (one, Optional[one]):
+      if type(value) not in types:
+        raise ConfigError(name, value, words)
+    elif kind == Tuple[one, ...]:
+      if not isinstance(value, tuple) or any(
+          type(item) not in types for item in value):
+        raise ConfigError(name, value, f'several of them: each {words}')
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

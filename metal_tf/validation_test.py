@@ -1,9 +1,13 @@
 """Tests of the checks of a configuration."""
 
 import json
+import pathlib
+import unittest.mock
 
+from absl import flags
 from absl.testing import absltest
 from absl.testing import parameterized
+import numpy as np
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
@@ -40,9 +44,14 @@ class CheckSettingsTest(parameterized.TestCase):
       (dict(policy_layer_sizes=(64, 0)), r'--policy_layer_sizes: got 64,0'),
       (dict(critic_layer_sizes=()), r'--critic_layer_sizes: got nothing'),
       (dict(samples_per_insert=0.0), r'--samples_per_insert: got 0.0, .*> 0'),
+      (dict(critic='scalar', outer_divergence='cross_entropy'),
+       r"--outer_divergence: got 'cross_entropy', allowed: td with"),
+      (dict(preset='tiny'), r'--preset: .*one of paper, small'),
+      (dict(meta_epsilon=0.0), r'--meta_epsilon: got 0.0, allowed: > 0'),
+      (dict(lagrange_lr=-1e-4), r'--lagrange_lr: got -0.0001, allowed: >= 0'),
       (dict(critic='scaler'), r'--critic: .* Did you mean scalar\?'),
       (dict(critic='scalar', outer_divergence='kl'),
-       r"--outer_divergence: got 'kl', allowed: unset with --critic=scalar"),
+       r"--outer_divergence: got 'kl', allowed: td with --critic=scalar"),
       (dict(outer_loss='both'), r'--outer_loss: .*critic, actor, actor_critic'),
       (dict(multiplier_projection='none'), r'--multiplier_projection: .*exact'),
       (dict(mesh_layer_sizes=()), r'--mesh_layer_sizes: got nothing'),
@@ -118,6 +127,60 @@ class ResolveTaskTest(parameterized.TestCase):
       validation.resolve_task(config_lib.Config(**changes))
 
 
+class KindsTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      (dict(seed=np.arange(3)[1], discount=np.float32(0.5),
+            xla=np.bool_(False), workdir=pathlib.Path('runs/one'),
+            constraints=['a'], policy_layer_sizes=np.array([4, 5])),
+       dict(seed=1, discount=0.5, xla=False, workdir='runs/one',
+            constraints=('a',), policy_layer_sizes=(4, 5))),
+      (dict(meta_lr=np.array(0.25), max_episode_steps=np.int64(7)),
+       dict(meta_lr=0.25, max_episode_steps=7)))
+  def test_what_is_meant_is_taken(self, given, expected):
+    config = config_lib.Config(**given)
+    validation.check_ranges(config)
+    settings = validation.as_json(config)
+    json.dumps(settings)
+    for name, value in expected.items():
+      self.assertEqual(getattr(config, name), value)
+      self.assertIs(type(getattr(config, name)), type(value))
+
+  @parameterized.parameters(
+      (dict(seed='1'), "--seed: got '1', allowed: a whole number"),
+      (dict(num_episodes=1.5), '--num_episodes: got 1.5, allowed: a whole num'),
+      (dict(num_episodes=True), '--num_episodes: got True'),
+      (dict(discount=None), '--discount: got None, allowed: a number'),
+      (dict(xla=1), '--xla: got 1, allowed: true or false'),
+      (dict(domain=None), '--domain: got None, allowed: a text'),
+      (dict(policy_layer_sizes=4), '--policy_layer_sizes: got 4, .* each a wh'),
+      (dict(constraints='slider_pos'), '--constraints: got .* each a text'),
+      (dict(max_episode_steps=0), '--max_episode_steps: got 0, allowed: >= 1'))
+  def test_refuses(self, changes, message):
+    with self.assertRaisesRegex(validation.ConfigError, message):
+      validation.check_ranges(config_lib.Config(**changes))
+
+
+class OneProcessTest(absltest.TestCase):
+
+  def test_workers_are_refused_by_name(self):
+    validation.check_one_process(config_lib.Config())
+    with self.assertRaisesRegex(
+        validation.ConfigError, '--num_actors: got 4, allowed: 1 for train'):
+      validation.check_one_process(config_lib.Config(num_actors=4))
+
+  def test_so_is_launchpads_flag(self):
+    values = flags.FlagValues()
+    flags.DEFINE_string('lp_launch_type', 'local_mp', '', flag_values=values)
+    with unittest.mock.patch.object(flags, 'FLAGS', values):
+      values(['program'])
+      validation.check_one_process(config_lib.Config())
+      values(['program', '--lp_launch_type=local_mt'])
+      with self.assertRaisesRegex(
+          validation.ConfigError, "--lp_launch_type: got 'local_mt', .* train"):
+        validation.check_one_process(config_lib.Config())
+
+
 class AsJsonTest(absltest.TestCase):
 
   def test_json_gives_the_same_back(self):
@@ -136,14 +199,13 @@ class CheckRwrlSpecTest(parameterized.TestCase):
   def test_passes(self):
     self._check('')
     self._check('', 'builtin')
-    self._check(self._EASY, deterministic=True)
+    self._check(self._EASY)
     self._check(self._WALK)
 
   @parameterized.parameters(
       (_EASY, 'builtin', {}, r'--rwrl_spec: .* nothing with the builtin suite'),
       ('{"delay_spec": {}}', 'realworldrl', {}, 'has no "enable": true'),
       ('{"noise": {}}', 'realworldrl', {}, 'did you mean noise_spec.$'),
-      (_WALK, 'realworldrl', dict(deterministic=True), 'without memory'),
       ('{"perturb_spec": {"enable": true, "param": "pole_mass"}}',
        'realworldrl', dict(domain='walker'), 'thigh_length, torso_length'))
   def test_refuses(self, text, suite, changes, message):

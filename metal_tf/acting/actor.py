@@ -13,8 +13,9 @@ WeightsSource = Callable[[], Sequence[np.ndarray]]
 class Actor:
   """Gaussian exploration around a policy, from a seeded generator.
 
-  As in Acme's `ClippedGaussian`, noise with a standard deviation in units of
-  the action is added and the sum clipped to the bounds.
+  As in Acme's `ClippedGaussian`, noise is added and the sum clipped to the
+  bounds. Its standard deviation is in units of half the range of each action,
+  which is what units of the action are behind Acme's `CanonicalSpecWrapper`.
   """
 
   def __init__(self, policy: numpy_policy.NumpyPolicy, *,
@@ -25,8 +26,8 @@ class Actor:
 
     Args:
       policy: maps an observation to an action.
-      exploration_sigma: standard deviation in units of the action; 0 acts
-        without noise, for evaluation.
+      exploration_sigma: standard deviation in half ranges of each action; 0
+        acts without noise, for evaluation.
       seed: of the noise.
       spec: the environment's; gives the bounds.
       weights_source: gives the policy's newest weights; asked at the start of
@@ -39,9 +40,12 @@ class Actor:
       raise ValueError(f'exploration_sigma: got {exploration_sigma}, allowed '
                        'are numbers >= 0')
     self._policy = policy
-    self._sigma = np.float32(exploration_sigma)
     self._minimum = spec.action_minimum.astype(np.float32)
     self._maximum = spec.action_maximum.astype(np.float32)
+    # Halves are taken first: the whole range may be beyond float32.
+    self._sigma = np.float32(exploration_sigma) * (
+        self._maximum / 2 - self._minimum / 2)
+    self._noisy = exploration_sigma > 0
     self._rng = np.random.Generator(np.random.PCG64(seed))
     self._weights_source = weights_source
 
@@ -53,7 +57,7 @@ class Actor:
   def select_action(self, observation: np.ndarray) -> np.ndarray:
     """Returns an action float32 `[A]` for an observation float32 `[O]`."""
     action = self._policy(observation)
-    if self._sigma:
+    if self._noisy:
       action = action + self._sigma * self._rng.standard_normal(
           action.shape, np.float32)
     # The policy itself can leave the bounds by a rounding error.

@@ -30,12 +30,37 @@ class ActorTest(absltest.TestCase):
     np.testing.assert_allclose(
         _act(_make_actor(sigma=0.), 2), [[0., -0.75], [0., -0.75]], atol=1e-7)
 
-  def test_noise_has_sigma_in_units_of_the_action(self):
+  def test_noise_has_sigma_in_half_ranges_of_each_action(self):
     actions = _act(_make_actor(sigma=0.1), 10000)
     self.assertEqual(actions.dtype, np.float32)
     np.testing.assert_allclose(actions.mean(axis=0), [0., -0.75], atol=0.005)
-    np.testing.assert_allclose(actions.std(axis=0), [0.1, 0.1], atol=0.005)
+    # The bounds are [-1, 1] and [-2, 0.5].
+    np.testing.assert_allclose(actions.std(axis=0), [0.1, 0.125], atol=0.005)
     self.assertLess(abs(np.corrcoef(actions.T)[0, 1]), 0.05)
+
+  def test_a_narrow_action_is_explored_as_a_wide_one(self):
+    # Noise of 0.3 in units of the action would put 97 % of these on a bound.
+    spec = testing.make_spec()._replace(
+        action_minimum=np.float32([-0.01, -100]),
+        action_maximum=np.float32([0.01, 100]))
+    actor = actor_lib.Actor(
+        numpy_policy.NumpyPolicy(testing.make_weights(0.), spec.action_minimum,
+                                 spec.action_maximum),
+        exploration_sigma=0.3, seed=1, spec=spec)
+    scaled = _act(actor, 10000) / spec.action_maximum
+    np.testing.assert_allclose(scaled.std(axis=0), [0.3, 0.3], atol=0.01)
+    self.assertLess((np.abs(scaled) == 1).mean(), 0.002)
+
+  def test_bounds_as_wide_as_float32(self):
+    largest = np.finfo(np.float32).max
+    spec = testing.make_spec()._replace(
+        action_minimum=np.float32([-largest, -1]),
+        action_maximum=np.float32([largest, 1]))
+    actor = actor_lib.Actor(
+        numpy_policy.NumpyPolicy(testing.make_weights(0.), spec.action_minimum,
+                                 spec.action_maximum),
+        exploration_sigma=0.3, seed=1, spec=spec)
+    self.assertTrue(np.isfinite(_act(actor, 100)).all())
 
   def test_actions_are_clipped_to_the_bounds(self):
     spec = testing.make_spec()

@@ -28,10 +28,16 @@ class Distributional:
   """
 
   def __init__(self, support: projection.Support, outer_divergence: str):
-    """Takes the atoms and the divergence of the outer loss."""
+    """Takes the atoms, and what the outer loss measures.
+
+    Args:
+      support: the atoms.
+      outer_divergence: 'td', the squared TD error of the means, or the
+        distributions' 'cross_entropy' or 'kl'.
+    """
     self.size = support.num_atoms
     self._support = support
-    self._divergence = _DIVERGENCES[outer_divergence]
+    self._divergence = _DIVERGENCES.get(outer_divergence)
 
   def target(self, batch: types.Transition, multiplier: tf.Tensor,
              output_t: tf.Tensor) -> losses.Target:
@@ -46,7 +52,14 @@ class Distributional:
   def outer_loss(self, critic: losses.Critic, batch: types.Transition,
                  target: losses.Target) -> tf.Tensor:
     """The outer loss of each transition, `[B]`."""
+    if self._divergence is None:
+      return tf.square(self.td_error(critic, batch, target))
     return losses.critic_loss(critic, batch, target, self._divergence)
+
+  def td_error(self, critic: losses.Critic, batch: types.Transition,
+               target: losses.Target) -> tf.Tensor:
+    """delta of the distributions' means, `[B]`."""
+    return losses.mean_td_error(critic, batch, target, self._support)
 
   def priorities(self, critic: losses.Critic, batch: types.Transition,
                  target: losses.Target) -> tf.Tensor:
@@ -77,6 +90,11 @@ class Scalar:
     return losses.squared_td_error(critic, batch, target)
 
   outer_loss = loss
+
+  def td_error(self, critic: losses.Critic, batch: types.Transition,
+               target: losses.ScalarTarget) -> tf.Tensor:
+    """delta, `[B]`."""
+    return losses.td_error(critic, batch, target)
 
   def priorities(self, critic: losses.Critic, batch: types.Transition,
                  target: losses.ScalarTarget) -> tf.Tensor:

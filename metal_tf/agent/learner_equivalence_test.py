@@ -96,7 +96,7 @@ class EquivalenceTest(tf.test.TestCase, parameterized.TestCase):
     self._check(
         self._learner(agents.RC_D4PG, xla=xla, lagrange_multiplier=0.7,
                       lagrange_lr=0.0), rs, xla)
-    self.assertAllEqual(rs.multiplier, np.full(2, 0.7, np.float32))
+    self.assertAllEqual(rs.multiplier, np.full(2, 0.7))
     self.assertAllEqual(rs.effective_rate, np.zeros(2))
 
   @parameterized.parameters(False, True)

@@ -133,6 +133,59 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
                 outer_loss='actor_critic',
                 multiplier_projection='straight_through')
 
+  @parameterized.parameters(
+      ('warm_td', 1, False), ('warm_td', 3, True), ('cold', 3, False))
+  def test_the_printed_outer_loss(self, regime, num_constraints, xla):
+    self._check(regime, num_constraints, 'td', xla=xla)
+
+  @parameterized.parameters(1, 3)
+  def test_the_direct_term_is_theorem_1s(self, num_constraints):
+    """-2 mean(delta c) alpha_1 exp(alpha) (J_C - beta), delta of the means."""
+    checked = gradient_check.check_metal(  # Wide atoms: no mass is clipped.
+        'warm', num_constraints, 'td', vmin=-200.0, vmax=200.0)
+    learner, oracle = checked.learner, checked.oracle
+    self.assertEqual(checked.metrics['clipped_mass'], 0)
+    multiplier = learner.multiplier.numpy()
+    validation = oracle.validation
+    atoms = np.linspace(-200, 200, 11)
+    o_t = tf.constant(validation.o_t)
+    networks = learner.networks
+    q_t = tf.nn.softmax(networks.target_critic(
+        o_t, networks.target_policy(o_t))).numpy() @ atoms
+    q_tm1 = tf.nn.softmax(networks.critic(
+        validation.o_tm1, validation.a_tm1)).numpy() @ atoms
+    delta = (validation.r_t - validation.c_t @ multiplier +
+             validation.discount_t * q_t - q_tm1)
+    rate = oracle.config.lagrange_lr * oracle.violation * np.exp(
+        checked.state['meta_parameter/0'])
+    np.testing.assert_allclose(
+        checked.got['direct'],
+        -2 * np.mean(delta[:, None] * validation.c_t, axis=0) * rate,
+        rtol=1e-10)
+    np.testing.assert_allclose(
+        checked.metrics['td_error_violating'],
+        delta @ validation.c_t / validation.c_t.sum(axis=0), rtol=1e-10)
+
+  # --- The step that follows from it -----------------------------------------
+
+  @parameterized.product(meta_optimizer=('sgd', 'adam'),
+                         divergence=('td', 'cross_entropy'))
+  def test_the_step_goes_against_both_terms(self, meta_optimizer, divergence):
+    rate, epsilon = 1e-3, 1e-2
+    checked = gradient_check.check_metal(
+        'warm', 3, divergence, meta_optimizer=meta_optimizer, meta_lr=rate,
+        meta_epsilon=epsilon)
+    gradient = checked.expected.direct + checked.expected.through_weights
+    # Adam's first step: its moments are g and g^2 after correction.
+    step = (gradient if meta_optimizer == 'sgd' else
+            gradient / (np.abs(gradient) + epsilon))
+    np.testing.assert_allclose(
+        checked.learner.meta_parameter.numpy() -
+        checked.state['meta_parameter/0'], -rate * step, rtol=1e-4)
+    direct = checked.expected.direct  # One term alone is another step.
+    self.assertGreater(np.abs(gradient - direct).min() /
+                       np.abs(gradient).max(), 1e-3)
+
   # --- Mutations: the same check must fail, and say where --------------------
 
   def _assert_caught(self, where: str, regime: str = 'warm_clipped',

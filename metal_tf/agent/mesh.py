@@ -1,26 +1,16 @@
-"""MeSh's scale and offset of the shaped reward: network, optimizer, update."""
+"""MeSh: a scale and an offset of the shaped reward, around Algorithm 1."""
 
-from typing import Dict, NamedTuple, Sequence, Tuple
+from typing import Dict, Tuple
 
 import tensorflow as tf
 
-from metal_tf.agent import adam as adam_lib
+from metal_tf.agent import algorithm1
 from metal_tf.agent import networks
 from metal_tf import config as config_lib
 from metal_tf.maths import losses
+from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
 from metal_tf import types
-
-
-class Shaped(NamedTuple):
-  """A training part as the critic shall see it.
-
-  Attributes:
-    batch: with rewards and penalties scaled and moved, `[B, ...]`.
-    metrics: means of scale and offset, `[]` each, by name.
-  """
-  batch: types.Transition
-  metrics: Dict[str, tf.Tensor]
 
 
 class Shaping:
@@ -28,12 +18,11 @@ class Shaping:
 
   Attributes:
     variables: its weights.
-    slots: its optimizer's state.
   """
 
   def __init__(self, spec: types.EnvironmentSpec, config: config_lib.Config,
                dtype: tf.DType):
-    """Builds the network, which changes nothing yet, and its optimizer."""
+    """Builds the network, which changes nothing yet."""
 
     def make() -> networks.ShapingNetwork:
       return networks.ShapingNetwork(config.mesh_layer_sizes)
@@ -43,32 +32,45 @@ class Shaping:
     module = make()
     module(*example)
     self._apply = networks.Function(make, *example)
-    self._rate = config.mesh_lr
-    self._clip_norm = config.clip_norm
+    self._optimizer = optimizers.clipped_adam(config.mesh_lr, config.clip_norm)
     self.variables = module.trainable_variables
-    self.slots = adam_lib.make_slots(self.variables, 'shaping_adam')
 
-  def apply(self, weights: Sequence[tf.Tensor],
-            batch: types.Transition) -> Shaped:
-    """Shapes the n-step sums at (s_t, a_t); differentiable in the weights."""
-    scale, offset = self._apply(weights, batch.o_tm1, batch.a_tm1)
-    return Shaped(losses.scale_and_offset(batch, scale, offset), dict(
-        shaping_scale=tf.reduce_mean(scale),
-        shaping_offset=tf.reduce_mean(offset)))
+  def update(
+      self, state: algorithm1.TrainingState, sample: types.Sample,
+      setup: algorithm1.Setup
+  ) -> Tuple[algorithm1.StepOutput, Dict[str, tf.Tensor]]:
+    """Makes an iteration of Algorithm 1 on transitions with shaped rewards.
 
-  def descend(
-      self, weights: Sequence[tf.Tensor], slots: optimizers.AdamSlots,
-      gradients: Sequence[tf.Tensor]
-  ) -> Tuple[Sequence[tf.Tensor], optimizers.AdamSlots, tf.Tensor]:
-    """Makes a step of Adam; assigns nothing.
+    The training part is shaped, which the critic learns from; the validation
+    part is not. The outer loss depends on the network through the new critic.
 
     Args:
-      weights: the network's.
-      slots: the optimizer's state.
-      gradients: the outer loss's, one per weight.
+      state: the training state.
+      sample: B transitions and M episode penalties.
+      setup: of Algorithm 1, with a meta-optimizer that leaves alpha_lambda
+        where it is.
 
     Returns:
-      New weights and slots, and the gradients' norm `[]`.
+      What the step leads to, the network's own step included, and the means of
+      scale and offset, `[]` each, by name.
     """
-    return optimizers.clipped_adam_update(
-        weights, gradients, slots, self._rate, self._clip_norm)
+    training, validation = meta_gradient.split_batch(
+        sample.transitions, setup.num_training)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(state.shaping)
+      scale, offset = self._apply(
+          state.shaping, training.o_tm1, training.a_tm1)
+      shaped = losses.scale_and_offset(training, scale, offset)
+      output = algorithm1.update(state, sample._replace(
+          transitions=types.Transition(*(
+              tf.concat(parts, 0) for parts in zip(shaped, validation)))),
+                                 setup)
+    weights, slots, _ = self._optimizer(
+        state.shaping,
+        tape.gradient(output.losses['outer_loss'], state.shaping),
+        state.shaping_slots)
+    return (
+        output._replace(state=output.state._replace(
+            shaping=weights, shaping_slots=slots)),
+        dict(shaping_scale=tf.reduce_mean(scale),
+             shaping_offset=tf.reduce_mean(offset)))

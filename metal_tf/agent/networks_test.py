@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from metal_tf.agent import adam
+from metal_tf.agent import state
 from metal_tf.agent import networks
 from metal_tf.agent.testing import fixtures
 from metal_tf.maths import optimizers
@@ -61,14 +61,17 @@ class SlotsTest(tf.test.TestCase):
 
   def test_a_checkpoints_vectors(self):
     variables = [tf.Variable(tf.ones([2, 3])), tf.Variable(tf.ones([4]))]
-    slots = adam.make_slots(variables, 'adam')
-    count, m, v = adam.checkpointed(slots)
-    self.assertEqual((m.shape, v.shape, count.numpy()), ((10,), (10,), 0))
-    m.assign(np.arange(10, dtype=np.float32))
+    slots = state.make_slots(variables)
+    arrays = {'critic_adam/0': [slots.count], 'critic_adam/1': slots.m,
+              'critic_adam/2': slots.v}
+    values = state.get(arrays)
+    self.assertEqual([values[name].shape for name in arrays],
+                     [(), (10,), (10,)])
+    state.put(arrays, {**values, 'critic_adam/1': np.arange(10.0)})
     self.assertAllEqual(slots.m[0], [[0, 1, 2], [3, 4, 5]])
     self.assertAllEqual(slots.m[1], [6, 7, 8, 9])
-    self.assertAllEqual(m.numpy(), np.arange(10))
-    self.assertAllEqual(v.numpy(), np.zeros(10))
+    self.assertAllEqual(state.get(arrays)['critic_adam/1'], np.arange(10))
+    self.assertAllEqual(slots.v[1], np.zeros(4))
 
   def test_clipping_comes_before_the_moments(self):
     slots = optimizers.AdamSlots(

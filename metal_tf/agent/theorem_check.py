@@ -1,20 +1,19 @@
 """Holds a learner's meta-gradient against Theorem 1 while it trains."""
 
-from typing import Dict, Optional, Sequence
+from typing import Dict
 
 import tensorflow as tf
 
 from metal_tf.agent import agents
+from metal_tf.agent import algorithm1
 from metal_tf import config as config_lib
 from metal_tf.maths import lagrange
-from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import theorem
 from metal_tf import types
 
 
-def applies(algorithm: agents.Algorithm,
-            config: config_lib.Config) -> bool:
+def applies(algorithm: agents.Algorithm, config: config_lib.Config) -> bool:
   """Whether the learner does what the theorem speaks of, so that it must hold.
 
   That alpha_lambda is limited does not matter: the gradient is compared, not
@@ -26,69 +25,40 @@ def applies(algorithm: agents.Algorithm,
           config.replay == 'uniform')
 
 
-class TheoremCheck:
-  """Compares each step's meta-gradient with the closed form.
+def error(algorithm: agents.Algorithm, config: config_lib.Config,
+          setup: algorithm1.Setup, state: algorithm1.TrainingState,
+          output: algorithm1.StepOutput,
+          sample: types.Sample) -> Dict[str, tf.Tensor]:
+  """Compares a step's meta-gradient with the closed form.
 
   It costs K + 1 gradients of the critic, so it is made on every step.
+
+  Args:
+    algorithm: which agent.
+    config: its settings.
+    setup: of Algorithm 1.
+    state: the training state before the step.
+    output: what the step led to.
+    sample: what it was made on.
+
+  Returns:
+    The error `[]` by its name among the metrics; nothing where the theorem does
+    not apply.
   """
+  if not applies(algorithm, config):
+    return {}
+  training, validation = meta_gradient.split_batch(
+      sample.transitions, setup.num_training)
 
-  def __init__(self, algorithm: agents.Algorithm,
-               config: config_lib.Config, threshold: tf.Tensor):
-    """Takes what does not change.
-
-    Args:
-      algorithm: which agent; where the theorem does not apply to it, nothing is
-        compared.
-      config: its settings.
-      threshold: beta, `[K]`.
-    """
-    self._applies = applies(algorithm, config)
-    self._config = config
-    self._threshold = threshold
-
-  def before_update(self, value: losses.Critic, weights: Sequence[tf.Tensor],
-                    training: types.Transition) -> Optional[tf.Tensor]:
-    """What `error` needs of the critic from before its update, `[K, P]`.
-
-    Args:
-      value: maps `[B, O]` and `[B, A]` to values `[B]`, by `weights`.
-      weights: the critic's, before its update.
-      training: the training part.
-    """
-    if not self._applies:
-      return None
-    return theorem.penalty_gradients(value, weights, training)
-
-  def error(self, value: losses.Critic, weights: Sequence[tf.Tensor],
-            before_update: Optional[tf.Tensor],
-            gradient: Optional[meta_gradient.MetaGradient],
-            validation: Optional[types.Transition], value_t: tf.Tensor,
-            meta_parameter: tf.Tensor, episode_penalty: tf.Tensor,
-            multiplier_t: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """Compares at the updated critic.
-
-    Args:
-      value: maps `[B, O]` and `[B, A]` to values `[B]`, by `weights`.
-      weights: the critic's, after its update.
-      before_update: what the method of that name gave.
-      gradient: the learner's meta-gradient.
-      validation: the validation part, `[V, ...]`.
-      value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
-      meta_parameter: alpha_lambda, `[K]`.
-      episode_penalty: J_C, `[K]`.
-      multiplier_t: lambda', `[K]`.
-
-    Returns:
-      The error `[]` by its name among the metrics; nothing where nothing is
-      compared.
-    """
-    if not self._applies:
-      return {}
-    rate = lagrange.effective_rate(self._config.lagrange_lr, meta_parameter) * (
-        episode_penalty - self._threshold)
-    return dict(theorem_error=theorem.largest_error(
-        gradient, theorem.closed_form(
-            value, weights, validation, value_t, multiplier_t,
-            before_update, rate,
-            self._config.multiplier_projection == 'straight_through',
-            self._config.critic_lr)))
+  before, after = state.critic, output.state.critic
+  penalty_gradients = theorem.penalty_gradients(
+      setup.value(before), before, training)
+  rate = lagrange.effective_rate(setup.lagrange_lr, state.meta_parameter) * (
+      tf.reduce_mean(tf.cast(sample.episode_penalties, tf.float64), axis=0) -
+      setup.threshold)
+  return dict(theorem_error=theorem.largest_error(
+      output.gradient, theorem.closed_form(
+          setup.value(after), after, validation,
+          setup.head.value(setup.target_output(state, validation.o_t)),
+          output.state.multiplier, penalty_gradients, rate,
+          setup.straight_through, config.critic_lr)))

@@ -10,6 +10,7 @@ from metal_tf.acting import episode as episode_lib
 from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.environments import wrapper
+from metal_tf.training import hints
 from metal_tf.training import seeding
 
 # Called behind every step: (episode from 1, number of the step from 1,
@@ -45,8 +46,8 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
     policy: observation `[O]` to action `[A]`, for instance of
       `metal_tf.load_policy`.
     make_environment: makes the environment from a seed.
-    config: `seed`, and `deterministic` for environments that cannot be seeded
-      again, count.
+      config: the run's settings, of which `seed` and `max_episode_steps`
+        count.
     num_episodes: E >= 1.
     watch: called behind every step.
 
@@ -60,7 +61,9 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
         policy, exploration_sigma=0.0, seed=0, spec=seeded.spec)
     results, cuts = [], 0
     for number in range(1, num_episodes + 1):
-      result, cuts_before = _run_one(seeded, actor, number, watch)
+      result, cuts_before = _run_one(
+          seeded, actor, number, watch,
+          hints.max_episode_steps(config, seeded.spec))
       results.append(result)
       cuts += cuts_before
   return Measured(
@@ -70,11 +73,11 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
 
 
 def _run_one(seeded: seeding.SeededEnvironment, actor: actor_lib.Actor,
-             number: int, watch: Optional[Watcher]) -> Any:
+             number: int, watch: Optional[Watcher], max_steps: int) -> Any:
   """One whole episode, and how many were cut before."""
   for attempt in range(episode_lib.MAX_CUTS_IN_A_ROW):
     environment = seeded.begin(number, attempt)
-    episode = episode_lib.Episode(environment, actor)
+    episode = episode_lib.Episode(environment, actor, max_steps)
     try:
       for count, step in enumerate(episode, 1):
         if watch is not None:

@@ -7,14 +7,11 @@ import numpy as np
 
 from metal_tf import config as config_lib
 from metal_tf.policy import description as description_lib
+from metal_tf.runs import identity
 from metal_tf.runs import saved_run
 from metal_tf import validation
 
 Policy = Callable[[np.ndarray], np.ndarray]
-
-# How `ConstrainedEnvironment.suite` begins where `environments.make` made it.
-# Others only the program can make that trained on them.
-_SUITES = ('builtin', 'realworldrl')
 
 
 class Source(NamedTuple):
@@ -108,7 +105,7 @@ def resolve(source: Source, *, safety_coeff: Optional[float] = None,
     ConfigError: for something that the task does not have, or if the policy
       was trained on an environment of somebody's own.
   """
-  if not source.suite.startswith(_SUITES):
+  if identity.is_own(source.suite):
     raise validation.ConfigError(
         'workdir', source.path, 'a run on one of the paper\'s tasks',
         'Only the program that made this one\'s environment can make it again: '

@@ -11,6 +11,7 @@ from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import worker
 from metal_tf import config as config_lib
+from metal_tf.runs import time_scales
 from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
@@ -25,7 +26,9 @@ def ours(turns: worker.Turns, *, algorithm: str, domain: str) -> None:
     algorithm: of the registry.
     domain: whose sizes the networks have.
   """
-  spec, config = tasks.spec_of(domain), config_lib.Config(domain=domain)
+  spec = tasks.spec_of(domain)
+  config = time_scales.resolve(
+      config_lib.Config(domain=domain), spec.episode_steps)
   learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
   batch = types.Transition(*map(tf.constant, _batch(spec, config)))
   # As many episodes above the threshold as below, so that lambda moves.

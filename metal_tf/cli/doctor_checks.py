@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,9 @@ _SUITE_PROGRAM = """
 from metal_tf import environments
 print('suite:', environments.resolve_suite('auto'))
 """
+# Lines that Reverb, TensorFlow and absl log.
+_LOGGED = (r'\[reverb/|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |'
+           r'[IWE]\d{4} \d\d:\d\d:')
 _LOAD_SECONDS, _SMOKE_SECONDS = 180, 300
 
 # Training as everybody's first command has it, but short and small. The replay
@@ -262,15 +266,39 @@ def all_checks(workdir: str, cache: str) -> Iterator[Finding]:
 
 
 def _run(command: Sequence[str], seconds: float) -> Tuple[int, str, str]:
-  """Runs a program; returns its status, its text and the line that says why."""
+  """Runs a program; returns its status, its text and why it failed."""
   try:
     ended = subprocess.run(
         command, env={**os.environ,
                       'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path])},
         capture_output=True, text=True, errors='replace', timeout=seconds,
         check=False)
-  except subprocess.TimeoutExpired:
-    return 1, '', f'not done after {seconds} s'
-  lines = ended.stderr.strip().splitlines()
-  return ended.returncode, ended.stdout, (
-      lines[-1][:300] if lines else f'status {ended.returncode}')
+  except subprocess.TimeoutExpired as error:
+    *_, doing = ['nothing', *(error.stdout or b'').decode(
+        errors='replace').strip().splitlines()]
+    return 1, '', f'not done after {seconds} s; it said last: {doing[:300]}'
+  status = ended.returncode
+  said = _cause(ended.stderr)
+  if status < 0:  # What a signal ends has rarely had the time to say why.
+    name = signal.Signals(-status).name
+    said = f'killed by {name}' + (f' behind: {said}' if said else '')
+  return status, ended.stdout, said or f'status {status}'
+
+
+def _cause(text: str) -> str:
+  """The line of a failed program's standard error that says why, or ''.
+
+  Rarely the last one: libraries log as they close, and destructors fail.
+  """
+  lines = [line for line in text.splitlines()
+           if line.strip() and not re.match(_LOGGED, line)]
+  for number, line in enumerate(lines):
+    if line.startswith('Exception ignored in'):
+      del lines[number:]
+      break
+  for number in reversed(range(len(lines))):
+    if lines[number].startswith('Traceback (most recent call last)'):
+      # Behind the frames, which are indented; a message may have more lines.
+      lines = [line for line in lines[number + 1:] if line[0] != ' '][:1]
+      break
+  return lines[-1][:300] if lines else ''

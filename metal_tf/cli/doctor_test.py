@@ -117,7 +117,36 @@ class ChecksTest(absltest.TestCase):
     with mock.patch.object(
         doctor_checks, '_LOAD_PROGRAM', 'import os; os.abort()'):
       [finding] = doctor_checks.check_loading()
-    self._assert(finding, doctor_checks.PROBLEM, 'status -6')
+    self._assert(finding, doctor_checks.PROBLEM, 'killed by SIGABRT')
+
+  def _why(self, code):
+    status, _, why = doctor_checks._run([sys.executable, '-c', code], 100)
+    self.assertNotEqual(status, 0)
+    return why
+
+  def test_the_cause_of_a_failure_is_not_what_is_logged_last(self):
+    log = ("import sys; print('[reverb/cc/platform/default/server.cc:84] "
+           "Shutting down replay server\\n2026-01-02 03:04:05.678901: W "
+           "tensorflow/core/a.cc:64] later', file=sys.stderr); ")
+    self.assertEqual(
+        self._why(f'import atexit; atexit.register(lambda: exec({log!r}))\n'
+                  'raise ValueError("the replay is full\\nof holes")'),
+        'ValueError: the replay is full')
+    self.assertEqual(
+        self._why('import sys; print("Gym is old", file=sys.stderr); '
+                  'print("metal: no room left", file=sys.stderr); '
+                  f'{log}sys.exit(1)'), 'metal: no room left')
+    self.assertEqual(
+        self._why('class A:\n  def __del__(self): raise KeyError("late")\n'
+                  'a = A()\nraise RuntimeError("early")'),
+        'RuntimeError: early')
+    self.assertEqual(self._why(f'{log}sys.exit(3)'), 'status 3')
+
+  def test_what_a_program_did_that_hangs(self):
+    expired = subprocess.TimeoutExpired([], 5, b'one\nfilling replay\n')
+    with mock.patch.object(subprocess, 'run', side_effect=expired):
+      self.assertEqual(
+          self._why(''), 'not done after 100 s; it said last: filling replay')
 
   def test_suite(self):
     with mock.patch.object(

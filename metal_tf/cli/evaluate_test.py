@@ -56,7 +56,7 @@ class EvaluateTest(parameterized.TestCase):
     cls.workdir = os.path.join(folder, 'run')
     config = config_lib.Config(
         workdir=cls.workdir, num_episodes=1, policy_layer_sizes=(8, 8),
-        critic_layer_sizes=(8, 8), min_replay_size=2000, deterministic=True,
+        critic_layer_sizes=(8, 8), min_replay_size=2000,
         evaluation_period=0, suite='builtin')
     task = validation.resolve_task(config)
     run.train(agents.METAL, config, lambda seed: main.make_environment(

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import typing
-from typing import Any, Collection, Dict, List, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
 
 from absl import flags
 # Defines --lp_launch_type. pylint: disable-next=unused-import
@@ -46,6 +46,7 @@ def define(flag_values: flags.FlagValues = flags.FLAGS,
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         typing.Optional[float]: flags.DEFINE_float,
+        typing.Optional[int]: flags.DEFINE_integer,
         str: flags.DEFINE_string,
         bool: flags.DEFINE_bool,
         typing.Tuple[str, ...]: flags.DEFINE_list,
@@ -57,11 +58,36 @@ def define(flag_values: flags.FlagValues = flags.FLAGS,
     define_flag(field.name, default, _help(setting), flag_values=flag_values)
 
 
+def parse(argv: Sequence[str],
+          flag_values: flags.FlagValues = flags.FLAGS) -> List[str]:
+  """Parses a command line.
+
+  Args:
+    argv: with the program's name in front.
+    flag_values: defined, not parsed yet.
+
+  Returns:
+    What is no flag, the program's name included.
+
+  Raises:
+    ValueError: for a flag of an earlier version, saying what became of it.
+    absl.flags.Error: for any other that is unknown or has a wrong value.
+  """
+  try:
+    return flag_values(argv)
+  except flags.UnrecognizedFlagError as error:
+    for name, reason in config_lib.RETIRED.items():
+      if error.flagname in (name, f'no{name}'):
+        raise ValueError(f'--{name} is gone: {reason}.') from error
+    raise
+
+
 def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
   """Returns the config that the command line asks for.
 
   Args:
-    flag_values: parsed flags; a field without one keeps its default.
+    flag_values: parsed flags; a field without one keeps its default, one whose
+      flag is not given has the preset's value.
 
   Raises:
     ValueError: for a list of numbers with something else in it, or a file
@@ -76,7 +102,10 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
   }
   if 'rwrl_spec' in values:
     values['rwrl_spec'] = _spec(values['rwrl_spec'])
-  return config_lib.Config(**values)
+  given = {name: value for name, value in values.items()
+           if flag_values[name].present}
+  preset = config_lib.PRESETS.get(values.get('preset', ''), {})
+  return config_lib.Config(**{**values, **preset, **given})
 
 
 def _spec(value: str) -> str:
@@ -116,9 +145,12 @@ def as_arguments(config: config_lib.Config,
     always: fields that are written down even at their defaults.
   """
   arguments = []
+  without = config_lib.Config.of_preset(config.preset)
   for field in dataclasses.fields(config_lib.Config):
-    value = getattr(config, field.name)
-    if value is None or value == field.default and field.name not in always:
+    value, unsaid = getattr(config, field.name), getattr(without, field.name)
+    if field.name == 'preset':
+      unsaid = field.default
+    if value is None or value == unsaid and field.name not in always:
       continue
     if isinstance(value, tuple):
       value = ','.join(str(item) for item in value)

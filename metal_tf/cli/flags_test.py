@@ -65,12 +65,34 @@ class FlagsTest(absltest.TestCase):
   def test_arguments_make_the_same_settings_again(self):
     config = config_lib.Config(
         domain='walker', threshold=0.2, constraints=('a:0.1', 'b'), xla=False,
-        deterministic=True, policy_layer_sizes=(64, 32), critic_lr=1e-7)
+        replay_store='own', policy_layer_sizes=(64, 32), critic_lr=1e-7)
     arguments = flags.as_arguments(config, always=('seed',))
     self.assertEqual(self._read(*arguments), config)
     self.assertIn('--seed=0', arguments)
     self.assertLen(arguments, 8)
     self.assertEmpty(flags.as_arguments(config_lib.Config()))
+
+  def test_flags_that_are_given_win_over_the_preset(self):
+    self.assertEqual(self._read('--preset=small', '--seed=3'),
+                     config_lib.Config.of_preset('small', seed=3))
+    # Also one that is the default without the preset.
+    self.assertEqual(
+        self._read('--batch_size=256', '--preset=small',
+                   '--policy_layer_sizes=64').replace(seed=1),
+        config_lib.Config.of_preset(
+            'small', batch_size=256, policy_layer_sizes=(64,), seed=1))
+    self.assertEqual(self._read('--preset=paper'), config_lib.Config())
+    # Validation says what is wrong with it.
+    self.assertEqual(self._read('--preset=tiny').preset, 'tiny')
+
+  def test_arguments_of_a_preset(self):
+    for config, expected in (
+        (config_lib.Config.of_preset('small'), ['--preset=small']),
+        (config_lib.Config.of_preset('small', batch_size=256),
+         ['--preset=small', '--batch_size=256']),
+        (config_lib.Config(batch_size=128), ['--batch_size=128'])):
+      self.assertEqual(flags.as_arguments(config), expected)
+      self.assertEqual(self._read(*expected), config)
 
   def test_single_settings_are_read_as_their_flags_would(self):
     self.assertEqual(
@@ -120,8 +142,9 @@ class LaunchTypeTest(parameterized.TestCase):
       (('--lp_launch_type=local_mp', '--num_actors=1'), 'local_mp'),
       (('--lp_launch_type=local_mt', '--num_actors=4'), 'local_mt'),
       (('--lp_launch_type=local_mp', '--num_actors=4'), 'local_mp'),
-      (('--deterministic',), None),
-      (('--deterministic', '--num_actors=1'), None),
+      (('--replay_store=own',), None),
+      (('--replay_store=reverb', '--num_actors=1'), None),
+      (('--replay_store=reverb', '--num_actors=2'), 'local_mp'),
   )
   def test_given_or_several_actors(self, arguments, expected):
     self.assertEqual(self._launch_type(*arguments), expected)
@@ -151,11 +174,23 @@ class LaunchTypeTest(parameterized.TestCase):
   @parameterized.parameters(
       ('--num_actors=2',), ('--lp_launch_type=local_mp',),
       ('--lp_launch_type=local_mt', '--num_actors=3'))
-  def test_deterministic_is_for_one_process(self, *arguments):
+  def test_the_own_store_is_for_one_process(self, *arguments):
     with self.assertRaisesRegex(
-        validation.ConfigError, '--deterministic: got True.*false with '
-        '--lp_launch_type or --num_actors above 1'):
-      self._launch_type('--deterministic', *arguments)
+        validation.ConfigError, "--replay_store: got 'own'.*auto or reverb "
+        'with --lp_launch_type or --num_actors above 1'):
+      self._launch_type('--replay_store=own', *arguments)
+
+  @parameterized.parameters(
+      '--deterministic', '--deterministic=true', '--nodeterministic')
+  def test_a_retired_flag_is_told_of(self, argument):
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    with self.assertRaisesRegex(
+        ValueError, '--deterministic is gone: every run of one process can be '
+        r'repeated .*--replay_store'):
+      flags.parse(['metal', argument], values)
+    with self.assertRaisesRegex(absl_flags.Error, 'seeed'):
+      flags.parse(['metal', '--seeed=1'], values)
 
   def test_the_help_has_the_rule(self):
     text = self._values()[flags.LAUNCH_TYPE].help

@@ -11,10 +11,13 @@ from absl import flags as absl_flags
 from absl import logging
 
 from metal_tf.agent import agents
+from metal_tf.cli import closing
 from metal_tf.cli import flags
 from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf import environments
+from metal_tf.environments import rwrl_spec
+from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
@@ -50,7 +53,7 @@ def _check(
 ) -> Tuple[config_lib.Config, validation.Task, str, Optional[str]]:
   """Checks everything that can be checked before TensorFlow is loaded."""
   try:
-    _, *unexpected = absl_flags.FLAGS(argv)
+    _, *unexpected = flags.parse(argv)
     if unexpected:
       raise ValueError(f'unexpected argument {unexpected[0]!r}; settings are '
                        'flags, like --domain=cartpole.')
@@ -153,8 +156,7 @@ def _holds(path: str, config: config_lib.Config,
     if saved is None:
       return False
     workdir_lib.check_same_settings(
-        saved, algorithm.name, validation.as_json(config),
-        validation.as_json(config_lib.Config()))
+        saved, algorithm.name, validation.as_json(config))
   except (workdir_lib.WorkdirError, OSError):
     return False
   return True
@@ -163,9 +165,14 @@ def _holds(path: str, config: config_lib.Config,
 def _train(algorithm: agents.Algorithm, config: config_lib.Config,
            task: validation.Task, suite: str,
            launch_type: Optional[str]) -> None:
-
   train(algorithm, config,
         lambda seed: make_environment(config, task, suite, seed), launch_type)
+  try:
+    told = closing.lines(config.workdir)
+  except run_folder.RunFolderError as error:
+    told = f'Warning: {error}'
+  if told:
+    print(told, flush=True)
 
 
 def make_environment(config: config_lib.Config, task: validation.Task,
@@ -270,12 +277,18 @@ def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
 def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
                 task: validation.Task, suite: str) -> str:
   """What is about to run: task, constraints, thresholds and their origins."""
+  preset = ('' if config.preset == config_lib.Config.preset else
+            f', preset {config.preset}')
   lines = [
       f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
       f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
-      f'seed {config.seed}',
+      f'seed {config.seed}{preset}',
       f'simulated by: {suite}' + (
-          f', with {config.rwrl_spec}' if config.rwrl_spec else ''),
+          f', with {config.rwrl_spec}' if config.rwrl_spec else '') + (
+              ' (its perturbations go on from episode to episode; a run that '
+              'is resumed begins them anew)'
+              if rwrl_spec.walks(rwrl_spec.parse(
+                  config.rwrl_spec, task.info.domain)) else ''),
       'constraint (on the mean penalty per step):',
   ]
   trained = {c.name: c for c in task.constraints}

@@ -86,7 +86,8 @@ class DefaultWorkdirTest(parameterized.TestCase):
   @parameterized.parameters(
       (dict(), ''), (dict(replay='prioritized'), '-replay=prioritized'),
       (dict(outer_loss='actor', critic='scalar'),
-       '-critic=scalar-outer_loss=actor'))
+       '-critic=scalar-outer_loss=actor'),
+      (dict(preset='small'), '-preset=small'))
   def test_what_is_not_the_default_is_in_the_name(self, settings, expected):
     self.assertEqual(
         self._name(safety_coeff=0.1, threshold=0.2, **settings),
@@ -133,6 +134,10 @@ class LauncherTest(parameterized.TestCase):
     self.assertIn('* balance_velocity  <= 0.115 [paper]', out)
     self.assertIn('slider_accel      not used', out)
     self.assertIn('Over the last 2 training episodes', out)
+    self.assertEqual(out.splitlines()[-1].strip(),
+                     './bazelw run //launchers:evaluate -- '
+                     f'--workdir={directory}/here --episodes=10 '
+                     f'--video={directory}/here/policy.mp4')
     self.assertEqual(os.listdir(directory), ['here'])
     with open(os.path.join(directory, 'here', 'summary.json'),
               encoding='utf-8') as stream:
@@ -151,7 +156,8 @@ class LauncherTest(parameterized.TestCase):
 
   def test_control_c_ends_with_a_checkpoint_and_status_130(self):
     directory = self.create_tempdir().full_path
-    process = _start('d4pg', '--num_episodes=100000',
+    # On a busy machine the episode need not end in the time that it has.
+    process = _start('d4pg', '--num_episodes=100000', '--checkpoint_seconds=0',
                      f'--workdir={directory}', *_SMALL)
     deadline = time.monotonic() + 120
     log = os.path.join(directory, 'episodes.csv')

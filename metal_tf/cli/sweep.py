@@ -35,7 +35,7 @@ def _list(name: str, default: Sequence[object], text: str
 
 _ALGORITHMS = _list(
     'algorithms', grid.PAPER_ALGORITHMS,
-    'Agents as name[:setting=value]..., for example metal:meta_optimizer=sgd; '
+    'Agents as name[:setting=value]..., for example metal:meta_optimizer=adam; '
     'with rs_d4pg the multiplier alone is enough, rs_d4pg:0.1. (origin of the '
     'default: paper)')
 _DOMAINS = _list('domains', tasks.TASKS,

@@ -15,10 +15,10 @@ from metal_tf.sweep import record
 
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
           '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
-_GRID = ('--algorithms=metal:meta_optimizer=sgd,rs_d4pg:0.5',
+_GRID = ('--algorithms=metal:meta_optimizer=adam,rs_d4pg:0.5',
          '--domains=cartpole', '--safety_coeffs=0.3', '--thresholds=0.115',
          '--seeds=3')
-_NAMES = ('metal-meta_optimizer=sgd-cartpole-0.3-beta0.115-seed3',
+_NAMES = ('metal-meta_optimizer=adam-cartpole-0.3-beta0.115-seed3',
           'rs_d4pg-0.5-cartpole-0.3-beta0.115-seed3')
 
 
@@ -47,7 +47,8 @@ class WrongFlagsTest(parameterized.TestCase):
        'nothing with the builtin suite'),
       (['--critic_lr=-1'], '--critic_lr: got -1.0, allowed: >= 0'),
       (['--lp_launch_type=vertex_ai'], 'the lines of --dry_run'),
-      (['--deterministic', '--num_actors=2'], '--deterministic: got True'),
+      (['--replay_store=own', '--num_actors=2'], "--replay_store: got 'own'"),
+      (['--deterministic'], '--deterministic is gone: every run of one'),
   )
   def test_one_sentence_and_status_2(self, arguments, message):
     directory = self.create_tempdir().full_path
@@ -124,7 +125,7 @@ class SweepTest(absltest.TestCase):
       with open(os.path.join(self._root, 'logs', f'{entry.name}.log'),
                 encoding='utf-8') as stream:
         self.assertIn('Resumed at episode', stream.read())
-    self.assertEqual(entries[0].settings['meta_optimizer'], 'sgd')
+    self.assertEqual(entries[0].settings['meta_optimizer'], 'adam')
     self.assertEqual(run.config['lagrange_multiplier'], 0.5)
 
     # Nothing is left to be run or measured: the lines alone, at once.

@@ -39,7 +39,10 @@ def run(body: Callable[[], Optional[int]]) -> NoReturn:
   """
   app.define_help_flags()
   try:
-    _, *unexpected = flags.FLAGS(sys.argv)
+    try:
+      _, *unexpected = cli_flags.parse(sys.argv)
+    except ValueError as error:
+      raise flags.Error(str(error)) from error
     if unexpected:
       raise flags.Error(f'unexpected argument {unexpected[0]!r}; settings are '
                         'flags, like --name=value: see --help.')

@@ -16,6 +16,7 @@ from metal_tf.environments import wrapper
 from metal_tf.replay import n_step
 from metal_tf.replay import reverb_writer
 from metal_tf.system import process
+from metal_tf.training import hints
 from metal_tf.training import seeding
 from metal_tf import types
 
@@ -61,13 +62,12 @@ class ActorWorker:
   def run(self) -> None:
     """Acts until the coordinator says stop."""
     name = name_of(self._index)
-    before = leash_lib.hello(self._coordinator, name)
     leash = leash_lib.Leash(
         self._coordinator, name, coordinator_lib.Phase.STOP_ACTING)
 
     def seed(role: str, *numbers: int) -> int:
       return seeding.seed_of(role, self._config.seed, self._start_episode,
-                             self._index, before, *numbers)
+                             self._index, leash.starts_before, *numbers)
 
     environment = self._make_environment(seed('environment'))
     with contextlib.ExitStack() as stack:
@@ -110,7 +110,9 @@ class ActorWorker:
         self._config.n_step, self._config.discount)
     if self._config.replay == 'prioritized':  # Only the learner knows it.
       writer.priority = leash.ask(self._learner, 'largest_priority')
-    episode = episode_lib.Episode(environment, actor)
+    episode = episode_lib.Episode(
+        environment, actor,
+        hints.max_episode_steps(self._config, self._spec))
     leash.doing = 'acting'
     steps = 0
     try:

@@ -38,8 +38,8 @@ class ClusterRunTest(absltest.TestCase):
   def _submit(self, num_episodes):
     """Returns (image's folder, number of workers) of each pool."""
     config = testing.small_config(
-        self._workdir, deterministic=False, num_actors=2,
-        num_episodes=num_episodes, evaluation_period=3)
+        self._workdir, num_actors=2, num_episodes=num_episodes,
+        evaluation_period=3)
     experiment = fake_xmanager.Experiment()
     with fake_xmanager.installed(experiment), mock.patch.multiple(
         signal_handling, exit_gracefully_on_sigint=mock.DEFAULT,

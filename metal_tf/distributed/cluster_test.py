@@ -39,8 +39,7 @@ class ClusterTest(absltest.TestCase):
     self._notes = []
 
   def _run(self, num_actors=3):
-    config = testing.small_config(
-        self._folder, deterministic=False, num_actors=num_actors)
+    config = testing.small_config(self._folder, num_actors=num_actors)
     return program_lib.Run(
         algorithm=agents.METAL, config=config,
         spec=testing.make_environment(0).spec,
@@ -124,8 +123,7 @@ class ClusterTest(absltest.TestCase):
       self.assertIs(xm_docker.to_docker_executables, original)
 
   def test_without_xmanager_nothing_begins(self):
-    config = testing.small_config(
-        os.path.join(self._folder, 'run'), deterministic=False)
+    config = testing.small_config(os.path.join(self._folder, 'run'))
     with mock.patch.object(
         importlib.metadata, 'version',
         side_effect=importlib.metadata.PackageNotFoundError):
@@ -135,8 +133,7 @@ class ClusterTest(absltest.TestCase):
     self.assertEmpty(os.listdir(self._folder))
 
   def test_a_folder_of_this_machine_is_refused(self):
-    config = testing.small_config(
-        os.path.join(self._folder, 'run'), deterministic=False)
+    config = testing.small_config(os.path.join(self._folder, 'run'))
     with fake_xmanager.installed(self._experiment):
       with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
         train_lib.train_on_cluster(
@@ -145,7 +142,7 @@ class ClusterTest(absltest.TestCase):
 
   def test_a_run_is_submitted_as_it_is_in_its_folder(self):
     config = testing.small_config(
-        os.path.join(self._folder, 'run'), deterministic=False, num_actors=2)
+        os.path.join(self._folder, 'run'), num_actors=2)
     with fake_xmanager.installed(self._experiment), mock.patch.object(
         needs, 'SHARED_ROOT', self._folder), mock.patch.object(
             cluster, 'submit') as submit, mock.patch('builtins.print'):

@@ -39,7 +39,7 @@ _COUNTER = 'counter'  # Its count is the number of episodes.
 # Workers that hold what no other has.
 _IRREPLACEABLE = ('replay', 'counter', 'learner')
 
-_WARN_SHARE = 0.1  # Of the time after which a run that is stuck is stopped.
+WARN_SHARE = 0.1  # Of the time after which a run that is stuck is stopped.
 
 
 class Coordinator(service.Service):
@@ -104,10 +104,10 @@ class Coordinator(service.Service):
                 f', coordinator {os.getpid()}.')
     return before
 
-  def beat(self, name: str, doing: str, count: int) -> int:
-    """A worker lives; returns the phase."""
+  def beat(self, name: str, doing: str, count: int) -> Tuple[int, bool]:
+    """A worker lives; returns the phase, and whether the end is in a hurry."""
     self._doing[name] = (doing, count)
-    return int(self._phase)
+    return int(self._phase), bool(self._reason)
 
   def done(self, name: str) -> None:
     """A worker has come to its end."""
@@ -148,10 +148,6 @@ class Coordinator(service.Service):
           restarts=sum(self._starts.values()) - len(self._starts),
           reason=self._reason)
 
-  def reason(self) -> str:
-    """Why the run ends before its time; empty if it does not."""
-    return self._reason
-
   # --- Its own work ----------------------------------------------------------
 
   def _serve(self) -> None:
@@ -166,33 +162,33 @@ class Coordinator(service.Service):
 
   def _wait_for_the_end(self) -> None:
     """Returns when all episodes are done or somebody asked."""
-    counts, warned = None, False
-    began = moved = time.monotonic()
+    state, warned, moved = None, False, time.monotonic()
     # From the counter's own beats: a call to one that died would never return.
     while not self._reason and (
         self._doing.get(_COUNTER, ('', 0))[1] < self._num_episodes):
       if self._stop_event.wait(_PERIOD_SECONDS):
         self.ask_stop('the coordinator was asked to stop')
-      now = [count for _, count in self._doing.copy().values()]
-      # Workers that are still being started are no standstill.
-      starting = set(self._pids) != set(self._workers) and (
-          time.monotonic() - began < leash_lib.START_SECONDS)
-      if now != counts or starting:
-        counts, moved, warned = now, time.monotonic(), False
+      now = (len(self._pids),
+             [count for _, count in self._doing.copy().values()])
+      if now != state:
+        state, moved, warned = now, time.monotonic(), False
         continue
+      patience = self._stall_seconds
+      if len(self._pids) < len(self._workers):  # Some are still being started.
+        patience = max(patience, leash_lib.START_SECONDS)
       stuck = time.monotonic() - moved
-      if stuck > _WARN_SHARE * self._stall_seconds and not warned:
+      text = f'nothing has moved for {stuck:.0f} s: {self._who_does_what()}'
+      if stuck > WARN_SHARE * patience and not warned:
         warned = True
-        self.note(f'Warning: nothing has moved for {stuck:.0f} s: '
-                  f'{self._who_does_what()}.')
-      if stuck > self._stall_seconds:
-        self.ask_stop(f'nothing has moved for {stuck:.0f} s: '
-                      f'{self._who_does_what()}')
+        self.note(f'Warning: {text}.')
+      if stuck > patience:
+        self.ask_stop(text)
 
   def _who_does_what(self) -> str:
-    return ', '.join(
-        f'{name} {doing} ({count})'
-        for name, (doing, count) in self._doing.copy().items())
+    doing = [f'{name} {doing} ({count})'
+             for name, (doing, count) in self._doing.copy().items()]
+    return ', '.join(doing + [f'{name} not there yet' for name in self._workers
+                              if name not in self._pids])
 
   def _enter(self, phase: Phase) -> None:
     """Begins a phase and waits for those whose last one it is."""
@@ -201,8 +197,10 @@ class Coordinator(service.Service):
     self._wait(lambda: expected <= self._done, phase)
     late = sorted(expected - self._done)
     if late:
-      self.note(f'Warning: {", ".join(late)} did not stop in '
-                f'{self._patience(phase):g} s.')
+      text = f'{", ".join(late)} did not stop in {self._patience(phase):g} s'
+      self.note(f'Warning: {text}.')
+      if phase == Phase.STOP_LEARNING:  # The results of the run are not there.
+        self.ask_stop(text)
 
   def _patience(self, phase: Phase) -> float:
     """Seconds for a phase; somebody may lose patience in the midst of it."""

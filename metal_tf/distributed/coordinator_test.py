@@ -8,6 +8,7 @@ from absl.testing import absltest
 import launchpad as lp
 
 from metal_tf.distributed import coordinator as coordinator_lib
+from metal_tf.distributed import leash as leash_lib
 
 Phase = coordinator_lib.Phase
 
@@ -46,10 +47,10 @@ class CoordinatorTest(absltest.TestCase):
 
   def _wait_for_phase(self, coordinator, phase):
     deadline = time.monotonic() + _LONG
-    while coordinator.beat('actor 0', 'acting', 0) < phase:
+    while coordinator.beat('actor 0', 'acting', 0)[0] < phase:
       self.assertLess(time.monotonic(), deadline)
       time.sleep(0.002)
-    self.assertEqual(coordinator.beat('actor 0', 'acting', 0), phase)
+    self.assertEqual(coordinator.beat('actor 0', 'acting', 0)[0], phase)
 
   def _count(self, coordinator, episodes):
     coordinator.beat('counter', 'counting', episodes)
@@ -60,7 +61,8 @@ class CoordinatorTest(absltest.TestCase):
 
   def test_phases_come_in_order_as_their_workers_end(self):
     coordinator = self._make()
-    self.assertEqual(coordinator.beat('learner', 'learning', 1), Phase.RUN)
+    self.assertEqual(coordinator.beat('learner', 'learning', 1),
+                     (Phase.RUN, False))
     self._count(coordinator, 10)
     self._wait_for_phase(coordinator, Phase.STOP_ACTING)
     coordinator.done('actor 1')
@@ -72,7 +74,7 @@ class CoordinatorTest(absltest.TestCase):
     self._wait_for_phase(coordinator, Phase.STOP_SERVING)
     coordinator.done('replay')
     self._finish()
-    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.overview()['reason'], '')
     self.assertEqual(coordinator.notes(0), [])
     self.assertIsNone(self._error)
 
@@ -82,26 +84,46 @@ class CoordinatorTest(absltest.TestCase):
     coordinator.ask_stop('SIGTERM', failed=False)
     coordinator.ask_stop('a later reason', failed=False)
     self._finish()
-    self.assertEqual(coordinator.reason(), 'SIGTERM')
     self.assertEqual(coordinator.overview()['reason'], 'SIGTERM')
+    self.assertEqual(coordinator.beat('learner', 'saving', 1)[1], True)
     self.assertEqual(coordinator.notes(0), [
         'Warning: actor 0 did not stop in 0.05 s.',
         'Warning: learner did not stop in 0.05 s.',
         'Warning: replay did not stop in 0.05 s.'])
-    self.assertIsNone(self._error)
 
   def test_several_late_workers_are_named_together(self):
     coordinator = self._make(patient=0.02)
+    coordinator.done('learner')
     self._count(coordinator, 10)
     self._finish()
     self.assertEqual(coordinator.notes(0)[0],
                      'Warning: actor 0, actor 1 did not stop in 0.02 s.')
+    self.assertIsNone(self._error)
+
+  def test_a_learner_that_does_not_end_is_a_failure(self):
+    coordinator = self._make(patient=0.05, hurried=0.05)
+    for name in ('actor 0', 'actor 1', 'replay'):
+      coordinator.done(name)
+    self._count(coordinator, 10)
+    self._finish()
+    self.assertEqual(str(self._error), 'learner did not stop in 0.05 s')
+
+  def test_who_has_not_come_is_named_before_the_run_is_given_up(self):
+    with mock.patch.object(leash_lib, 'START_SECONDS', 2.0):
+      coordinator = self._make(stall_seconds=0.01, hurried=0.01)
+      for name, _ in _WORKERS[1:]:
+        coordinator.hello(name, 11)
+      self._finish()
+    self.assertRegex(coordinator.notes(0)[0],
+                     r'nothing has moved for \d+ s: replay not there yet')
+    self.assertIn('replay not there yet', str(self._error))
 
   def test_the_launcher_may_ask_through_launchpad(self):
     coordinator = self._make(hurried=0.01)
     self._launchpads_stop.set()
     self._finish()
-    self.assertEqual(coordinator.reason(), 'the coordinator was asked to stop')
+    self.assertEqual(coordinator.overview()['reason'],
+                     'the coordinator was asked to stop')
     self.assertIsInstance(self._error, RuntimeError)
 
   def test_a_run_that_is_stuck_is_told_of_and_then_stopped(self):
@@ -110,15 +132,15 @@ class CoordinatorTest(absltest.TestCase):
       coordinator.hello(name, 11)
     coordinator.beat('learner', 'waiting for samples', 7)
     time.sleep(1.0)  # One worker is still being started.
-    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.overview()['reason'], '')
     coordinator.hello(_WORKERS[0][0], 11)
     coordinator.beat('actor 0', 'acting', 3)
     self._finish()
     self.assertRegex(
         coordinator.notes(0)[1],  # Behind the list of processes.
-        r'Warning: nothing has moved for 0 s: learner waiting for samples '
+        r'Warning: nothing has moved for \d+ s: learner waiting for samples '
         r'\(7\), actor 0 acting \(3\)\.')
-    self.assertIn('nothing has moved', coordinator.reason())
+    self.assertIn('nothing has moved', coordinator.overview()['reason'])
     self.assertIsInstance(self._error, RuntimeError)
     self.assertIn('actor 0 acting (3)', str(self._error))
 
@@ -127,8 +149,9 @@ class CoordinatorTest(absltest.TestCase):
     for count in range(30):
       coordinator.beat('actor 0', 'acting', count)
       time.sleep(0.02)
-    self.assertEqual(coordinator.beat('actor 0', 'acting', 30), Phase.RUN)
-    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.beat('actor 0', 'acting', 30),
+                     (Phase.RUN, False))
+    self.assertEqual(coordinator.overview()['reason'], '')
 
   def test_restarts_are_counted_and_told(self):
     coordinator = self._make()
@@ -148,13 +171,13 @@ class CoordinatorTest(absltest.TestCase):
     coordinator = self._make()
     coordinator.hello('learner', 11)
     coordinator.hello('learner', 12)
-    self.assertEqual(coordinator.reason(), 'learner died')
+    self.assertEqual(coordinator.overview()['reason'], 'learner died')
 
   def test_a_worker_that_says_hello_twice_was_not_restarted(self):
     coordinator = self._make()
     self.assertEqual(coordinator.hello('learner', 11, 'host'), 0)
     self.assertEqual(coordinator.hello('learner', 11, 'host'), 0)
-    self.assertEqual(coordinator.reason(), '')
+    self.assertEqual(coordinator.overview()['reason'], '')
     self.assertEqual(coordinator.hello('learner', 11, 'another'), 1)
 
   def test_all_processes_are_named_once_they_are_there(self):
@@ -183,6 +206,7 @@ class CoordinatorTest(absltest.TestCase):
 
   def test_a_screen_that_is_gone_does_not_hold_it_up(self):
     coordinator = self._make(patient=0.05)
+    coordinator.done('learner')
     coordinator.note('nobody reads this')
     self._count(coordinator, 10)
     self._finish()

@@ -47,20 +47,21 @@ class Counter(service.Service):
     self._directory = directory
     self._spec = spec
     self._num_episodes = num_episodes
-    if leash_lib.hello(coordinator, NAME):
+    self._leash = leash_lib.Leash(
+        coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
+    if self._leash.starts_before:
       raise RuntimeError('the counter was started again behind the state of '
                          'its run; the logs are left alone')
     self._records = records_lib.Records(
         directory, spec, saved, coordinator.note)
     self._lock = threading.Lock()
     self._dropped = 0
+    self._closed = False  # The last checkpoint knows what there is.
     zeros = np.zeros(spec.num_constraints)
     self._news: Dict[str, Any] = dict(
         episodes=[], multiplier=zeros, meta_parameter=zeros,
         effective_rate=zeros)
     self._counted_at = time.monotonic()
-    self._leash = leash_lib.Leash(
-        coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
 
   # --- What workers call -----------------------------------------------------
 
@@ -75,7 +76,7 @@ class Counter(service.Service):
   def add_episode(self, result: episode_lib.EpisodeResult) -> None:
     """Counts a finished episode, unless the run has had its last."""
     with self._lock:
-      if self._records.episode >= self._num_episodes:
+      if self._closed or self._records.episode >= self._num_episodes:
         self._dropped += 1
         return
       learned = self._leash.ask(self._learner, 'report')
@@ -104,20 +105,26 @@ class Counter(service.Service):
                      learner_steps: int) -> None:
     """Records an episode without noise, after training episode `episode`."""
     with self._lock:
-      self._records.add_evaluation(episode, result, learner_steps)
+      if not self._closed:
+        self._records.add_evaluation(episode, result, learner_steps)
 
-  def position(self) -> Dict[str, Any]:
+  def position(self, last: bool) -> Dict[str, Any]:
     """What a checkpoint has to know of the records; the logs are on disk then.
 
+    Args:
+      last: whether it is for the run's last checkpoint; what comes after that
+        would be in none, and is dropped.
+
     Returns:
-      The records' position, or {'error': why} for logs that could not be
-      written: Courier turns every exception into the same one.
+      The records' position, or for logs that could not be written 'episode' and
+      'error', the reason: Courier turns every exception into the same one.
     """
     with self._lock:
+      self._closed = self._closed or last
       try:
         return self._records.position()
       except OSError as error:
-        return {'error': str(error)}
+        return {'episode': self._records.episode, 'error': str(error)}
 
   def finish(self, learned: records_lib.LearnerReport,
              more: Mapping[str, Any]) -> str:

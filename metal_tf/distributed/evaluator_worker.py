@@ -1,6 +1,5 @@
 """The evaluator: episodes without noise, beside the training."""
 
-import time
 from typing import Any, Callable
 
 from metal_tf import config as config_lib
@@ -41,7 +40,6 @@ class EvaluatorWorker:
 
   def run(self) -> None:
     """Evaluates until the coordinator says stop, what is due then included."""
-    leash_lib.hello(self._coordinator, NAME)
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_ACTING)
     try:
@@ -61,22 +59,10 @@ class EvaluatorWorker:
       leash.doing = 'waiting for episodes'
       while not leash.wait(_PERIOD_SECONDS):
         self._catch_up(leash, evaluator, stop=lambda: leash.stopping)
-      if not self._coordinator.reason():  # The run's normal end.
-        self._catch_up(leash, evaluator, stop=self._hurried())
+      if not leash.hurried:  # The run's normal end.
+        self._catch_up(leash, evaluator, stop=lambda: leash.hurried)
     finally:
       evaluator.close()
-
-  def _hurried(self) -> Callable[[], bool]:
-    """Tells whether somebody lost patience; asks only now and then."""
-    asked_at, answer = time.monotonic(), False
-
-    def hurried() -> bool:
-      nonlocal asked_at, answer
-      if time.monotonic() - asked_at > _PERIOD_SECONDS:
-        asked_at, answer = time.monotonic(), bool(self._coordinator.reason())
-      return answer
-
-    return hurried
 
   def _catch_up(self, leash: leash_lib.Leash, evaluator: evaluation.Evaluator,
                 stop: Callable[[], bool]) -> None:

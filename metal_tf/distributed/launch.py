@@ -62,7 +62,8 @@ def run_program(run: program_lib.Run, launch_type: str,
   clients = {name: handle.dereference() for name, handle in handles.items()}
   screen = screen_lib.Screen(
       **clients, progress=progress, kill=launched.kill,
-      grace_seconds=_GRACE_SECONDS)
+      grace_seconds=_GRACE_SECONDS, fail=launched.fail,
+      stall_seconds=run.config.stall_seconds)
   try:
     return launched.wait(screen)
   finally:
@@ -106,19 +107,25 @@ class _Launched:
         self._manager.wait()  # Raises if one failed behind the coordinator.
     except BaseException as error:  # pylint: disable=broad-except
       if self._signal is None:
-        self._failure = self._describe(error)
+        self._failure = self._failure or self._describe(error)
         screen.stop(str(self._failure))
       self._manager.wait(raise_error=False)
     if self._failure is not None:
       raise self._failure
     return self._signal
 
+  def fail(self, reason: str) -> None:
+    """Ends all workers at once, because nothing else can be done."""
+    self._failure = self._failure or WorkerFailed(reason, '')
+    self.kill()
+
   def kill(self) -> None:
     """Ends all workers at once, and with threads this process."""
     if not self._processes:
       if self._failure is not None:
-        print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
-              flush=True)
+        with contextlib.suppress(OSError):  # Whoever reads may be gone.
+          print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
+                flush=True)
       # pylint: disable-next=protected-access
       os._exit(128 + self._signal if self._signal else not self._ended)
     self._killed = True

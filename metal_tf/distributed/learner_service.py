@@ -38,7 +38,7 @@ _LOOK_AROUND_SECONDS = 1.0
 # once more when somebody is in a hurry.
 _REPLAY_SECONDS = 4.0
 
-# For the counter to bring its logs to disk when the run is ending.
+# For the counter to bring its logs to disk when the run ends in a hurry.
 _POSITION_SECONDS = 4.0
 
 
@@ -62,7 +62,7 @@ class LearnerService(service.Service):
       config: its settings.
       directory: of the run.
       saved: the checkpoint that the run goes on from.
-      replay_settings: saved beside the tables, see `replay.settings`.
+      replay_settings: saved beside the tables, see `replay.Settings.saved`.
       loopback_only: whether all callers are on this machine.
     """
     super().__init__(loopback_only)
@@ -80,7 +80,8 @@ class LearnerService(service.Service):
     self._policy = saving.SavingPolicy(config)
     # Actors and the counter read between two steps.
     self._lock = threading.Lock()
-    self._learner = parts.make_learner(spec, algorithm, config)
+    self._learner = parts.make_learner(
+        spec, algorithm, config.replace(steps_per_call=1))
     if saved is not None:
       self._learner.set_state(saved.learner)
     self._iterator: Optional[Iterator[types.Sample]] = None
@@ -116,40 +117,33 @@ class LearnerService(service.Service):
   # --- Its own work ----------------------------------------------------------
 
   def _serve(self) -> None:
-    if leash_lib.hello(self._coordinator, NAME):
-      # As it was submitted, behind the state of its run: nothing to be saved.
-      self._coordinator.done(NAME)
-      return
     leash = leash_lib.Leash(
         self._coordinator, NAME, coordinator_lib.Phase.STOP_LEARNING)
+    if leash.starts_before:
+      # As it was submitted, behind the state of its run: nothing to be saved.
+      leash.close()
+      return
     if self._prioritization is not None:
       self._updates = priority_updates.PriorityUpdates(self._replay)
     try:
       self._learn(leash)
       leash.doing = 'saving'
-      if self._hurried():
+      if leash.hurried:
         # First what is small; then the replay too, if there is time.
-        self._try_to_save(leash, with_replay=False)
+        self._save(leash, with_replay=False)
         if self._policy.replay_seconds < _REPLAY_SECONDS:
-          self._try_to_save(leash, with_replay=True)
+          self._save(leash, with_replay=True)
       else:
         self._save(leash, with_replay=True)
         self._finish(leash)
     except leash_lib.Stopped as stopped:  # The counter is gone.
-      self._coordinator.note(f'Warning: no last checkpoint ({stopped}).')
+      self._coordinator.note(f'Warning: {stopped}; the end may not be saved.')
     finally:
       if self._updates is not None:
         self._updates.close()
       # The stream of samples stays open: among threads its end would wait for
       # more samples. It ends with this process, or with the replay's tables.
       leash.close()
-
-  def _hurried(self) -> bool:
-    """Whether the run ends before its time."""
-    try:
-      return bool(self._coordinator.reason())
-    except Exception:  # pylint: disable=broad-except
-      return True  # Without a coordinator nobody waits for long.
 
   def _finish(self, leash: leash_lib.Leash) -> None:
     """Lets the counter write the summary, and exports the policy."""
@@ -200,42 +194,26 @@ class LearnerService(service.Service):
       self._iterator = None
     return sample
 
-  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> None:
-    """Writes a checkpoint, without the replay's tables if these fail."""
-    if not self._try_to_save(leash, with_replay) and with_replay:
-      self._try_to_save(leash, with_replay=False)
-
-  def _try_to_save(self, leash: leash_lib.Leash, with_replay: bool) -> bool:
-    """Writes a checkpoint; a failure costs a warning, not the run.
-
-    Returns:
-      Whether it was written.
-    """
-    started = time.monotonic()
+  def _save(self, leash: leash_lib.Leash, with_replay: bool) -> bool:
+    """Writes a checkpoint; returns whether that worked."""
+    position = leash.ask(self._counter, 'position', leash.stopping,
+                         patience=_POSITION_SECONDS)
 
     def save_replay(directory: str) -> None:
+      if self._updates is not None:
+        self._updates.flush()
       reverb_replay.save_tables(
           self._replay, directory, dict(settings=self._replay_settings))
 
-    episode = leash.ask(self._counter, 'num_episodes')
-    try:
-      position = leash.ask(
-          self._counter, 'position', patience=_POSITION_SECONDS)
+    def write(with_replay: bool) -> None:
       if 'error' in position:
         raise OSError(position['error'])
-      episode = position['episode']
       with self._lock:
         state = self._learner.get_state()
       self._checkpointer.save(
-          episode, state,
+          position['episode'], state,
           {**position, 'learner_traces': self._learner.num_traces},
           save_replay if with_replay else None)
-    except OSError as error:
-      self._policy.failed(episode, time.monotonic() - started)
-      self._coordinator.note(
-          f'Warning: no checkpoint at episode {episode} ({error}); training '
-          'goes on, the one before is intact.')
-      return False
-    seconds = time.monotonic() - started
-    self._policy.saved(episode, seconds, seconds if with_replay else None)
-    return True
+
+    return self._policy.save(
+        position['episode'], write, with_replay, self._coordinator.note)

@@ -22,19 +22,8 @@ class Stopped(Exception):
   """The worker has to stop, and what it waited for has not come."""
 
 
-def hello(coordinator: Any, name: str) -> int:
-  """Says that a worker has started; the coordinator may start later than it.
-
-  Args:
-    coordinator: client of it, whose calls time out after some seconds.
-    name: of the worker.
-
-  Returns:
-    How often a worker of that name had started before.
-
-  Raises:
-    Exception: the client's, if no coordinator is found for ten minutes.
-  """
+def _hello(coordinator: Any, name: str) -> int:
+  """Says that a worker has started; the coordinator may start later than it."""
   deadline = time.monotonic() + START_SECONDS
   while True:
     try:
@@ -57,6 +46,8 @@ class Leash:
     doing: a few words for the screen, set by the worker.
     count: what the worker has done so far, in its own unit; a run in which no
       count moves is stuck.
+    hurried: whether the run ends before its time, so that nobody waits long.
+    starts_before: how often a worker of that name had started before.
   """
 
   def __init__(self, coordinator: Any, name: str, phase: int):
@@ -66,9 +57,14 @@ class Leash:
       coordinator: client of it, whose calls time out after some seconds.
       name: of the worker, e.g. 'actor 2'.
       phase: of the coordinator in which this worker has to stop.
+
+    Raises:
+      Exception: the client's, if no coordinator is found for ten minutes.
     """
+    self.starts_before = _hello(coordinator, name)
     self.doing = 'starting'
     self.count = 0
+    self.hurried = False
     self._coordinator = coordinator
     self._name = name
     self._phase = phase
@@ -91,24 +87,28 @@ class Leash:
           patience: float = _LAST_ANSWER_SECONDS) -> Any:
     """Calls another worker, which may be dead, without waiting for ever.
 
+    At the run's normal end the answer is waited for: the other one is alive
+    then, and on a busy machine only slow. Only the coordinator loses patience.
+
     Args:
       client: of the other worker.
       method: its name.
       *arguments: for it.
-      patience: seconds for the answer once this worker has to stop.
+      patience: seconds for the answer once this worker has to stop in a hurry.
 
     Returns:
       The answer.
 
     Raises:
-      Stopped: if this worker has to stop and there is no answer.
+      Stopped: if this worker has to stop in a hurry and there is no answer.
     """
     answer = getattr(client.futures, method)(*arguments)
     while True:
       try:
         return answer.result(_PERIOD_SECONDS)
       except futures.TimeoutError:
-        patience -= _PERIOD_SECONDS if self.stopping else 0.0
+        if self.stopping and self.hurried:
+          patience -= _PERIOD_SECONDS
         if patience < 0:
           answer.cancel()
           raise Stopped(f'{self._name}: no answer from {method}') from None
@@ -130,14 +130,17 @@ class Leash:
         if self._asked_by_launchpad.is_set() and not passed_on:
           self._coordinator.ask_stop(f'{self._name} was asked to stop')
           passed_on = True
-        phase = self._coordinator.beat(self._name, self.doing, self.count)
+        phase, hurried = self._coordinator.beat(
+            self._name, self.doing, self.count)
         misses = 0
       except Exception:  # pylint: disable=broad-except
         # Courier has one error for everything: gone, busy, raised over there.
         misses += 1
         if misses == _MISSES:
+          self.hurried = True
           self._stop.set()
           return
         continue
+      self.hurried = hurried  # Before anybody reads it because of the next.
       if phase >= self._phase:
         self._stop.set()

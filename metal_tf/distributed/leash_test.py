@@ -19,16 +19,23 @@ class _Coordinator:
 
   def __init__(self):
     self.phase = 0
+    self.hurried = False
     self.lost = False
     self.beats = []
     self.asked = []
     self.ended = []
 
+  def hello(self, name, pid, host):
+    del name, pid, host
+    if self.lost:
+      raise RuntimeError('nobody is there')
+    return 3
+
   def beat(self, name, doing, count):
     if self.lost:
       raise RuntimeError('nobody is there')
     self.beats.append((name, doing, count))
-    return self.phase
+    return self.phase, self.hurried
 
   def ask_stop(self, reason):
     self.asked.append(reason)
@@ -64,6 +71,15 @@ class LeashTest(absltest.TestCase):
     self.assertEqual(self._coordinator.beats[-1], ('actor 2', 'acting', 5))
     self._leash.close()
 
+  def test_it_says_hello_until_it_is_heard(self):
+    coordinator = _Coordinator()
+    coordinator.lost = True
+    threading.Timer(0.05, setattr, (coordinator, 'lost', False)).start()
+    leash = leash_lib.Leash(coordinator, 'actor 1', 2)
+    self.assertFalse(coordinator.lost)
+    self.assertEqual(leash.starts_before, 3)
+    leash.close()
+
   def test_a_worker_stops_at_its_phase_and_not_before(self):
     self._coordinator.phase = 1
     self._wait_for_beats()
@@ -93,6 +109,7 @@ class LeashTest(absltest.TestCase):
     self._wait_for_beats()
     self._coordinator.lost = True
     self.assertTrue(self._leash.wait(_LONG))
+    self.assertTrue(self._leash.hurried)
     self._leash.close()  # Raises nothing.
 
   def test_one_lost_answer_is_forgiven(self):
@@ -103,7 +120,7 @@ class LeashTest(absltest.TestCase):
       self._coordinator.beats.append(arguments)
       if isinstance(answer, Exception):
         raise answer
-      return answer
+      return answer, False
 
     with mock.patch.object(self._coordinator, 'beat', beat):
       self._wait_for_beats(13)
@@ -135,8 +152,27 @@ class LeashTest(absltest.TestCase):
       self._leash.ask(self._asked(answer)[0], 'add')
     self._leash.close()
 
-  def test_who_has_to_stop_waits_for_a_last_answer_only_a_while(self):
+  def test_at_the_normal_end_a_slow_answer_is_waited_for(self):
     self._coordinator.phase = 2
+    self.assertTrue(self._leash.wait(_LONG))
+    answer = futures.Future()
+    # Far beyond the patience of an end in a hurry.
+    threading.Timer(0.3, answer.set_result, ['saved']).start()
+    self.assertEqual(
+        self._leash.ask(self._asked(answer)[0], 'add', patience=0.01), 'saved')
+    self._leash.close()
+
+  def test_who_loses_patience_is_heard_while_an_answer_is_waited_for(self):
+    self._coordinator.phase = 2
+    self.assertTrue(self._leash.wait(_LONG))
+    threading.Timer(
+        0.05, setattr, (self._coordinator, 'hurried', True)).start()
+    with self.assertRaises(leash_lib.Stopped):
+      self._leash.ask(self._asked(futures.Future())[0], 'add', patience=0.01)
+    self._leash.close()
+
+  def test_who_has_to_stop_in_a_hurry_waits_for_an_answer_only_a_while(self):
+    self._coordinator.phase, self._coordinator.hurried = 2, True
     self.assertTrue(self._leash.wait(_LONG))
     answer = futures.Future()
     with mock.patch.object(leash_lib, '_LAST_ANSWER_SECONDS', 0.05):

@@ -27,7 +27,6 @@ from metal_tf.distributed import replay_node
 from metal_tf.distributed import supervised_node
 from metal_tf.environments import wrapper
 from metal_tf.replay import rate_limits
-from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import tables
 from metal_tf.runs import checkpoint as checkpoint_lib
@@ -69,20 +68,14 @@ class Run:
   @property
   def window(self) -> rate_limits.RateLimiterWindow:
     """How far the learner and all actors may run apart."""
-    config = self.config
-    return rate_limits.rate_limiter_window(
-        samples_per_insert=config.samples_per_insert,
-        min_size=config.min_replay_size, capacity=config.replay_capacity,
-        batch_size=config.batch_size,
+    return parts.replay_settings(self.config).window(
         prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        first_inserts=self.spec.episode_steps * config.num_actors)
+        first_inserts=self.spec.episode_steps * self.config.num_actors)
 
   @property
   def replay_settings(self) -> Dict[str, Any]:
     """What saved tables must share with this run."""
-    return replay_lib.settings(
-        self.spec, self.window, self.config.replay_capacity,
-        self.config.penalty_capacity, parts.make_prioritization(self.config))
+    return parts.replay_settings(self.config).saved(self.spec, self.window)
 
   @property
   def workers(self) -> List[Tuple[str, coordinator_lib.Phase]]:

@@ -20,8 +20,7 @@ from metal_tf.training import testing
 
 
 def _run(num_actors=3, saved=None, **changes):
-  config = testing.small_config(
-      '/nowhere', deterministic=False, num_actors=num_actors, **changes)
+  config = testing.small_config('/nowhere', num_actors=num_actors, **changes)
   return program_lib.Run(
       algorithm=agents.METAL, config=config,
       spec=testing.make_environment(0).spec,
@@ -54,7 +53,7 @@ class ProgramTest(parameterized.TestCase):
   def test_everybody_can_be_sent_to_another_process(self):
     saved = checkpoint.Checkpoint(
         path='/nowhere/checkpoints/episode-00000004', learner={'w': None},
-        run={'episode': 4}, replay_directory=None, replay_episode=None)
+        run={'episode': 4}, replay=None, replay_episode=None)
     for run in (_run(), _run(saved=saved)):
       program, _ = program_lib.make_program(run)
       for nodes in program.groups.values():

@@ -52,7 +52,6 @@ class ReplayNode(lp.ReverbNode):
         checkpointer=self._checkpoint_ctor())
     if self._loopback_only:
       loopback.restrict_to_loopback(port)
-    leash_lib.hello(coordinator, NAME)
     leash = leash_lib.Leash(
         coordinator, NAME, coordinator_lib.Phase.STOP_SERVING)
     leash.doing = 'serving'

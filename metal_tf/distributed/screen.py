@@ -1,19 +1,28 @@
 """What a person sees of a program's workers, and how they stop them."""
 
+import contextlib
 import threading
+import time
 from typing import Any, Callable, Optional
 
+from metal_tf.distributed import coordinator as coordinator_lib
+from metal_tf.distributed import leash as leash_lib
 from metal_tf.training import progress as progress_lib
 
 _PERIOD_SECONDS = 0.25
 
 
 class Screen:
-  """Asks the coordinator and the counter for news, from a thread of its own."""
+  """Asks the coordinator and the counter for news, from a thread of its own.
+
+  The coordinator watches over the workers. Whether it can be reached at all is
+  watched here, since it could not say so itself.
+  """
 
   def __init__(self, coordinator: Any, counter: Any,
                progress: progress_lib.Progress, kill: Callable[[], None],
-               grace_seconds: float):
+               grace_seconds: float, fail: Callable[[str], None],
+               stall_seconds: float):
     """Begins to watch.
 
     Args:
@@ -22,12 +31,20 @@ class Screen:
       progress: shows the numbers.
       kill: ends all workers at once.
       grace_seconds: that the workers have after `stop`, before `kill`.
+      fail: ends all workers at once, for the reason that it is given.
+      stall_seconds: without an answer of the coordinator until `fail`; before
+        its first one it has longer, like everybody who is being started.
     """
     self._coordinator = coordinator
     self._counter = counter
     self._progress = progress
     self._kill = kill
     self._grace_seconds = grace_seconds
+    self._fail = fail
+    self._stall_seconds = stall_seconds
+    self._patience = max(stall_seconds, leash_lib.START_SECONDS)
+    self._heard = time.monotonic()
+    self._warned = False
     self._reason = ''
     self._killer: Optional[threading.Timer] = None
     self._num_notes = 0
@@ -57,7 +74,8 @@ class Screen:
     self._thread.join()
 
   def _kill_late(self) -> None:
-    self._progress.note('Workers that did not stop are killed now.')
+    with contextlib.suppress(OSError):  # Whatever became of the screen.
+      self._progress.note('Workers that did not stop are killed now.')
     self._kill()
 
   def _watch(self) -> None:
@@ -71,10 +89,26 @@ class Screen:
         if self._progress.due:
           self._show_numbers()
       except Exception:  # pylint: disable=broad-except
-        pass  # Not there yet, or gone: Courier has one error for everything.
+        # Not there yet, or gone: Courier has one error for everything.
+        self._check_silence()
+
+  def _check_silence(self) -> None:
+    silence = time.monotonic() - self._heard
+    text = (f'no answer from the coordinator for {silence:.0f} s; do all '
+            'processes live, and can they reach each other through the '
+            'loopback device?')
+    if silence > coordinator_lib.WARN_SHARE * self._patience and (
+        not self._warned):
+      self._warned = True
+      self._progress.note(f'Warning: {text}')
+    if silence > self._patience and self._killer is None:
+      self._fail(text)
 
   def _show_notes(self) -> None:
-    for note in self._coordinator.notes(self._num_notes):
+    notes = self._coordinator.notes(self._num_notes)
+    self._heard, self._warned = time.monotonic(), False
+    self._patience = self._stall_seconds
+    for note in notes:
       self._num_notes += 1
       self._progress.note(note)
 

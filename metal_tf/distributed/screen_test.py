@@ -2,10 +2,12 @@
 
 import threading
 import time
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import screen as screen_lib
 
 _LONG = 30.0
@@ -74,6 +76,7 @@ class ScreenTest(absltest.TestCase):
     self._progress = _Progress()
     self._killed = threading.Event()
     self._kills = 0
+    self._failures = []
     period = screen_lib._PERIOD_SECONDS
     self.addCleanup(setattr, screen_lib, '_PERIOD_SECONDS', period)
     screen_lib._PERIOD_SECONDS = 0.01
@@ -82,10 +85,10 @@ class ScreenTest(absltest.TestCase):
     self._kills += 1
     self._killed.set()
 
-  def _make(self, grace_seconds=_LONG):
+  def _make(self, grace_seconds=_LONG, stall_seconds=_LONG):
     screen = screen_lib.Screen(
         self._coordinator, self._counter, self._progress, self._kill,
-        grace_seconds)
+        grace_seconds, self._failures.append, stall_seconds)
     self.addCleanup(screen.close)
     return screen
 
@@ -177,6 +180,31 @@ class ScreenTest(absltest.TestCase):
     self._coordinator.gone = True
     self._make(grace_seconds=0.05).stop('SIGINT')
     self.assertTrue(self._killed.wait(_LONG))
+
+  def test_a_coordinator_that_falls_silent_is_told_of_and_then_given_up(self):
+    self._make(stall_seconds=0.5)
+    self._wait_for_updates()
+    self.assertEmpty(self._progress.notes)
+    self._coordinator.gone = True
+    self._wait(lambda: self._failures)
+    self.assertStartsWith(
+        self._failures[0], 'no answer from the coordinator for ')
+    [note] = self._progress.notes
+    self.assertStartsWith(note, 'Warning: no answer from the coordinator for ')
+
+  def test_a_coordinator_that_never_answers_has_as_long_as_a_start(self):
+    self._coordinator.gone = True
+    with mock.patch.object(leash_lib, 'START_SECONDS', 0.5):
+      self._make(stall_seconds=0.01)
+    started = time.monotonic()
+    self._wait(lambda: self._failures)
+    self.assertGreaterEqual(time.monotonic() - started, 0.4)
+    self.assertLen(self._progress.notes, 1)
+
+  def test_an_unread_screen_does_not_keep_workers_alive(self):
+    with mock.patch.object(self._progress, 'note', side_effect=OSError('gone')):
+      self._make(grace_seconds=0.05).stop('SIGTERM')
+      self.assertTrue(self._killed.wait(_LONG))
 
   def test_nobody_is_killed_when_all_ended_in_time(self):
     screen = self._make(grace_seconds=0.1)

@@ -16,11 +16,14 @@ from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.replay import reverb_replay
 from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import feasibility
+from metal_tf.training import hints
 from metal_tf.training import opening
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import seeding
+from metal_tf.training import signals
 from metal_tf import validation
 
 
@@ -41,7 +44,8 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     ConfigError: for a setting that cannot be used.
     WorkdirError: if the folder cannot be used.
     CheckpointError: if there are checkpoints and none is intact.
-    WorkerFailed: if a worker did; the others have been stopped in order.
+    WorkerFailed: if a worker did, or has not left what it should at the end;
+      the others have been stopped in order.
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
       last checkpoint.
   """
@@ -49,7 +53,7 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
   if launch_type == cluster.LAUNCH_TYPE:
     train_on_cluster(algorithm, config, make_environment)
     return
-  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  workdir = workdir_lib.Workdir(workdir_lib.absolute(config.workdir))
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
     workdir.remove_leftovers('replay-')
@@ -60,6 +64,7 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
         loopback_only=True)
     stack.callback(progress.close)
     number = launch.run_program(run, launch_type, progress)
+    _check_end(workdir, config.num_episodes if number is None else None)
     if number is not None:
       progress.note(f'Stopped by {signal.Signals(number).name}; the same '
                     'command again goes on from the last checkpoint.')
@@ -115,14 +120,16 @@ def _prepare(
     scratch: str, loopback_only: bool
 ) -> Tuple[program_lib.Run, progress_lib.Progress]:
   """Finds out all that the workers have to know."""
+  make_environment = seeding.adapted(make_environment)
   with contextlib.closing(make_environment(0)) as environment:
     spec, suite = environment.spec, environment.suite
   progress = progress_lib.Progress(
       config.num_episodes, spec.constraint_names, spec.thresholds)
   opened = opening.open_run(
       workdir, algorithm, config, spec, suite, progress.note)
+  hints.tell(config, spec, progress.note)
   run = program_lib.Run(
-      algorithm=algorithm, config=config, spec=spec,
+      algorithm=algorithm, config=opened.config, spec=spec,
       make_environment=make_environment, directory=workdir.path,
       scratch_directory=scratch, saved=opened.saved, saved_tables=None,
       loopback_only=loopback_only)
@@ -131,10 +138,45 @@ def _prepare(
     _show_feasibility(workdir, make_environment, config, progress)
   if opened.saved is not None:
     tables, problem = _saved_tables(opened.saved, run)
-    run = dataclasses.replace(run, saved_tables=tables)
+    saved = opened.saved
+    if tables is None:  # Nobody needs it any more.
+      saved = saved._replace(replay=None)
+    run = dataclasses.replace(run, saved=saved, saved_tables=tables)
     if problem:
       progress.note(f'The replay fills again first ({problem}).')
   return run, progress
+
+
+def _check_end(workdir: workdir_lib.Workdir,
+               num_episodes: Optional[int]) -> None:
+  """Looks for what a run leaves at its end, whatever its workers have said.
+
+  Args:
+    workdir: of the run.
+    num_episodes: that there have to be, and a summary; None after a signal.
+
+  Raises:
+    WorkerFailed: naming what is not there.
+  """
+  logged = 0
+  if os.path.exists(workdir.file(log_tables.EPISODES.file)):
+    logged = len(log_tables.read(workdir.path)['episode'])
+  saved = checkpoint_lib.Checkpointer(
+      workdir.file(workdir_lib.CHECKPOINTS), lambda warning: None).load_newest(
+          with_replay=False)
+  kept = saved.run['episode'] if saved else 0
+  missing = []
+  if kept < logged:
+    missing.append(f'the last checkpoint (the newest has {kept} of {logged} '
+                   'episodes; those behind it are lost)')
+  if num_episodes is not None:
+    if logged < num_episodes:
+      missing.append(f'{num_episodes - logged} of {num_episodes} episodes')
+    if not os.path.exists(workdir.file('summary.json')):
+      missing.append('summary.json')
+  if missing:
+    raise launch.WorkerFailed(
+        f'the run did not leave {" and ".join(missing)}.', '')
 
 
 def _show_feasibility(
@@ -142,16 +184,9 @@ def _show_feasibility(
     config: config_lib.Config, progress: progress_lib.Progress) -> None:
   """Measures before training; a signal ends the run as it does later on."""
   caught: List[int] = []
-  handlers = {
-      number: signal.signal(number, lambda number, _: caught.append(number))
-      for number in (signal.SIGINT, signal.SIGTERM)
-  }
-  try:
+  with signals.handled(lambda number, _: caught.append(number)):
     feasibility.show(workdir, make_environment, config, progress.note,
                      stop=lambda: bool(caught))
-  finally:
-    for number, handler in handlers.items():
-      signal.signal(number, handler)
   if caught:
     progress.note(f'Stopped by {signal.Signals(caught[0]).name} before the '
                   'first episode.')
@@ -161,9 +196,12 @@ def _show_feasibility(
 def _saved_tables(saved: checkpoint_lib.Checkpoint,
                   run: program_lib.Run) -> Tuple[Optional[str], str]:
   """The replay's tables that the run can go on with, or why there are none."""
-  directory = saved.replay_directory
+  directory = saved.replay
   if directory is None:
     return None, saved.replay_problem
+  if not isinstance(directory, str):
+    return None, ('it was kept by a run of one process, and several workers '
+                  'need a server that they share')
   try:
     reverb_replay.check_saved_tables(directory, run.replay_settings)
   except (OSError, ValueError) as error:

@@ -4,16 +4,20 @@ import json
 import os
 import signal
 from typing import List
+from unittest import mock
 
 from absl import flags
 from absl.testing import absltest
 import numpy as np
 
 from metal_tf.agent import agents
+from metal_tf.distributed import launch
 from metal_tf.distributed import train as train_lib
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
+from metal_tf.runs import checkpoint
 from metal_tf.runs import log_tables
+from metal_tf.runs import workdir
 from metal_tf.training import feasibility
 from metal_tf.training import testing
 
@@ -64,8 +68,8 @@ class TrainTest(absltest.TestCase):
     path = os.path.join(self.create_tempdir().full_path, 'run')
     train_lib.train(
         agents.METAL, testing.small_config(
-            path, deterministic=False, num_actors=2, num_episodes=8,
-            evaluation_period=4, feasibility_episodes=1),
+            path, num_actors=2, num_episodes=8, evaluation_period=4,
+            feasibility_episodes=1),
         _make_environment, 'local_mt')
     rows = log_tables.read(path)
     self.assertEqual(list(rows),
@@ -90,6 +94,30 @@ class TrainTest(absltest.TestCase):
     # Two policies before training begin alike.
     self.assertLen(set(_Seeded.seeds), len(_Seeded.seeds) - 1)
 
+  def test_a_run_that_is_prolonged_keeps_its_rates(self):
+    path = os.path.join(self.create_tempdir().full_path, 'run')
+
+    def rates(num_episodes):
+      config = testing.small_config(
+          path, num_episodes=num_episodes,
+          lagrange_lr=None)
+      with mock.patch.object(
+          launch, 'run_program', return_value=None) as run_program:
+        train_lib.train(agents.METAL, config, _make_environment, 'local_mt')
+      run = run_program.call_args[0][0]
+      self.assertEqual(run.config, config.replace(
+          lagrange_lr=run.config.lagrange_lr, meta_lr=run.config.meta_lr))
+      return run.config.lagrange_lr, run.config.meta_lr
+
+    first = rates(8)
+    # 4 / learner steps, with 4 / 16 of them per step of 8 episodes, each of
+    # which is assumed to have 1000 steps.
+    np.testing.assert_allclose(first, (0.002, 0.45))
+    checkpoint.Checkpointer(
+        os.path.join(path, workdir.CHECKPOINTS), print).save(
+            4, {'w': np.zeros(1)}, {'episode': 4}, None)
+    self.assertEqual(rates(80), first)
+
   def test_a_signal_before_training_ends_the_run(self):
     path = os.path.join(self.create_tempdir().full_path, 'run')
 
@@ -107,7 +135,7 @@ class TrainTest(absltest.TestCase):
     with self.assertRaises(SystemExit) as caught:
       train_lib.train(
           agents.METAL, testing.small_config(
-              path, deterministic=False, num_actors=2, feasibility_episodes=1),
+              path, num_actors=2, feasibility_episodes=1),
           make, 'local_mt')
     self.assertEqual(caught.exception.code, 143)
     self.assertEqual(sorted(os.listdir(path)), ['config.json', 'lock'])

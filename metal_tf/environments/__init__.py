@@ -3,14 +3,6 @@
 Importing this package loads no simulator: `make` does.
 """
 
-import os
-
-# Training needs no renderer, and a machine without a display must not fail for
-# the lack of one. dm_control reads this when it is first imported; set
-# MUJOCO_GL yourself (e.g. to egl) to render.
-os.environ.setdefault('MUJOCO_GL', 'disable')
-
-# pylint: disable=g-import-not-at-top,wrong-import-position
 from metal_tf.environments.adapting import adapt
 from metal_tf.environments.adapting import from_gymnasium
 from metal_tf.environments.constraint import Constraint

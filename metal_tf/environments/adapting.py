@@ -34,6 +34,11 @@ def adapt(made: Any,
   return wrapper.ConstrainedEnvironment(environment, constraints, name=name)
 
 
+def simulator(environment: wrapper.ConstrainedEnvironment) -> Any:
+  """The user's own object, within what this package put around it."""
+  return getattr(environment.environment, 'gymnasium', environment.environment)
+
+
 def from_gymnasium(environment: Any,
                    constraints: Sequence[constraint_lib.Constraint],
                    observation_keys: Optional[Sequence[str]] = None,

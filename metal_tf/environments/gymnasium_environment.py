@@ -144,5 +144,5 @@ def _observation_spec(name: str, space: Any, path: str = '') -> Any:
   where = f'observation {path!r}' if path else 'observation'
   raise ValueError(
       f'{name}: expected a Box or a Dict of them as {where}, got {space}; '
-      'change it with gymnasium.wrappers.TransformObservation (FlattenObservation'
-      ' makes one vector of anything, with discrete parts as one-hot vectors)')
+      'gymnasium.wrappers.FlattenObservation makes one vector of anything, '
+      'with discrete parts as one-hot vectors')

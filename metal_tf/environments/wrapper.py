@@ -115,6 +115,7 @@ class ConstrainedEnvironment(dm_env.Environment):
         name=self._name)
     self._step = 0
     self._reset_next_step = True
+    self._closed = False
 
   @property
   def spec(self) -> types.EnvironmentSpec:
@@ -266,7 +267,13 @@ class ConstrainedEnvironment(dm_env.Environment):
     return specs.Array((self._spec.num_constraints,), np.float32,
                        name='penalty')
 
+  @property
+  def closed(self) -> bool:
+    """Whether `close` has been called."""
+    return self._closed
+
   def close(self) -> None:
+    self._closed = True
     self._environment.close()
 
   def _step_type(self, time_step: Any) -> dm_env.StepType:

@@ -12,11 +12,10 @@ from dm_env import specs
 import numpy as np
 
 from metal_tf import environments
+from metal_tf.environments import testing
 from metal_tf.environments import wrapper
 
 # After metal_tf, which says that no renderer is needed.
-from dm_control import composer
-from dm_control.composer.observation import observable
 from dm_control.rl import control  # pylint: disable=g-bad-import-order
 
 _OBSERVATION_SPEC = collections.OrderedDict(
@@ -448,41 +447,13 @@ class SeedingTest(absltest.TestCase):
 
   def test_composers_environments(self):
     environment = environments.ConstrainedEnvironment(
-        composer.Environment(_Pendulum()), [_constant(0)])
+        testing.endless_pendulum(), [_constant(0)])
     starts = []
     for seed in (5, 5, 6):
       self.assertTrue(environment.reseed(seed))
       starts.append(environment.reset().observation[0])
     self.assertEqual(starts[0], starts[1])
     self.assertNotEqual(starts[0], starts[2])
-
-
-class _Pendulum(composer.Task):
-  """A composer task that starts somewhere and never ends."""
-
-  def __init__(self):
-    self._arena = composer.Arena()
-    pole = self._arena.mjcf_model.worldbody.add('body', name='pole')
-    pole.add('geom', type='capsule', size=[0.05, 0.3], mass=1)
-    self._hinge = pole.add('joint', type='hinge', axis=[0, 1, 0])
-    self._arena.mjcf_model.actuator.add(
-        'motor', joint=self._hinge, ctrllimited=True, ctrlrange=[-1, 1])
-    self._angle = observable.MJCFFeature('qpos', self._hinge)
-    self._angle.enabled = True
-
-  @property
-  def root_entity(self):
-    return self._arena
-
-  @property
-  def task_observables(self):
-    return {'angle': self._angle}
-
-  def initialize_episode(self, physics, random_state):
-    physics.bind(self._hinge).qpos = random_state.uniform(-1, 1)
-
-  def get_reward(self, physics):
-    return 0.0
 
 
 class RefusalTest(parameterized.TestCase):

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
@@ -20,8 +21,7 @@ class DistributedTest(harness.FaultTestCase):
 
   def _start(self, *arguments, launch_type=_PROCESSES, num_actors=2, **config):
     return self.start_small(
-        *arguments, launch_type=launch_type, num_actors=num_actors,
-        deterministic=False, **config)
+        *arguments, launch_type=launch_type, num_actors=num_actors, **config)
 
   def _workers(self, process):
     """Waits until all workers are there; returns their processes by name."""
@@ -93,7 +93,7 @@ class DistributedTest(harness.FaultTestCase):
         self.assert_no_process_left(process)
         newest = self.newest()
         self.assertEqual(newest.run['episode'], self.num_rows())
-        self.assertIsNotNone(newest.replay_directory)
+        self.assertIsNotNone(newest.replay)
 
   def test_f07_the_normal_end(self):
     """normal end with workers -> status 0, no child, nothing outside, n rows"""
@@ -107,6 +107,41 @@ class DistributedTest(harness.FaultTestCase):
       self.assertEqual(description.read(os.path.join(
           self.workdir, 'export'))['training']['summary'], self.summary())
     self.assertEmpty(os.listdir(self.home))
+
+  def test_f06_a_signal_though_nobody_reads(self):
+    """SIGTERM, output's reader gone -> as ever: checkpoint, 143, no child"""
+    for launch_type in (_PROCESSES, _THREADS):
+      self.workdir = os.path.join(self.scratch, launch_type)
+      process = self._start(num_episodes=_MANY, launch_type=launch_type)
+      self._workers(process)
+      process.stdout.close()
+      process.stderr.close()
+      self.wait_until(lambda: self.num_rows() > 2)
+      process.send_signal(signal.SIGTERM)
+      self.assertEqual(process.wait(harness.SECONDS), 143)
+      self.assert_no_process_left(process)
+      self.assertEqual(self.newest().run['episode'], self.num_rows())
+
+  def test_f07_the_end_waits_for_a_slow_disk(self):
+    """the logs' disk is slow at the end -> it is waited for, 0, all there"""
+    ended = self._run_out(4, fault=['slow_counter', 6.0],
+                          launch_type=_THREADS, checkpoint_seconds=1000.0)
+    self.assertNotIn('Warning', ended.out)
+    self.assertEqual(self.newest().run['episode'], 4)
+    self.assertEqual(self.newest().replay_episode, 4)
+    self.assertEqual(self.summary()['episodes'], 4)
+    self.assertTrue(os.path.isdir(os.path.join(self.workdir, 'export')))
+
+  def test_f14_no_last_checkpoint(self):
+    """the last checkpoint cannot be written -> status 1, says what is left"""
+    ended = self.end(self._start(
+        ['no_last_checkpoint'], launch_type=_THREADS, num_episodes=6))
+    self.assert_ended(ended, 1)
+    kept = self.newest().run['episode'] if self.num_checkpoints() else 0
+    self.assertLess(kept, 6)
+    self.assertIn(f'the run did not leave the last checkpoint (the newest has '
+                  f'{kept} of 6 episodes; those behind it are lost)', ended.err)
+    self.assertNotIn('Traceback', ended.err)
 
   def test_f08_an_actor_is_killed(self):
     """SIGKILL one of 4 actors -> training goes on; logged and counted"""
@@ -137,7 +172,7 @@ class DistributedTest(harness.FaultTestCase):
     workers = self._workers(process)
     self._kill(workers['replay'])
     self.assert_ended(self.end(process), 1)
-    self.assertIsNotNone(self.newest().replay_directory)
+    self.assertIsNotNone(self.newest().replay)
     ended = self._run_out(self.newest().run['episode'] + 10)
     self.assertIn('Resumed at episode', ended.out)
     self.assertNotIn('fills again', ended.out)
@@ -175,12 +210,14 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f19_a_slow_actor(self):
     """actor 100 times slower than the learner -> no deadlock, ratio kept"""
-    process = self._start(['slow', 0.1], num_actors=1, num_episodes=4,
+    process = self._start(['slow', 0.1], 'paced', num_actors=1, num_episodes=4,
                           evaluation_period=0)
     self.assert_ended(self.end(process), 0)
     # 4 samples per insertion beyond the first 40, in batches of 16, within the
-    # limiter's window of 148 samples.
-    self.assertBetween(self.rows()['learner_steps'][-1], 30 - 10, 30 + 10)
+    # limiter's window of 148 samples. On a busy machine 8 batches may be on
+    # their way to the learner, and 40 insertions to the replay.
+    self.assertBetween(
+        self.rows()['learner_steps'][-1], 30 - 10 - 8 - 10, 30 + 10)
 
   def test_f19_actors_that_are_stuck(self):
     """no actor moves any more -> a line says who waits, then a clean stop"""
@@ -194,7 +231,11 @@ class DistributedTest(harness.FaultTestCase):
     self.assertGreater(self.newest().run['episode'], 0)
 
   def test_f21_two_runs_at_once(self):
-    """two runs with workers at once on one host -> both work"""
+    """two runs with workers at once, dead http_proxy set -> both work"""
+    self.enter_context(mock.patch.dict(
+        os.environ, http_proxy='http://127.0.0.1:9'))
+    for name in ('no_proxy', 'no_grpc_proxy'):
+      os.environ.pop(name, None)
     processes = [
         self._start(workdir=os.path.join(self.scratch, str(seed)),
                     num_episodes=5, seed=seed, num_actors=1)
@@ -207,8 +248,7 @@ class DistributedTest(harness.FaultTestCase):
       self.workdir = os.path.join(self.scratch, '-'.join(forms))
       for number, launch_type in enumerate(forms, 1):
         ended = self.end(self.start_small(
-            launch_type=launch_type, deterministic=False,
-            num_episodes=4 * number))
+            launch_type=launch_type, num_episodes=4 * number))
         self.assert_ended(ended, 0)
       self.assertIn('Resumed at episode 4 ', ended.out)
       np.testing.assert_array_equal(self.rows()['episode'], np.arange(1, 9))

@@ -26,11 +26,11 @@ class EndingTest(harness.FaultTestCase):
   def test_f06_signals(self):
     """SIGTERM, Ctrl-C -> last checkpoint, whole logs, 143 or 130, no child"""
     for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-      for deterministic in (True, False):
-        workdir = os.path.join(self.scratch, f'{status}{deterministic}')
+      for store in ('own', 'reverb'):
+        workdir = os.path.join(self.scratch, f'{status}{store}')
         self.workdir = workdir
         process = self.start_small(
-            ['slow', 0.01], num_episodes=100000, deterministic=deterministic,
+            ['slow', 0.01], num_episodes=100000, replay_store=store,
             checkpoint_seconds=1000.0)
         self.wait_until(lambda: self.num_rows() > 1)
         started = time.monotonic()
@@ -42,10 +42,10 @@ class EndingTest(harness.FaultTestCase):
         self.assertIn(f'Stopped by {signal.Signals(number).name}', ended.out)
         self.assert_no_process_left(process)
         self.assertEqual(self.newest().run['episode'], self.num_rows())
-        self.assertIsNotNone(self.newest().replay_directory)
+        self.assertIsNotNone(self.newest().replay)
 
-  def test_f06_a_signal_leaves_deterministic_runs_exact(self):
-    """SIGTERM in deterministic mode -> the next start goes on exactly"""
+  def test_f06_a_signal_leaves_a_run_exact(self):
+    """SIGTERM -> the next start goes on exactly"""
     process = self.start_small(['slow', 0.01], num_episodes=8)
     self.wait_until(lambda: self.num_rows() > 2)
     process.send_signal(signal.SIGTERM)
@@ -55,16 +55,33 @@ class EndingTest(harness.FaultTestCase):
     self.assert_ended(self.small(workdir=straight, num_episodes=8), 0)
     self.assert_same_run(straight, self.workdir)
 
+  def test_f06_a_signal_in_a_long_episode(self):
+    """SIGTERM, twice, mid-episode -> ends at once, goes on exactly"""
+    process = self.start_small(['slow', 0.5], num_episodes=4)
+    self.wait_until(lambda: self.num_checkpoints() > 0)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    ended = self.end(process)
+    self.assertLess(time.monotonic() - started, 15.0)
+    self.assert_ended(ended, 143)
+    self.assertIn('goes on from the checkpoint at episode 2.', ended.out)
+    self.assert_ended(self.small(num_episodes=4), 0)
+    straight = os.path.join(self.scratch, 'straight')
+    self.assert_ended(self.small(workdir=straight, num_episodes=4), 0)
+    self.assert_same_run(straight, self.workdir)
+
   def test_f07_the_normal_end(self):
     """normal end -> status 0, no child, nothing outside --workdir"""
-    for deterministic in (True, False):
+    for store in ('own', 'reverb'):
       process = self.start_small(
-          workdir=os.path.join(self.scratch, str(deterministic)),
-          num_episodes=3, deterministic=deterministic)
+          workdir=os.path.join(self.scratch, store), num_episodes=3,
+          replay_store=store)
       self.assert_ended(self.end(process), 0)
       self.assert_no_process_left(process)
     self.assertEmpty(os.listdir(self.home))
-    self.assertCountEqual(os.listdir(self.scratch), ['home', 'True', 'False'])
+    self.assertCountEqual(os.listdir(self.scratch), ['home', 'own', 'reverb'])
 
   def test_f14_a_full_disk(self):
     """disk full at save and log -> warnings, goes on, checkpoint intact"""
@@ -130,7 +147,7 @@ class EndingTest(harness.FaultTestCase):
     """two runs at once on one host -> both work"""
     processes = [
         self.start_small(workdir=os.path.join(self.scratch, str(seed)),
-                         num_episodes=5, seed=seed, deterministic=False)
+                         num_episodes=5, seed=seed, replay_store='reverb')
         for seed in (0, 1)]
     for process in processes:
       self.assert_ended(self.end(process), 0)

@@ -18,7 +18,7 @@ from metal_tf.runs import log_tables
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 _SMALL_RUN = os.path.join(_ROOT, 'metal_tf', 'faults', 'small_run.py')
-_SECONDS = 180  # A process that takes longer hangs.
+SECONDS = 180  # A process that takes longer hangs.
 
 
 class Ended(NamedTuple):
@@ -85,13 +85,13 @@ class FaultTestCase(absltest.TestCase):
         [sys.executable, '-m', 'metal_tf.cli', name, *flags]))
 
   def end(self, process: subprocess.Popen,
-          seconds: float = _SECONDS) -> Ended:
+          seconds: float = SECONDS) -> Ended:
     """Waits for the end of a process."""
     out, err = process.communicate(timeout=seconds)
     return Ended(process.returncode, out, err)
 
   def wait_until(self, condition: Callable[[], bool],
-                 seconds: float = _SECONDS) -> None:
+                 seconds: float = SECONDS) -> None:
     """Waits until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -142,6 +142,15 @@ class FaultTestCase(absltest.TestCase):
     self.assertIsNotNone(loaded)
     return loaded
 
+  def replay_arrays(self, workdir: Optional[str] = None
+                   ) -> Dict[str, np.ndarray]:
+    """What the run's own store held at the newest checkpoint."""
+    state, arrays, segments = self.newest(workdir).replay
+    rows = np.concatenate(
+        [segment.read() for segment in segments] + [arrays.pop('tail')])
+    held = min(state['inserts'], state['settings']['capacity'])
+    return {'transitions': rows[-held:], **arrays}
+
   def summary(self) -> Dict[str, Any]:
     with open(os.path.join(self.workdir, 'summary.json'),
               encoding='utf-8') as stream:
@@ -166,10 +175,13 @@ class FaultTestCase(absltest.TestCase):
     self.assertEqual(set(newest_one.learner), set(newest_two.learner))
     for name, array in newest_one.learner.items():
       np.testing.assert_array_equal(array, newest_two.learner[name], name)
-    arrays = [np.load(os.path.join(newest.replay_directory, 'replay.npz'))
-              for newest in (newest_one, newest_two)]
-    for name in arrays[0]:
-      np.testing.assert_array_equal(arrays[0][name], arrays[1][name], name)
+    self.assertEqual(newest_one.replay.state, newest_two.replay.state)
+    arrays_one, arrays_two = (
+        self.replay_arrays(path) for path in (one, two))
+    for name, array in arrays_one.items():
+      np.testing.assert_array_equal(array, arrays_two[name], name)
+    weights = 'export/variables/variables.data-00000-of-00001'
+    self.assertEqual(self.read(weights, one), self.read(weights, two))
 
 
 def damage(path: str) -> None:

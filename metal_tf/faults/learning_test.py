@@ -72,22 +72,22 @@ class LearningTest(harness.FaultTestCase):
     self.assert_ended(ended, 2)
     self.assertIn('--min_replay_size: got 2000, allowed: at most '
                   '--replay_capacity=1000', ended.err)
-    for deterministic, changes in (
+    for store, changes in (
         # One batch for a thousand transitions, and ten for each of them.
-        (True, dict(samples_per_insert=0.016)),
-        (False, dict(samples_per_insert=160.0)),
-        (False, dict(min_replay_size=1, samples_per_insert=1.0))):
+        ('own', dict(samples_per_insert=0.016)),
+        ('reverb', dict(samples_per_insert=160.0)),
+        ('reverb', dict(min_replay_size=1, samples_per_insert=1.0))):
       with self.subTest(**changes):
         workdir = os.path.join(self.scratch, str(changes))
         ended = self.small(workdir=workdir, num_episodes=3,
-                           deterministic=deterministic, **changes)
+                           replay_store=store, **changes)
         self.assert_ended(ended, 0)
         self.assertLen(self.rows(workdir)['episode'], 3)
     self.assert_ended(
-        self.small(['slow', 0.05], num_episodes=3, deterministic=False), 0)
+        self.small(['slow', 0.05], num_episodes=3, replay_store='reverb'), 0)
 
   def test_f20_two_runs_with_one_seed(self):
-    """two deterministic runs, one seed -> equal metrics and checkpoints"""
+    """two runs, one seed -> equal metrics, checkpoints and exports"""
     workdirs = [os.path.join(self.scratch, name) for name in 'ab']
     processes = [self.start_small(workdir=workdir, num_episodes=10)
                  for workdir in workdirs]
@@ -115,7 +115,7 @@ class LearningTest(harness.FaultTestCase):
     np.testing.assert_allclose(action, golden['action'], rtol=1e-5)
     self.assertEqual(learner.num_steps, golden['learner_steps'])
     replay = parts.make_replay(spec, record_golden.config(self.workdir))
-    replay.restore(loaded.replay_directory)
+    replay.restore(loaded.replay)
     self.assertEqual(replay.num_transitions, golden['transitions'])
 
 

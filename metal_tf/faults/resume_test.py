@@ -1,8 +1,14 @@
-"""Killed runs, and what the same command makes of what they left."""
+"""Killed runs, and what the same command makes of what they left.
+
+By hand with more kills: --test_env=METAL_TF_KILL_EPISODES=40
+--test_env=METAL_TF_KILLS=5, for `./bazelw test //metal_tf/faults:resume_test`.
+"""
 
 import os
+import random
 import shutil
 import signal
+import time
 
 from absl.testing import absltest
 import numpy as np
@@ -12,6 +18,8 @@ from metal_tf.runs import log_tables
 from metal_tf.training import testing
 
 _STEPS = testing.EPISODE_STEPS
+_KILL_EPISODES = int(os.environ.get('METAL_TF_KILL_EPISODES', '16'))
+_KILLS = int(os.environ.get('METAL_TF_KILLS', '3'))
 
 
 class ResumeTest(harness.FaultTestCase):
@@ -22,18 +30,17 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f01_a_killed_run_goes_on_from_its_checkpoint(self):
     """SIGKILL mid-run -> resumes with equal state, the logs without a gap"""
-    self._killed(7 * _STEPS + 9, num_episodes=12, evaluation_period=2,
-                 deterministic=False)
+    settings = dict(evaluation_period=2, replay_store='reverb')
+    self._killed(7 * _STEPS + 9, num_episodes=12, **settings)
     saved = self.newest()
     self.assertEqual(saved.run['episode'], 6)
     before = self.read('episodes.csv')[:saved.run['logs']['episodes.csv']]
     # Resuming with nothing left to do saves nothing: the state is as it was.
-    ended = self.small(num_episodes=6, evaluation_period=2, deterministic=False)
+    ended = self.small(num_episodes=6, **settings)
     self.assert_ended(ended, 0)
     self.assertIn('Resumed at episode 6 (checkpoint ', ended.out)
     self.assertEqual(self.newest().path, saved.path)
-    ended = self.small(num_episodes=12, evaluation_period=2,
-                       deterministic=False)
+    ended = self.small(num_episodes=12, **settings)
     self.assert_ended(ended, 0)
     self.assertTrue(self.read('episodes.csv').startswith(before))
     rows = self.rows()
@@ -48,18 +55,25 @@ class ResumeTest(harness.FaultTestCase):
       shown = testing.read_tensorboard(os.path.join(self.workdir, folder))
       self.assertEqual([step for step, _ in shown[tag]], list(steps))
 
-  def test_f01_deterministic_runs_go_on_exactly(self):
-    """SIGKILL in deterministic mode -> 40 episodes = 20, a kill and 20 more"""
+  def test_f01_killed_at_random_moments(self):
+    """SIGKILL at random moments -> logs, weights, export of a straight run"""
     straight = os.path.join(self.scratch, 'straight')
-    self.assert_ended(self.small(workdir=straight, num_episodes=40), 0)
-    self._killed(20 * _STEPS + 17, num_episodes=40)
-    self.assertEqual(self.newest().run['episode'], 20)
-    ended = self.small(num_episodes=40)
-    self.assertIn('Resumed at episode 20 ', ended.out)
+    self.assert_ended(
+        self.small(workdir=straight, num_episodes=_KILL_EPISODES), 0)
+    for kill in range(_KILLS):
+      # An episode takes 0.4 s at least, so the run does not end by itself.
+      process = self.start_small(['slow', 0.01], num_episodes=_KILL_EPISODES)
+      begun = kill * _KILL_EPISODES // _KILLS
+      self.wait_until(lambda begun=begun: self.num_rows() > begun)
+      time.sleep(random.uniform(0, 1))
+      process.kill()
+      self.assert_ended(self.end(process), -signal.SIGKILL)
+      print(f'Killed behind episode {self.num_rows()}.')
+    self.assert_ended(self.small(num_episodes=_KILL_EPISODES), 0)
     self.assert_same_run(straight, self.workdir)
 
   def test_f01_the_builtin_cartpole_goes_on_exactly(self):
-    """SIGKILL on cartpole, deterministic -> 4 episodes = 2, a kill and 2"""
+    """SIGKILL on cartpole -> 4 episodes = 2, a kill and 2 more"""
     straight = os.path.join(self.scratch, 'straight')
     settings = dict(world='cartpole', num_episodes=4, replay_capacity=5000,
                     samples_per_insert=0.5, evaluation_period=1)
@@ -92,6 +106,8 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f03_a_damaged_checkpoint(self):
     """newest checkpoint damaged -> named, the one before loads; none: error"""
+    straight = os.path.join(self.scratch, 'straight')
+    self.assert_ended(self.small(workdir=straight, num_episodes=8), 0)
     self.assert_ended(self.small(num_episodes=6), 0)
     path = os.path.join(self.newest().path, 'learner.npz')
     harness.damage(path)
@@ -100,35 +116,60 @@ class ResumeTest(harness.FaultTestCase):
     self.assertIn(f'Warning: damaged checkpoint: {path}', ended.out)
     self.assertIn('Resumed at episode 4 ', ended.out)
     np.testing.assert_array_equal(self.rows()['episode'], np.arange(1, 7))
+    # The newest segment is in the newest checkpoint only.
+    path = self._segments()[-1]
+    harness.damage(path)
+    ended = self.small(num_episodes=8)
+    self.assert_ended(ended, 0)
+    self.assertIn(f'Warning: damaged replay of a checkpoint: {path}', ended.out)
+    self.assertIn('Resumed at episode 4 ', ended.out)
+    self.assert_same_run(straight, self.workdir)
     folder = os.path.join(self.workdir, 'checkpoints')
     for name in os.listdir(folder):
       if name.startswith('episode-'):
         harness.damage(os.path.join(folder, name, 'run.json'))
     before = self.read('episodes.csv')
-    ended = self.small(num_episodes=8)
+    ended = self.small(num_episodes=10)
     self.assert_ended(ended, 2)
     self.assertIn('no checkpoint in', ended.err)
     self.assertNotIn('Traceback', ended.err)
     self.assertEqual(self.read('episodes.csv'), before)
 
+  def _segments(self):
+    folder = os.path.join(self.workdir, 'checkpoints', 'replay')
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+
   def test_f04_a_lost_replay(self):
     """replay missing or damaged -> said, learner resumes, replay refills"""
-    for deterministic in (True, False):
-      workdir = os.path.join(self.scratch, str(deterministic))
-      settings = dict(workdir=workdir, deterministic=deterministic)
-      self.assert_ended(self.small(num_episodes=4, **settings), 0)
-      shutil.rmtree(self.newest(workdir).replay_directory)
-      ended = self.small(num_episodes=6, **settings)
-      self.assert_ended(ended, 0)
-      self.assertRegex(ended.out, 'The replay fills again first .*is missing')
-      directory = self.newest(workdir).replay_directory
-      harness.damage(os.path.join(directory, 'replay.json'))
-      ended = self.small(num_episodes=8, **settings)
-      self.assert_ended(ended, 0)
-      self.assertRegex(ended.out, 'fills again first .*replay.json was changed')
-      steps = self.rows(workdir)['learner_steps']
-      self.assertLen(steps, 8)
-      self.assertGreater(steps[-1], steps[3])
+    self.assert_ended(self.small(num_episodes=8), 0)
+    os.remove(self._segments()[0])  # All checkpoints need it.
+    ended = self.small(num_episodes=16)
+    self.assert_ended(ended, 0)
+    self.assertIn('Resumed at episode 8 ', ended.out)
+    self.assertRegex(ended.out, 'The replay fills again first .*is missing')
+    harness.damage(self._segments()[0])
+    ended = self.small(num_episodes=18)
+    self.assert_ended(ended, 0)
+    self.assertRegex(ended.out, 'fills again first .*was changed')
+    steps = self.rows()['learner_steps']
+    self.assertLen(steps, 18)
+    self.assertGreater(steps[-1], steps[7])
+
+  def test_f04_a_lost_replay_of_reverb(self):
+    """Reverb's replay missing or damaged -> said, resumes, refills"""
+    store = dict(replay_store='reverb')
+    self.assert_ended(self.small(num_episodes=4, **store), 0)
+    shutil.rmtree(self.newest().replay)
+    ended = self.small(num_episodes=6, **store)
+    self.assert_ended(ended, 0)
+    self.assertRegex(ended.out, 'The replay fills again first .*is missing')
+    harness.damage(os.path.join(self.newest().replay, 'replay.json'))
+    ended = self.small(num_episodes=8, **store)
+    self.assert_ended(ended, 0)
+    self.assertRegex(ended.out, 'fills again first .*replay.json was changed')
+    steps = self.rows()['learner_steps']
+    self.assertLen(steps, 8)
+    self.assertGreater(steps[-1], steps[3])
 
   def test_f05_another_configuration(self):
     """checkpoint of another configuration -> refused: field, saved, given"""

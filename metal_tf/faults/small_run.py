@@ -6,8 +6,9 @@ The program is that of the launchers: same run, same messages, same statuses.
 The JSON has
 
 * `config`: settings that differ from `training.testing.small_config`;
-* `world`: 'slope' (default), 'cartpole', or 'violated' and 'free', the slope
-  with a constraint that is always violated or never;
+* `world`: 'slope' (default), 'cartpole', 'paced', the slope with a known length
+  of its episodes, so that several actors wait for the learner, or 'violated'
+  and 'free', the slope with a constraint that is always violated or never;
 * `fault`: name of a function below, with its arguments behind it;
 * `launch_type`: Launchpad's, or nothing for one process;
 * `broken`: whether the learner raises.
@@ -21,7 +22,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
 from metal_tf.cli import main
@@ -38,6 +39,9 @@ from metal_tf.replay import in_process
 from metal_tf.runs import checkpoint
 from metal_tf.training import testing
 # pylint: enable=g-import-not-at-top,wrong-import-position
+
+# Small, so that a run of some hundred transitions has several.
+in_process.SEGMENT_BYTES = 4096
 
 _Factory = Callable[[int], wrapper.ConstrainedEnvironment]
 
@@ -60,9 +64,17 @@ def _free(seed: int) -> wrapper.ConstrainedEnvironment:
           'never', lambda step: False, threshold=0.5)])
 
 
+def _paced(seed: int) -> wrapper.ConstrainedEnvironment:
+  return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
+      constraint.Constraint.of_time_step(
+          'left_half', lambda step: step.observation[0] > 0.0, threshold=0.25)],
+      episode_steps=testing.EPISODE_STEPS)
+
+
 _WORLDS: Mapping[str, _Factory] = {
     'slope': testing.make_environment,
     'cartpole': _cartpole,
+    'paced': _paced,
     'violated': _violated,
     'free': _free,
 }
@@ -180,15 +192,16 @@ def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
   """So many batches, from one on, have a NaN among the rewards."""
   sample, count = in_process.InProcessReplay.sample, 0
 
-  def sample_with_nan(replay: in_process.InProcessReplay) -> Any:
+  def sample_with_nan(replay: in_process.InProcessReplay,
+                      num_batches: Optional[int] = None) -> Any:
     nonlocal count
-    drawn = sample(replay)
-    count += 1
-    if first <= count < first + number:
-      batch = drawn.transitions
-      drawn = drawn._replace(
-          transitions=batch._replace(r_t=np.full_like(batch.r_t, np.nan)))
-    return drawn
+    drawn = sample(replay, num_batches)
+    r_t = np.array(drawn.transitions.r_t)
+    for rewards in r_t if num_batches else r_t[np.newaxis]:
+      count += 1
+      if first <= count < first + number:
+        rewards[:] = np.nan
+    return drawn._replace(transitions=drawn.transitions._replace(r_t=r_t))
 
   in_process.InProcessReplay.sample = sample_with_nan
   return make
@@ -197,6 +210,34 @@ def nan_batches(make: _Factory, first: int, number: int) -> _Factory:
 def no_large_files(make: _Factory, size: int) -> _Factory:
   """No file can grow beyond a size, as on a disk that is full."""
   resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+  return make
+
+
+def slow_counter(make: _Factory, seconds: float) -> _Factory:
+  """With threads: logs take a while to be on disk, as on a busy machine."""
+
+  def slow_position(position: Any, *args: Any) -> Any:
+    time.sleep(seconds)
+    return position(*args)
+
+  return _with_position(make, slow_position)
+
+
+def no_last_checkpoint(make: _Factory) -> _Factory:
+  """With threads: the last checkpoint cannot be written, and all else can."""
+
+  def failing_position(position: Any, counter: Any, last: bool) -> Any:
+    found = position(counter, last)
+    return {**found, 'error': 'made to fail'} if last else found
+
+  return _with_position(make, failing_position)
+
+
+def _with_position(make: _Factory, instead: Callable[..., Any]) -> _Factory:
+  """Puts `instead` in place of the counter's `position`, its first argument."""
+  from metal_tf.distributed import counter  # pylint: disable=g-import-not-at-top
+  position = counter.Counter.position
+  counter.Counter.position = lambda *args: instead(position, *args)
   return make
 
 
@@ -225,7 +266,7 @@ class _BrokenInLearner(agents.Algorithm):
 
 _FAULTS = {function.__name__: function for function in (
     kill_at_step, kill_in_save, slow, bad_output, physics_error, nan_batches,
-    no_large_files, stuck)}
+    no_large_files, slow_counter, no_last_checkpoint, stuck)}
 
 
 def _main(request: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ class SoakTest(harness.FaultTestCase):
     """soak with 4 actors -> memory and descriptors flat, one trace"""
     process = self.start_small(
         launch_type='local_mp', num_actors=4, num_episodes=1_000_000,
-        deterministic=False, checkpoint_seconds=5.0, replay_capacity=400)
+        checkpoint_seconds=5.0, replay_capacity=400)
     for line in process.stdout:
       if line.startswith('Processes: '):
         break

@@ -29,10 +29,8 @@ class WorldTest(harness.FaultTestCase):
         self.assertNotIn('Traceback', ended.err)
         newest = self.newest()
         self.assertEqual(newest.run['episode'], 4)
-        with np.load(os.path.join(newest.replay_directory,
-                                  'replay.npz')) as arrays:
-          for name in arrays:
-            self.assertTrue(np.isfinite(arrays[name]).all())
+        for array in self.replay_arrays().values():
+          self.assertTrue(np.isfinite(array).all())
 
   def test_f12_the_simulator_gives_up(self):
     """PhysicsError -> the episode is cut, counted, bounded"""

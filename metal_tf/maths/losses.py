@@ -52,8 +52,9 @@ def shaped_reward(r_t: tf.Tensor, c_t: tf.Tensor,
   Args:
     r_t: reward, or discounted sum of rewards, `[B]`.
     c_t: penalties, or their discounted sums, `[B, K]`.
-    multiplier: lambda, `[K]`.
+    multiplier: lambda, `[K]`, of any dtype.
   """
+  multiplier = tf.cast(multiplier, r_t.dtype)
   shapes.check('r_t', r_t, [None])
   shapes.check('c_t', c_t, [r_t.shape[0], multiplier.shape[0]])
   # A product and a sum rather than a matrix-vector product: with K = 1 it is
@@ -170,15 +171,41 @@ def critic_loss(
   return divergence(target.probabilities, critic(batch.o_tm1, batch.a_tm1))
 
 
+def td_error(critic: Critic, batch: types.Transition,
+             target: ScalarTarget) -> tf.Tensor:
+  """delta of a critic with outputs `[B, 1]` (section 3; Theorem 1), `[B]`."""
+  output = critic(batch.o_tm1, batch.a_tm1)
+  shapes.check('critic output', output, [batch.r_t.shape[0], 1])
+  return target.value - output[:, 0]
+
+
+def mean_td_error(critic: Critic, batch: types.Transition, target: Target,
+                  support: projection.Support) -> tf.Tensor:
+  """delta of the distributions' means, `[B]`.
+
+  The paper prints its critic loss with Q, a scalar; of a distributional critic
+  Q is the mean (footnote 2). The projection keeps a target's mean, but for the
+  mass that it clips at the ends of the support.
+
+  Args:
+    critic: maps `[B, O]` and `[B, A]` to logits `[B, N]`.
+    batch: transitions, `[B, ...]`.
+    target: what the critic should predict there.
+    support: the atoms.
+  """
+  target_mean = tf.linalg.matvec(
+      target.probabilities, support.atoms(target.probabilities.dtype))
+  return target_mean - expected_value(
+      critic(batch.o_tm1, batch.a_tm1), support)
+
+
 def squared_td_error(critic: Critic, batch: types.Transition,
                      target: ScalarTarget) -> tf.Tensor:
-  """`delta^2` of a critic with outputs `[B, 1]` (section 3; Theorem 1), `[B]`.
+  """`delta^2` of a critic with outputs `[B, 1]`, `[B]`.
 
   Without a factor of 1/2, as the theorem's formula has it.
   """
-  output = critic(batch.o_tm1, batch.a_tm1)
-  shapes.check('critic output', output, [batch.r_t.shape[0], 1])
-  return tf.square(target.value - output[:, 0])
+  return tf.square(td_error(critic, batch, target))
 
 
 def weighted_mean(loss: tf.Tensor,
@@ -216,8 +243,7 @@ def priorities(critic: Critic, batch: types.Transition,
 def scalar_priorities(critic: Critic, batch: types.Transition,
                       target: ScalarTarget) -> tf.Tensor:
   """`|delta|` and a little more (Schaul et al. 2016): priorities, `[B]`."""
-  delta = target.value - critic(batch.o_tm1, batch.a_tm1)[:, 0]
-  return tf.abs(delta) + MINIMUM_PRIORITY
+  return tf.abs(td_error(critic, batch, target)) + MINIMUM_PRIORITY
 
 
 def expected_value(logits: tf.Tensor, support: projection.Support) -> tf.Tensor:

@@ -8,7 +8,7 @@ critic by lambda' and by theta_c'; the inner tape pulls both back to
 alpha_lambda.
 """
 
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -38,30 +38,32 @@ class MetaGradient(NamedTuple):
 
 
 def split_batch(
-    batch: types.Transition,
-    num_training: int) -> Tuple[types.Transition, types.Transition]:
+    batch: types.Transition, num_training: int
+) -> Tuple[types.Transition, Optional[types.Transition]]:
   """Splits a batch into its training and validation parts (line 7).
 
   Args:
     batch: transitions, `[B, ...]`, in random order.
-    num_training: size of the first part, 0 < num_training < B.
+    num_training: size of the first part, 0 < num_training <= B.
 
   Returns:
-    The first `num_training` transitions, and the rest.
+    The first `num_training` transitions, and the rest; None if there is none.
 
   Raises:
-    ValueError: if a part would be empty.
+    ValueError: if the first part would be empty or larger than the batch.
   """
   size = batch.r_t.shape[0]
-  if not 0 < num_training < size:
+  if not 0 < num_training <= size:
     raise ValueError(
-        f'num_training must lie between 1 and {size - 1}, got {num_training}.')
+        f'num_training must lie between 1 and {size}, got {num_training}.')
+  if num_training == size:
+    return batch, None
   return (types.Transition(*(x[:num_training] for x in batch)),
           types.Transition(*(x[num_training:] for x in batch)))
 
 
 def pull_back(inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
-              multiplier_t: tf.Tensor, critic_t: Sequence[tf.Tensor],
+              new_multiplier: tf.Tensor, new_critic: Sequence[tf.Tensor],
               d_multiplier: tf.Tensor,
               d_critic: Sequence[tf.Tensor]) -> MetaGradient:
   """Pulls the outer loss's derivatives back to alpha_lambda.
@@ -69,8 +71,8 @@ def pull_back(inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
   Args:
     inner_tape: persistent; recorded alpha_lambda -> lambda' -> theta_c'.
     meta_parameter: alpha_lambda, `[K]`, watched by the tape.
-    multiplier_t: lambda', `[K]`.
-    critic_t: the updated weights theta_c'.
+    new_multiplier: lambda', `[K]`.
+    new_critic: the updated weights theta_c'.
     d_multiplier: derivative of the outer loss by lambda' at fixed theta_c',
       `[K]`.
     d_critic: derivative of the outer loss by theta_c' at fixed lambda'.
@@ -80,6 +82,6 @@ def pull_back(inner_tape: tf.GradientTape, meta_parameter: tf.Tensor,
   """
   return MetaGradient(
       direct=inner_tape.gradient(
-          multiplier_t, meta_parameter, output_gradients=d_multiplier),
+          new_multiplier, meta_parameter, output_gradients=d_multiplier),
       through_weights=inner_tape.gradient(
-          critic_t, meta_parameter, output_gradients=d_critic))
+          new_critic, meta_parameter, output_gradients=d_critic))

@@ -64,23 +64,23 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
     meta = state['meta_parameter']
     with tf.GradientTape(persistent=True) as inner_tape:
       inner_tape.watch(meta)
-      multiplier_t = lagrange.update_multiplier(
+      new_multiplier = lagrange.update_multiplier(
           learning_rate=self._ALPHA_1, **state)
       with tf.GradientTape() as tape:
-        loss = self._error(training, multiplier_t)**2
+        loss = self._error(training, new_multiplier)**2
       weights = optimizers.sgd_update(
           [v.read_value() for v in variables],
           tape.gradient(loss, variables), self._ALPHA_C)
     for variable, value in zip(variables, weights):
       variable.assign(value)
     with tf.GradientTape() as outer_tape:
-      outer_tape.watch(multiplier_t)
-      loss = self._error(validation, multiplier_t)**2
+      outer_tape.watch(new_multiplier)
+      loss = self._error(validation, new_multiplier)**2
     d_multiplier, d_critic = outer_tape.gradient(
-        loss, [multiplier_t, variables])
+        loss, [new_multiplier, variables])
     return meta_gradient.pull_back(
-        inner_tape, meta, multiplier_t, weights, d_multiplier,
-        d_critic), multiplier_t
+        inner_tape, meta, new_multiplier, weights, d_multiplier,
+        d_critic), new_multiplier
 
   @parameterized.product(
       num_constraints=(1, 3), seed=(0, 1, 2), same_sample=(False, True))
@@ -95,9 +95,9 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
         episode_penalty=tf.constant(rng.uniform(0, 1, k)),
         threshold=tf.constant(rng.uniform(0, 1, k)))
     gradient_t = self._flat_gradient(training)  # At theta_c.
-    got, multiplier_t = self._tapes(training, validation, state)
+    got, new_multiplier = self._tapes(training, validation, state)
     gradient_v = self._flat_gradient(validation)  # At theta_c'.
-    delta = float(self._error(validation, multiplier_t))  # After the update.
+    delta = float(self._error(validation, new_multiplier))  # After the update.
     factor = self._ALPHA_1 * np.exp(state['meta_parameter']) * (
         state['episode_penalty'] - state['threshold']).numpy()
     direct = 2 * delta * -validation.c * factor
@@ -140,11 +140,17 @@ class SplitBatchTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllEqual(first, whole[:num_training])
       self.assertAllEqual(second, whole[num_training:])
 
-  @parameterized.parameters(-1, 0, 10, 11)
-  def test_rejects_an_empty_part(self, num_training):
+  def test_all_of_it_trains(self):
+    batch = types.Transition(*(tf.ones([10, 1]) for _ in range(6)))
+    training, validation = meta_gradient.split_batch(batch, 10)
+    self.assertIs(training, batch)
+    self.assertIsNone(validation)
+
+  @parameterized.parameters(-1, 0, 11)
+  def test_rejects_an_empty_training_part(self, num_training):
     batch = types.Transition(*(tf.zeros([10, 1]) for _ in range(6)))
     with self.assertRaisesRegex(
-        ValueError, f'between 1 and 9, got {num_training}'):
+        ValueError, f'between 1 and 10, got {num_training}'):
       meta_gradient.split_batch(batch, num_training)
 
 

@@ -5,7 +5,7 @@
 gradients and slots.
 """
 
-from typing import NamedTuple, Sequence, Tuple
+from typing import Callable, NamedTuple, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -30,6 +30,12 @@ class AdamSlots(NamedTuple):
   count: tf.Tensor
   m: Tensors
   v: Tensors
+
+
+# Maps parameters, their gradients and slots to new parameters, new slots and
+# the gradients' joint norm `[]`; assigns nothing.
+Optimizer = Callable[[Tensors, Tensors, AdamSlots],
+                     Tuple[Tensors, AdamSlots, tf.Tensor]]
 
 
 def safe_sqrt(x: tf.Tensor) -> tf.Tensor:
@@ -126,6 +132,37 @@ def clipped_adam_update(
   """
   clipped, norm = clip_by_global_norm(gradients, clip_norm)
   return (*adam_update(parameters, clipped, slots, learning_rate), norm)
+
+
+def clipped_adam(learning_rate: float, clip_norm: float) -> Optimizer:
+  """Adam behind clipping by global norm, see `clipped_adam_update`."""
+  return lambda parameters, gradients, slots: clipped_adam_update(
+      parameters, gradients, slots, learning_rate, clip_norm)
+
+
+def adam(learning_rate: float, epsilon: float) -> Optimizer:
+  """Adam, see `adam_update`."""
+  return lambda parameters, gradients, slots: (
+      *adam_update(parameters, gradients, slots, learning_rate,
+                   epsilon=epsilon), global_norm(gradients))
+
+
+def sgd(learning_rate: float) -> Optimizer:
+  """Gradient descent, which has no use for the slots and leaves them alone."""
+  return lambda parameters, gradients, slots: (
+      sgd_update(parameters, gradients, learning_rate), slots,
+      global_norm(gradients))
+
+
+def within(optimizer: Optimizer, limit: float) -> Optimizer:
+  """The same optimizer with parameters kept within plus and minus a limit."""
+
+  def update(parameters: Tensors, gradients: Tensors, slots: AdamSlots
+            ) -> Tuple[Tensors, AdamSlots, tf.Tensor]:
+    updated, slots, norm = optimizer(parameters, gradients, slots)
+    return [tf.clip_by_value(x, -limit, limit) for x in updated], slots, norm
+
+  return update
 
 
 def flatten(tensors: Tensors) -> tf.Tensor:

@@ -66,7 +66,7 @@ def penalty_gradients(value: losses.Critic, weights: Sequence[tf.Tensor],
 
 def closed_form(value: losses.Critic, weights: Sequence[tf.Tensor],
                 validation: types.Transition, value_t: tf.Tensor,
-                multiplier_t: tf.Tensor, penalty_gradient: tf.Tensor,
+                new_multiplier: tf.Tensor, penalty_gradient: tf.Tensor,
                 rate: tf.Tensor, straight_through: bool,
                 critic_lr: float) -> ClosedForm:
   """Theorem 1 at the present weights, those after the update.
@@ -76,7 +76,7 @@ def closed_form(value: losses.Critic, weights: Sequence[tf.Tensor],
     weights: the critic's, P numbers in all.
     validation: the validation part, `[V, ...]`.
     value_t: target critic at `(o_t, target_policy(o_t))`, `[V]`.
-    multiplier_t: lambda', `[K]`.
+    new_multiplier: lambda', `[K]`.
     penalty_gradient: of `penalty_gradients` before the update, `[K, P]`.
     rate: `alpha_1 exp(alpha_lambda) (J_C - beta)`, `[K]`: the derivative of
       lambda' by alpha_lambda where lambda' was not projected to 0.
@@ -84,25 +84,26 @@ def closed_form(value: losses.Critic, weights: Sequence[tf.Tensor],
     critic_lr: alpha_c, rate of the inner update.
   """
   shapes.check('value_t', value_t, validation.r_t.shape)
-  y_t = (validation.r_t - tf.linalg.matvec(validation.c_t, multiplier_t) +
-         validation.discount_t * value_t)
+  dtype = value_t.dtype
+  reward = validation.r_t - tf.linalg.matvec(
+      validation.c_t, tf.cast(new_multiplier, dtype))
+  y_t = reward + validation.discount_t * value_t
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(weights)
     q_tm1 = value(validation.o_tm1, validation.a_tm1)
     error = tf.stop_gradient(y_t - q_tm1)  # delta', after the update.
     mean = tf.reduce_mean(error * q_tm1)
   d_multiplier = rate if straight_through else tf.where(
-      multiplier_t > 0, rate, tf.zeros_like(rate))
+      new_multiplier > 0, rate, tf.zeros_like(rate))
   # Some 400,000 numbers, added up one after the other by XLA: in 32 bits this
   # alone made errors of up to 4e-4.
   error_gradient = tf.cast(
       optimizers.flatten(tape.gradient(mean, weights)), tf.float64)
   penalty_gradient = tf.cast(penalty_gradient, tf.float64)
-  product = tf.cast(
-      tf.linalg.matvec(penalty_gradient, error_gradient), rate.dtype)
-  bound = tf.cast(tf.norm(penalty_gradient, axis=1) * tf.norm(error_gradient),
-                  rate.dtype)
-  c_t = validation.c_t
+  product = tf.linalg.matvec(penalty_gradient, error_gradient)
+  bound = tf.norm(penalty_gradient, axis=1) * tf.norm(error_gradient)
+  rate, d_multiplier = (tf.cast(x, tf.float64) for x in (rate, d_multiplier))
+  error, c_t = (tf.cast(x, tf.float64) for x in (error, validation.c_t))
   return ClosedForm(
       gradient=meta_gradient.MetaGradient(
           direct=-2 * tf.reduce_mean(
@@ -125,7 +126,7 @@ def largest_error(got: meta_gradient.MetaGradient,
     The error relative to `expected.bound`; finite always.
   """
   errors = [
-      tf.abs(term - by_theorem) / tf.maximum(bound, _TINY)
+      tf.abs(tf.cast(term, tf.float64) - by_theorem) / tf.maximum(bound, _TINY)
       for term, by_theorem, bound in zip(
           got, expected.gradient, expected.bound)]
   error = tf.reduce_max(tf.concat(errors, axis=0))

@@ -76,11 +76,12 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
 
   def _error(self, direct: list, weights: list) -> float:
     bound = meta_gradient.MetaGradient(
-        tf.constant([2.0, 0.0]), tf.constant([4.0, 1e-3]))
+        *(tf.constant(x, tf.float64) for x in ([2.0, 0.0], [4.0, 1e-3])))
     return float(theorem.largest_error(
         meta_gradient.MetaGradient(tf.constant(direct), tf.constant(weights)),
-        theorem.ClosedForm(meta_gradient.MetaGradient(
-            tf.constant([1.0, 0.0]), tf.constant([-1.0, 0.0])), bound)))
+        theorem.ClosedForm(meta_gradient.MetaGradient(*(
+            tf.constant(x, tf.float64) for x in ([1.0, 0.0], [-1.0, 0.0]))),
+                           bound)))
 
   @parameterized.parameters(
       ([1.0, 0.0], [-1.0, 0.0], 0.0),  # 0 / 0 is no error.

@@ -1,11 +1,13 @@
 """Loads an exported policy; needs TensorFlow and numpy only."""
 
-from typing import Any, Dict
+import os
+from typing import Any, Dict, Union
 
 import numpy as np
 import tensorflow as tf
 
 from metal_tf.policy import description as description_lib
+from metal_tf.runs import workdir as workdir_lib
 
 
 class Policy:
@@ -53,7 +55,7 @@ class Policy:
     return actions[0] if batch.ndim == 1 else actions
 
 
-def load_policy(directory: str) -> Policy:
+def load_policy(directory: Union[str, 'os.PathLike[str]']) -> Policy:
   """Loads what `metal_tf.export`, or a run at its end, has written.
 
   Args:
@@ -65,5 +67,6 @@ def load_policy(directory: str) -> Policy:
   Raises:
     PolicyError: if it is none, is damaged, or a newer version wrote it.
   """
+  directory = workdir_lib.absolute(directory)
   content = description_lib.read(directory)
   return Policy(tf.saved_model.load(directory), content)

@@ -3,22 +3,26 @@
 import json
 import os
 import tempfile
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import psutil
 
 from metal_tf.replay import in_process
+from metal_tf.replay import layout
 from metal_tf.replay import priorities
 from metal_tf.replay import prioritized_contract
 from metal_tf.replay import replay_contract
+from metal_tf import types
 
 
 class InProcessReplayTest(replay_contract.ReplayContract,
                           parameterized.TestCase):
 
-  def make_replay(self, seed=0, **changes):
-    return in_process.InProcessReplay(seed=seed, **self.settings(**changes))
+  def make_replay(self, spec=replay_contract.make_spec(), seed=0, **changes):
+    return in_process.InProcessReplay(spec, self.settings(**changes), seed)
 
   def assert_same_batches(self, first, second):
     self.assertNotEmpty(first)
@@ -42,24 +46,120 @@ class InProcessReplayTest(replay_contract.ReplayContract,
     self.fill(memory, 0, 20)
     self.fill(memory, 20, 45)
     self.drain(memory)
-    with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
-      restored = self.make_replay(capacity=30, seed=4)
-      restored.restore(directory)
+    restored = self.make_replay(capacity=30, seed=4)
+    restored.restore(memory.to_save())
     for memory_ in (memory, restored):
       self.fill(memory_, 45, 60)
     self.assert_same_batches(self.drain(memory), self.drain(restored))
 
-  def test_a_damaged_saved_replay_raises(self):
-    memory = self.make_replay()
-    self.fill(memory, 0, 20)
+  def test_several_batches_are_those_of_single_draws(self):
+    singly, at_once = self.make_replay(), self.make_replay()
+    for number in (1, 3, 2):
+      for memory in (singly, at_once):
+        self.fill(memory, 20 * number, 20 * number + 20)
+      drawn = [singly.sample() for _ in range(number)]
+      together = at_once.sample(number)
+      self.assert_same_batches(drawn, [
+          together._replace(
+              transitions=types.Transition(
+                  *(field[k] for field in together.transitions)),
+              episode_penalties=together.episode_penalties[k],
+              importance_weights=together.importance_weights[k],
+              keys=together.keys[k])
+          for k in range(number)])
+
+  # Segments shorter, as long and longer than the ring.
+  @parameterized.parameters(1, 3, 8, 20, 64)
+  def test_segments_hold_what_a_list_holds_under_random_operations(
+      self, segment):
+    rng = np.random.RandomState(segment)
+    with mock.patch.object(in_process, 'SEGMENT_BYTES', segment * 4 * 11):
+      make = lambda: self.make_replay(
+          capacity=20, min_size=3, samples_per_insert=1000.)
+      memory, saved = make(), None
+      inserted, files = [], {}  # Files by their end, as a checkpoint has them.
+      for _ in range(120):
+        for _ in range(rng.randint(rng.choice([2, 9, 70]))):
+          inserted.append(rng.randint(1000))
+          memory.insert(replay_contract.make_transition(inserted[-1]))
+        memory.insert_episode_penalty(rng.uniform(size=1))
+        if memory.can_sample() and rng.randint(2):
+          memory.sample()
+        saved = memory.to_save()
+        segments = []
+        for part in saved.segments:
+          known = files.get(part.end)
+          if known is None or known.first > part.first:
+            rows = part.read()
+            self.assertLen(rows, part.end - part.first)
+            self.assertEqual(part.end % segment, 0)
+            known = part._replace(read=lambda rows=rows: rows)
+          segments.append(known)
+        files = {part.end: part for part in segments}
+        self.assertLess(len(saved.arrays['tail']), segment)
+        restored = make()
+        restored.restore(saved._replace(segments=tuple(segments)))
+        np.testing.assert_array_equal(
+            _numbers(restored.to_save()), inserted[-20:])
+        if restored.can_sample():
+          self.assert_same_batches([memory.sample()], [restored.sample()])
+        if rng.randint(4) == 0:
+          memory = restored  # The run is killed and goes on.
+    self.assertGreater(len(inserted), 200)
+
+  def test_a_saved_replay_that_lacks_transitions_raises(self):
+    with mock.patch.object(in_process, 'SEGMENT_BYTES', 8 * 4 * 11):
+      memory = self.make_replay()
+      self.fill(memory, 0, 30)
+      saved = memory.to_save()
+      self.assertLen(saved.segments, 3)
+      for lost in range(3):
+        segments = saved.segments[:lost] + saved.segments[lost + 1:]
+        with self.assertRaisesRegex(ValueError, f'transitions {8 * lost} to'):
+          self.make_replay().restore(saved._replace(segments=segments))
+      for name in ('tail', 'penalties'):
+        arrays = {**saved.arrays}
+        del arrays[name]
+        with self.assertRaisesRegex(ValueError, name):
+          self.make_replay().restore(saved._replace(arrays=arrays))
+
+  def test_memory_is_taken_as_it_is_needed(self):
+    spec = replay_contract.make_spec()._replace(observation_size=60)
+    transition = replay_contract.make_transition(1)._replace(
+        o_tm1=np.ones(60), o_t=np.ones(60))
+    resident = lambda: psutil.Process().memory_info().rss
+    before = resident()
+    memory = self.make_replay(spec, capacity=10**6)
+    self.assertLess(resident() - before, 2 << 20)
+    for _ in range(50_000):
+      memory.insert(transition)
+    content = 4 * 50_000 * (2 * 60 + 2 + 3)
+    self.assertBetween(resident() - before, 0.9 * content, 1.15 * content)
+
+  def test_a_replay_of_reverb_is_refused(self):
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
+      with open(os.path.join(directory, 'replay.json'), 'w',
+                encoding='utf-8') as stream:
+        stream.write('{}')
+      with self.assertRaisesRegex(ValueError, 'it was kept in Reverb'):
+        self.make_replay().restore(directory)
+
+  def test_a_replay_of_an_older_version(self):
+    memory = self.make_replay(capacity=30, seed=3)
+    self.fill(memory, 0, 45)
+    self.drain(memory)
+    with tempfile.TemporaryDirectory() as directory:
+      _save_as_before_segments(memory, directory)
+      restored = self.make_replay(capacity=30)
+      restored.restore(directory)
+      self.fill(memory, 45, 60)
+      self.fill(restored, 45, 60)
+      self.assert_same_batches(self.drain(memory), self.drain(restored))
       path = os.path.join(directory, 'replay.npz')
       with open(path, 'r+b') as stream:
         stream.truncate(os.path.getsize(path) // 2)
       with self.assertRaisesRegex(ValueError, 'saved arrays are damaged'):
-        self.make_replay().restore(directory)
+        self.make_replay(capacity=30).restore(directory)
 
 
 class PrioritizedInProcessReplayTest(
@@ -67,8 +167,8 @@ class PrioritizedInProcessReplayTest(
   """What a uniform replay has to do, and what a prioritized one has to."""
 
   def settings(self, **changes):
-    return {'prioritization': priorities.Prioritization(0.6, 0.4),
-            **super().settings(**changes)}
+    return super().settings(**{
+        'prioritization': priorities.Prioritization(0.6, 0.4), **changes})
 
   def settle(self, memory):
     del memory  # Everything takes effect at once.
@@ -83,19 +183,15 @@ class PrioritizedInProcessReplayTest(
   def test_a_saved_replay_of_an_older_version_is_uniform(self):
     memory = self.make_replay(prioritization=None)
     self.fill(memory, 0, 20)
-    with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
-      path = os.path.join(directory, 'replay.json')
-      with open(path, encoding='utf-8') as stream:
-        state = json.load(stream)
-      del state['settings']['replay']
-      with open(path, 'w', encoding='utf-8') as stream:
-        json.dump(state, stream)
-      restored = self.make_replay(prioritization=None)
-      restored.restore(directory)
-      self.assertEqual(restored.num_transitions, 20)
-      with self.assertRaisesRegex(ValueError, 'replay: got uniform'):
-        self.make_replay().restore(directory)
+    saved = memory.to_save()
+    settings = {**saved.state['settings']}
+    del settings['replay']
+    saved = saved._replace(state={**saved.state, 'settings': settings})
+    restored = self.make_replay(prioritization=None)
+    restored.restore(saved)
+    self.assertEqual(restored.num_transitions, 20)
+    with self.assertRaisesRegex(ValueError, 'replay: got uniform'):
+      self.make_replay().restore(saved)
 
   def test_equals_a_plain_list_under_random_operations(self):
     # Whole numbers, of which sums are exact in any order.
@@ -137,6 +233,26 @@ class PrioritizedInProcessReplayTest(
           if item[0] == key:
             item[1] = priority
     self.assertGreater(inserts, 500)
+
+
+def _numbers(saved):
+  """Which transitions a snapshot holds, by `make_transition`."""
+  rows = np.concatenate(
+      [part.read() for part in saved.segments] + [saved.arrays['tail']])
+  return layout.unpack(rows, replay_contract.make_spec()).r_t - 0.25
+
+
+def _save_as_before_segments(memory, directory):
+  """The ring as it lay in memory, in one file."""
+  saved = memory.to_save()
+  rows = np.concatenate(
+      [part.read() for part in saved.segments] + [saved.arrays.pop('tail')])
+  rows = np.roll(rows, saved.state['inserts'] % len(rows), axis=0)
+  np.savez(os.path.join(directory, 'replay.npz'), transitions=rows,
+           **saved.arrays)
+  with open(os.path.join(directory, 'replay.json'), 'w',
+            encoding='utf-8') as stream:
+    json.dump(saved.state, stream)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """A transition as one vector, the form in which both replays hold it."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -13,53 +13,63 @@ def transition_sizes(spec: types.EnvironmentSpec) -> Tuple[int, ...]:
           spec.observation_size)
 
 
-def pack(transition: types.Transition,
-         spec: types.EnvironmentSpec) -> np.ndarray:
+def pack(transition: types.Transition, spec: types.EnvironmentSpec,
+         packed: Optional[np.ndarray] = None) -> np.ndarray:
   """Lays the fields of one transition one after another.
 
   Args:
     transition: arrays and scalars.
     spec: the environment's, gives the shapes.
+    packed: where to, float32 `[2 * O + A + K + 2]`; None: a new array.
 
   Returns:
-    float32 `[2 * O + A + K + 2]`.
+    The array.
 
   Raises:
-    ValueError: if a field does not have the shape that the spec gives.
+    ValueError: if a field does not have the shape that the spec gives; nothing
+      has been written then.
   """
   o_end = spec.observation_size
   a_end = o_end + spec.action_size
   c_end = a_end + 1 + spec.num_constraints
-  packed = np.empty(c_end + 1 + o_end, np.float32)
-  _put(packed, 0, o_end, 'o_tm1', transition.o_tm1)
-  _put(packed, o_end, a_end, 'a_tm1', transition.a_tm1)
-  _put_scalar(packed, a_end, 'r_t', transition.r_t)
-  _put(packed, a_end + 1, c_end, 'c_t', transition.c_t)
-  _put_scalar(packed, c_end, 'discount_t', transition.discount_t)
-  _put(packed, c_end + 1, packed.size, 'o_t', transition.o_t)
+  o_tm1, a_tm1, r_t, c_t, discount_t, o_t = map(np.asarray, transition)
+  shapes = (o_tm1.shape, a_tm1.shape, r_t.shape, c_t.shape, discount_t.shape,
+            o_t.shape)
+  expected = ((o_end,), (a_end - o_end,), (), (c_end - a_end - 1,), (),
+              (o_end,))
+  if shapes != expected:
+    _raise_shapes(shapes, expected)
+  if packed is None:
+    packed = np.empty(c_end + 1 + o_end, np.float32)
+  packed[:o_end] = o_tm1
+  packed[o_end:a_end] = a_tm1
+  packed[a_end] = r_t
+  packed[a_end + 1:c_end] = c_t
+  packed[c_end] = discount_t
+  packed[c_end + 1:] = o_t
   return packed
 
 
 def unpack(packed: Any, spec: types.EnvironmentSpec) -> types.Transition:
-  """Undoes `pack` for a batch.
+  """Undoes `pack` for one or more batches.
 
   Args:
-    packed: array or tensor, float32 `[B, sum of the sizes]`.
+    packed: array or tensor, float32 `[..., sum of the sizes]`.
     spec: the environment's, gives the sizes.
 
   Returns:
-    A batch of transitions, `[B, ...]`.
+    Transitions with the same dimensions in front, `[..., O]` and so on.
   """
   o_end = spec.observation_size
   a_end = o_end + spec.action_size
   c_end = a_end + 1 + spec.num_constraints
   return types.Transition(
-      o_tm1=packed[:, :o_end],
-      a_tm1=packed[:, o_end:a_end],
-      r_t=packed[:, a_end],
-      c_t=packed[:, a_end + 1:c_end],
-      discount_t=packed[:, c_end],
-      o_t=packed[:, c_end + 1:])
+      o_tm1=packed[..., :o_end],
+      a_tm1=packed[..., o_end:a_end],
+      r_t=packed[..., a_end],
+      c_t=packed[..., a_end + 1:c_end],
+      discount_t=packed[..., c_end],
+      o_t=packed[..., c_end + 1:])
 
 
 def pack_episode_penalty(j_c: np.ndarray,
@@ -69,21 +79,15 @@ def pack_episode_penalty(j_c: np.ndarray,
   Raises:
     ValueError: if its shape is another one.
   """
-  packed = np.empty(spec.num_constraints, np.float32)
-  _put(packed, 0, packed.size, 'j_c', j_c)
-  return packed
+  j_c = np.asarray(j_c)
+  expected = (spec.num_constraints,)
+  if j_c.shape != expected:
+    raise ValueError(f'j_c: got shape {j_c.shape}, expected {expected}')
+  return j_c.astype(np.float32)
 
 
-def _put(packed: np.ndarray, begin: int, end: int, name: str,
-         value: Any) -> None:
-  value = np.asarray(value)
-  if value.shape != (end - begin,):
-    raise ValueError(
-        f'{name}: got shape {value.shape}, expected {(end - begin,)}')
-  packed[begin:end] = value
-
-
-def _put_scalar(packed: np.ndarray, index: int, name: str, value: Any) -> None:
-  if np.ndim(value):
-    raise ValueError(f'{name}: got shape {np.shape(value)}, expected ()')
-  packed[index] = value
+def _raise_shapes(shapes: Sequence[Any], expected: Sequence[Any]) -> None:
+  """Raises ValueError for the first field with another shape."""
+  for name, got, right in zip(types.Transition._fields, shapes, expected):
+    if got != right:
+      raise ValueError(f'{name}: got shape {got}, expected {right}')

@@ -31,9 +31,9 @@ class PrioritizedReplayContract:
       self, priority_exponent: float = 0.6, importance_exponent: float = 0.4,
       **changes: Any) -> Dict[str, Any]:
     """A small replay from which many samples are due."""
-    settings = dict(
-        spec=replay_contract.make_spec(), batch_size=40, num_penalty_samples=2,
-        capacity=_CAPACITY, min_size=_CAPACITY, samples_per_insert=4000.,
+    settings: Dict[str, Any] = dict(
+        batch_size=40, num_penalty_samples=2, capacity=_CAPACITY,
+        min_size=_CAPACITY, samples_per_insert=4000.,
         penalty_capacity=3, prioritization=priorities_lib.Prioritization(
             priority_exponent, importance_exponent))
     settings.update(changes)
@@ -161,9 +161,8 @@ class PrioritizedReplayContract:
     self._update(memory, self._keys(memory), {
         **dict.fromkeys(range(2, 8), 0.5), 8: 1.0, 9: 4.0})
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
       restored = self._filled(**changes)
-      restored.restore(directory)
+      restored.restore(replay_contract.written(memory, directory))
     for memory_ in (memory, restored):
       self._insert(memory_, 10, 11)
       self.settle(memory_)
@@ -177,8 +176,7 @@ class PrioritizedReplayContract:
     self._insert(small, 20, 24)
     self._update(full, self._keys(full), dict.fromkeys(range(2, 10), 9.0))
     with tempfile.TemporaryDirectory() as directory:
-      small.save(directory)
-      full.restore(directory)
+      full.restore(replay_contract.written(small, directory))
     drawn = {i for i, _, _ in self._draw(full, 10)}
     self.assertEqual(drawn, set(range(20, 24)))
 
@@ -186,20 +184,20 @@ class PrioritizedReplayContract:
     memory = self._filled()
     uniform = self._filled(prioritization=None)
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
+      saved = replay_contract.written(memory, directory)
       with self.assertRaisesRegex(
           ValueError, 'replay: got prioritized .* expected uniform'):
-        uniform.restore(directory)
+        uniform.restore(saved)
       for changes, message in (
           (dict(priority_exponent=0.5), 'priority_exponent: got 0.6 .* 0.5'),
           (dict(importance_exponent=1.0), 'importance_exponent: got 0.4')):
         with self.assertRaisesRegex(ValueError, message):
-          self._filled(**changes).restore(directory)
+          self._filled(**changes).restore(saved)
     with tempfile.TemporaryDirectory() as directory:
-      uniform.save(directory)
+      saved = replay_contract.written(uniform, directory)
       with self.assertRaisesRegex(
           ValueError, 'replay: got uniform .* expected prioritized'):
-        memory.restore(directory)
+        memory.restore(saved)
 
   def test_a_uniform_replay_has_no_priorities(self):
     memory = self._filled(prioritization=None)

@@ -1,11 +1,11 @@
 """The ratio of samples to insertions and the window around it."""
 
 import sys
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
-# Where nothing is said, the ratio may be off by this share of the samples that
-# the smallest sampled memory stands for (the tolerance Acme's D4PG uses).
-_DEFAULT_TOLERANCE = 0.1
+# The ratio may be off by this share of the samples that the smallest sampled
+# memory stands for (the tolerance Acme's D4PG uses).
+_TOLERANCE = 0.1
 
 
 class RateLimiterWindow(NamedTuple):
@@ -53,9 +53,7 @@ def rate_limiter_window(*,
                         capacity: int,
                         batch_size: int,
                         prefetched_batches: int,
-                        first_inserts: int,
-                        error_buffer: Optional[float] = None
-                       ) -> RateLimiterWindow:
+                        first_inserts: int) -> RateLimiterWindow:
   """Computes and checks the window in which the ratio is kept.
 
   The episode penalties are sampled with the transitions, and none is there
@@ -73,12 +71,10 @@ def rate_limiter_window(*,
       the episode's length times the number of actors. 0 lets insertion never
       wait: for one thread that does both, where it would wait for itself, or
       an episode of unknown length.
-    error_buffer: how many samples the ratio may be off by, either way. None
-      takes the smallest safe value, or a tenth of `min_size *
-      samples_per_insert` if that is larger.
 
   Returns:
-    The window.
+    The window. The ratio may be off by the smallest safe number of samples, or
+    by a tenth of `min_size * samples_per_insert` if that is larger.
 
   Raises:
     ValueError: naming the field, what it was and what is allowed.
@@ -98,15 +94,8 @@ def rate_limiter_window(*,
   # batch and one insertion even if the loop never lags.
   swing = (prefetched_batches + 1) * batch_size + max(1., samples_per_insert)
   first_episode = samples_per_insert * max(0, first_inserts - min_size)
-  needed = max(swing, first_episode)
-  if error_buffer is None:
-    error_buffer = max(
-        needed, _DEFAULT_TOLERANCE * min_size * samples_per_insert)
-  elif error_buffer < needed:
-    raise ValueError(
-        f'error_buffer: got {error_buffer:g}, allowed are numbers >= '
-        f'{needed:g} ({swing:g} for the samples in flight, {first_episode:g} '
-        f'for the {first_inserts} insertions before the first episode penalty)')
+  error_buffer = max(
+      swing, first_episode, _TOLERANCE * min_size * samples_per_insert)
 
   centre = min_size * samples_per_insert
   bounded = first_inserts > 0

@@ -45,19 +45,10 @@ class RateLimiterWindowTest(parameterized.TestCase):
       (dict(min_size=0), 'min_size: got 0, allowed are integers >= 1'),
       (dict(batch_size=0), 'batch_size: got 0, allowed are integers >= 1'),
       (dict(capacity=0), 'capacity: got 0, allowed are integers >= 1'),
-      (dict(capacity=999), 'min_size: got 1000, allowed is 1 to .* 999'),
-      (dict(error_buffer=799.),
-       r'error_buffer: got 799, allowed are numbers >= 800 \(800 for the'),
-      (dict(error_buffer=31999., first_inserts=2000),
-       'error_buffer: got 31999, allowed are numbers >= 32000'))
+      (dict(capacity=999), 'min_size: got 1000, allowed is 1 to .* 999'))
   def test_errors_name_field_value_and_what_is_allowed(self, changes, message):
     with self.assertRaisesRegex(ValueError, message):
       rate_limits.rate_limiter_window(**{**_SETTINGS, **changes})
-
-  def test_the_smallest_allowed_error_buffer_is_accepted(self):
-    window = rate_limits.rate_limiter_window(
-        **{**_SETTINGS, 'error_buffer': 800.})
-    self.assertEqual((window.min_diff, window.max_diff), (31200., 32800.))
 
   def test_batches_are_due_after_min_size(self):
     window = rate_limits.rate_limiter_window(**_SETTINGS)
@@ -68,10 +59,9 @@ class RateLimiterWindowTest(parameterized.TestCase):
     self.assertEqual(window.batches_due(1000, 512, 256), 0)
 
   def test_a_batch_is_admitted_down_to_the_lower_end(self):
-    window = rate_limits.rate_limiter_window(
-        **{**_SETTINGS, 'error_buffer': 800.})
-    self.assertTrue(window.admits_batch(1000, 544, 256))
-    self.assertFalse(window.admits_batch(1000, 545, 256))
+    window = rate_limits.rate_limiter_window(**_SETTINGS)
+    self.assertTrue(window.admits_batch(1000, 2944, 256))
+    self.assertFalse(window.admits_batch(1000, 2945, 256))
 
 
 if __name__ == '__main__':

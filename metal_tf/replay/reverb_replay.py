@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 import reverb
 from reverb import reverb_types
+import tensorflow as tf
 
 from metal_tf.replay import counted
 from metal_tf.replay import priorities as priorities_lib
@@ -30,41 +31,25 @@ class ReverbReplay(counted.CountedReplay):
   inside Reverb takes no seed; `InProcessReplay` is the reproducible one.
   """
 
-  def __init__(self, *, spec: types.EnvironmentSpec, batch_size: int,
-               num_penalty_samples: int, capacity: int, min_size: int,
-               samples_per_insert: float, penalty_capacity: int,
-               error_buffer: Optional[float] = None,
-               prioritization: Optional[priorities_lib.Prioritization] = None,
+  def __init__(self, spec: types.EnvironmentSpec, settings: replay.Settings, *,
                timeout_seconds: float = 60.,
                scratch_directory: Optional[str] = None) -> None:
     """Starts the server on a free port, reachable from this machine only.
 
     Args:
       spec: the environment's.
-      batch_size: B, transitions per sample.
-      num_penalty_samples: M, episode penalties per sample.
-      capacity: transitions held, first in first out.
-      min_size: transitions before the first sample.
-      samples_per_insert: how often a transition is sampled on average.
-      penalty_capacity: episode penalties held, first in first out.
-      error_buffer: see `rate_limits.rate_limiter_window`.
-      prioritization: how priorities are used; None draws uniformly.
+      settings: of the replay.
       timeout_seconds: how long the server may withhold a sample or hold back
         an insertion before that is an error.
-      scratch_directory: where a checkpoint is written before `save` moves it;
-        on the same file system as `save`'s directory that is one rename.
-        None: the system's directory for temporary files.
+      scratch_directory: where a checkpoint is written before it is moved to
+        where it is saved; on the same file system that is one rename. None:
+        the system's directory for temporary files.
 
     Raises:
-      ValueError: naming the argument, what it was and what is allowed.
+      ValueError: naming the field, what it was and what is allowed.
     """
-    super().__init__(
-        spec=spec, batch_size=batch_size,
-        num_penalty_samples=num_penalty_samples, capacity=capacity,
-        min_size=min_size, samples_per_insert=samples_per_insert,
-        penalty_capacity=penalty_capacity,
-        prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        error_buffer=error_buffer, prioritization=prioritization)
+    super().__init__(spec, settings,
+                     prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES)
     self._timeout_seconds = timeout_seconds
     self._scratch = tempfile.mkdtemp(prefix='replay-', dir=scratch_directory)
     self._server: Optional[reverb.Server] = None
@@ -81,7 +66,13 @@ class ReverbReplay(counted.CountedReplay):
     self._writer.insert_episode_penalty(j_c)
     self._episodes += 1
 
-  def sample(self) -> types.Sample:
+  def sample(self, num_batches: Optional[int] = None) -> types.Sample:
+    if num_batches is not None:
+      self._check_can_sample(num_batches)
+      samples = [self.sample() for _ in range(num_batches)]
+      return tf.nest.map_structure(
+          lambda *parts: np.stack([np.asarray(part) for part in parts]),
+          *samples)
     self._check_can_sample()
     if not self._flushed:
       self._writer.flush()
@@ -99,34 +90,23 @@ class ReverbReplay(counted.CountedReplay):
           f'replay: no sample came for {self._timeout_seconds:g} s '
           f'({self._inserts} inserted, {self._samples} sampled; '
           f'{self.window.description})')
-    self._samples += self._batch_size
+    self._samples += self._settings.batch_size
     return batch
 
   def update_priorities(self, keys: Any, priorities: Any) -> None:
     self._check_prioritized()
     self._updates.put(keys, priorities)
 
-  def save(self, directory: str) -> None:
-    self._writer.flush()
-    self._flushed = True
-    state = dict(settings=self._settings(), inserts=self._inserts,
-                 episodes=self._episodes)
-    if self._updates is not None:
-      self._updates.flush()
-      state['largest_priority'] = self._updates.largest
-    try:
-      save_tables(self._client, directory, state)
-    except OSError:
-      # The server leaves what it could write, on a disk that is full.
-      for name in os.listdir(self._scratch):
-        shutil.rmtree(os.path.join(self._scratch, name), ignore_errors=True)
-      raise
+  def to_save(self) -> Callable[[str], None]:
+    return self._save
 
-  def restore(self, directory: str) -> None:
-    state = check_saved_tables(directory, self._settings())
+  def restore(self, saved: replay.Saved) -> None:
+    if not isinstance(saved, str):
+      raise ValueError('it was kept in the process of the run')
+    state = check_saved_tables(saved, self._saved_settings())
     self._stop()
     try:
-      self._start(saved_tables(directory),
+      self._start(saved_tables(saved),
                   state.get('largest_priority', priorities_lib.FIRST))
     except RuntimeError as e:
       raise ValueError(f'the saved tables are damaged: {e}') from e
@@ -143,14 +123,31 @@ class ReverbReplay(counted.CountedReplay):
     self._stop()
     shutil.rmtree(self._scratch, ignore_errors=True)
 
+  def _save(self, directory: str) -> None:
+    """Writes everything into a directory that is the replay's own."""
+    self._writer.flush()
+    self._flushed = True
+    state = dict(settings=self._saved_settings(), inserts=self._inserts,
+                 episodes=self._episodes)
+    if self._updates is not None:
+      self._updates.flush()
+      state['largest_priority'] = self._updates.largest
+    try:
+      save_tables(self._client, directory, state)
+    except OSError:
+      # The server leaves what it could write, on a disk that is full.
+      for name in os.listdir(self._scratch):
+        shutil.rmtree(os.path.join(self._scratch, name), ignore_errors=True)
+      raise
+
   def _start(self, loaded: Optional[str] = None,
              largest_priority: float = priorities_lib.FIRST) -> None:
     """Starts a server, with the tables that another one saved if given."""
     self._server = reverb.Server(
         tables.make_tables(
-            self._spec, capacity=self._capacity,
-            penalty_capacity=self._penalty_capacity, window=self.window,
-            prioritization=self._prioritization),
+            self._spec, capacity=self._settings.capacity,
+            penalty_capacity=self._settings.penalty_capacity,
+            window=self.window, prioritization=self._settings.prioritization),
         checkpointer=reverb.checkpointers.DefaultCheckpointer(
             self._scratch, fallback_checkpoint_path=loaded))
     loopback.restrict_to_loopback(self._server.port)
@@ -159,7 +156,7 @@ class ReverbReplay(counted.CountedReplay):
     self._writer = reverb_writer.ReverbWriter(
         self._client, self._spec, timeout_seconds=self._timeout_seconds)
     self._updates: Optional[priority_updates.PriorityUpdates] = None
-    if self._prioritization is not None:
+    if self._settings.prioritization is not None:
       self._updates = priority_updates.PriorityUpdates(
           self._client, largest_priority)
     self._flushed = True
@@ -183,10 +180,10 @@ class ReverbReplay(counted.CountedReplay):
     """The next batch, or None if the server withheld it for too long."""
     if self._iterator is None:
       self._iterator = reverb_dataset.samples(
-          self._address, self._spec, batch_size=self._batch_size,
-          num_penalty_samples=self._num_penalty_samples,
+          self._address, self._spec, batch_size=self._settings.batch_size,
+          num_penalty_samples=self._settings.num_penalty_samples,
           timeout_seconds=self._timeout_seconds,
-          prioritization=self._prioritization)
+          prioritization=self._settings.prioritization)
     return next(self._iterator, None)
 
 
@@ -217,6 +214,11 @@ def saved_tables(directory: str) -> str:
   return os.path.join(directory, 'reverb')
 
 
+def holds(directory: str) -> bool:
+  """Whether a folder has what `save_tables` wrote."""
+  return os.path.isdir(saved_tables(directory))
+
+
 def check_saved_tables(directory: str,
                        settings: Mapping[str, Any]) -> Dict[str, Any]:
   """Reads the state beside saved tables, for a server with these settings.
@@ -227,6 +229,8 @@ def check_saved_tables(directory: str,
   """
   with open(os.path.join(directory, _STATE_FILE)) as f:
     state = json.load(f)
+  if not holds(directory):
+    raise ValueError('it was kept in the process of the run')
   replay.check_settings(state['settings'], settings)
   return state
 

@@ -14,6 +14,7 @@ import reverb
 
 from metal_tf.replay import prioritized_contract
 from metal_tf.replay import rate_limits
+from metal_tf.replay import replay
 from metal_tf.replay import replay_contract
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_replay
@@ -23,8 +24,11 @@ from metal_tf.replay import tables
 
 class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
 
-  def make_replay(self, **changes):
-    memory = reverb_replay.ReverbReplay(**self.settings(**changes))
+  def make_replay(self, spec=replay_contract.make_spec(), timeout_seconds=60.0,
+                  scratch_directory=None, **changes):
+    memory = reverb_replay.ReverbReplay(
+        spec, self.settings(**changes), timeout_seconds=timeout_seconds,
+        scratch_directory=scratch_directory)
     self.addCleanup(memory.close)
     return memory
 
@@ -44,7 +48,7 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
     memory = self.make_replay()
     self.fill(memory, 0, 20)
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
+      memory.to_save()(directory)
       # Without it, Reverb takes the checkpoint for an unfinished one.
       os.remove(os.path.join(directory, 'reverb', 'DONE'))
       with self.assertRaisesRegex(ValueError, 'inserts: got 0 .* expected 20'):
@@ -54,7 +58,7 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
     memory = self.make_replay()
     self.fill(memory, 0, 20)
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)
+      memory.to_save()(directory)
       for name in ('chunks.tfrecord', 'tables.tfrecord'):
         path = os.path.join(directory, 'reverb', name)
         size = os.path.getsize(path)
@@ -66,11 +70,10 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
   def test_leaves_no_files(self):
     with tempfile.TemporaryDirectory() as scratch:
       with tempfile.TemporaryDirectory() as directory:
-        settings = self.settings(scratch_directory=scratch)
-        memory = reverb_replay.ReverbReplay(**settings)
+        memory = self.make_replay(scratch_directory=scratch)
         self.fill(memory, 0, 20)
-        memory.save(directory)
-        other = reverb_replay.ReverbReplay(**settings)
+        memory.to_save()(directory)
+        other = self.make_replay(scratch_directory=scratch)
         other.restore(directory)
         self.assertLen(os.listdir(scratch), 2)
         for name in os.listdir(scratch):
@@ -84,13 +87,14 @@ class PrioritizedReverbReplayTest(
     prioritized_contract.PrioritizedReplayContract, absltest.TestCase):
 
   def make_replay(self, **settings):
-    memory = reverb_replay.ReverbReplay(**settings)
+    memory = reverb_replay.ReverbReplay(
+        replay_contract.make_spec(), replay.Settings(**settings))
     self.addCleanup(memory.close)
     return memory
 
   def settle(self, memory):
     with tempfile.TemporaryDirectory() as directory:
-      memory.save(directory)  # Waits for what is being sent.
+      memory.to_save()(directory)  # Waits for what is being sent.
     for _ in range(reverb_dataset.IN_FLIGHT_BATCHES):
       memory.sample()
 

@@ -314,11 +314,11 @@ class OverTrainingTest(absltest.TestCase):
     add(0, 1, 2, batch_size=512, meta_optimizer='sgd')
     name, runs = chosen('sgd')
     self.assertEqual(
-        name, f'MetaL [batch_size=512, meta_optimizer=sgd] on {problem}')
+        name, f'MetaL [batch_size=512, meta_optimizer=default] on {problem}')
     self.assertLen(runs, 3)
     add(0, meta_optimizer='sgd')
     self.assertEqual(chosen('sgd')[0],
-                     f'MetaL [meta_optimizer=sgd] on {problem}')
+                     f'MetaL [meta_optimizer=default] on {problem}')
 
   def test_lambda_that_still_moves(self):
     measured = dynamics.falls([testing.made_run(

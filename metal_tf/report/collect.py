@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 import pandas as pd
 
+from metal_tf import config as config_lib
 from metal_tf.environments import tasks
 from metal_tf import metrics
 from metal_tf.report import naming
@@ -17,7 +18,7 @@ SWEEP = 'sweep.json'
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
 # The settings of a run that began with no others.
-_PRESET = 'paper'
+_PRESET = config_lib.Config.preset
 
 
 class ReportError(Exception):

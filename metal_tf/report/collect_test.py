@@ -63,6 +63,29 @@ class CollectTest(absltest.TestCase):
     self.assertEqual(collect.condition_of(run._replace(config={
         **run.config, 'seed': 7, 'num_episodes': 3})), conditions[0])
 
+  def test_tasks_of_ones_own_are_not_pooled(self):
+    for name, environment, maximum in (
+        ('rich', 'rich', 1.0), ('poor', 'poor', 1.0), ('wide', 'rich', 5.0),
+        ('again', 'rich', 1.0)):
+      path = testing.copy_run(self._root, 'metal-0.3-0', name)
+      with open(os.path.join(path, 'config.json'), encoding='utf-8') as stream:
+        description = json.load(stream)
+      description.update(
+          suite='own', environment={'name': environment},
+          interface={'observation': [], 'action_maximum': [maximum]})
+      with open(os.path.join(path, 'config.json'), 'w',
+                encoding='utf-8') as stream:
+        json.dump(description, stream)
+    grid = self._collect()
+    own = {run.name: run for run in grid.runs if run.run.own_task}
+    self.assertLen({own[name].condition for name in own}, 3)
+    self.assertEqual(own['rich'].condition, own['again'].condition)
+    self.assertStartsWith(own['poor'].condition.domain, 'poor (interface ')
+    for name in ('poor', 'wide'):
+      self.assertEqual(own[name].left_out, '')
+    self.assertEqual({c.domain for c in grid.conditions} - {
+        run.condition.domain for run in own.values()}, {'cartpole'})
+
   def test_several_constraints(self):
     run = testing.made_run('MetaL', 0, 900, 0.1)._replace(
         score=metrics.score([900], [[0.2, 0.3]], [0.1, 0.1]))

@@ -62,14 +62,12 @@ def base_label(run: run_folder.RunFolder) -> str:
 def settings_of(run: run_folder.RunFolder) -> Settings:
   """The settings that make the agent, where they are not the default.
 
-  A setting that the run's version did not have yet is at its default.
+  Defaults are those of the run's preset. A setting that is not there is at its
+  default.
   """
-  defaults = dataclasses.asdict(config_lib.Config())
+  defaults = dataclasses.asdict(config_lib.Config.of_preset(
+      run.config.get('preset', config_lib.Config.preset)))
   config = {**defaults, **run.config}
-  # 1e-3 given and 1e-3 by default are the same.
-  if config['meta_lr'] is not None and config['meta_lr'] == config_lib.Config(
-      meta_optimizer=config['meta_optimizer']).meta_learning_rate:
-    config['meta_lr'] = None
   return tuple(
       (name, _json(value)) for name, value in sorted(config.items())
       if _makes_the_agent(name, run.algorithm)
@@ -79,6 +77,8 @@ def settings_of(run: run_folder.RunFolder) -> Settings:
 def _makes_the_agent(name: str, algorithm: str) -> bool:
   """Whether a setting tells runs of an algorithm apart beside its label."""
   setting = _SETTINGS.get(name)
+  if name in config_lib.RETIRED:
+    return False
   if setting is None:  # Of another version.
     return True
   return (setting.role == config_lib.LEARNING

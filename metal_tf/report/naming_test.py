@@ -31,12 +31,12 @@ class VariantsTest(absltest.TestCase):
          'MetaL (actor+critic)', 'MetaL'])
 
   def test_runs_with_another_setting_are_not_pooled(self):
-    runs = [_run('metal', meta_optimizer='sgd'), _run('metal'),
-            _run('metal', lagrange_lr=0.01, meta_optimizer='sgd')]
+    runs = [_run('metal', meta_optimizer='adam'), _run('metal'),
+            _run('metal', lagrange_lr=0.01, meta_optimizer='adam')]
     self.assertEqual(
         _labels(*runs),
-        ['MetaL [meta_optimizer=sgd]', 'MetaL',
-         'MetaL [lagrange_lr=0.01, meta_optimizer=sgd]'])
+        ['MetaL [meta_optimizer=adam]', 'MetaL',
+         'MetaL [lagrange_lr=0.01, meta_optimizer=adam]'])
 
   def test_the_setting_with_most_finished_runs_has_the_plain_name(self):
     plain = [_run('metal', lagrange_lr=0.01, seed=seed) for seed in range(2)]
@@ -48,11 +48,11 @@ class VariantsTest(absltest.TestCase):
 
   def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
     same = _run('d4pg'), _run(
-        'd4pg', meta_optimizer='sgd', lagrange_lr=1.0, lagrange_multiplier=3.0,
+        'd4pg', meta_optimizer='adam', lagrange_lr=1.0, lagrange_multiplier=3.0,
         outer_loss='actor', mesh_lr=1.0, validation_fraction=0.3, seed=5,
         num_episodes=7,
         workdir='elsewhere', xla=False, suite='builtin',
-        feasibility_episodes=0)
+        feasibility_episodes=0, replay_store='reverb', deterministic=True)
     self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
     self.assertLen(set(naming.assign(same)), 1)
     self.assertLen(set(_labels(
@@ -60,7 +60,7 @@ class VariantsTest(absltest.TestCase):
         _run('rc_d4pg', meta_lr=1.0))), 2)
 
     self.assertLen(set(_labels(
-        _run('mesh'), _run('mesh', meta_optimizer='sgd'),
+        _run('mesh'), _run('mesh', meta_optimizer='adam'),
         _run('mesh', mesh_lr=1.0))), 2)
 
   def test_conditions_are_no_settings(self):
@@ -71,6 +71,8 @@ class VariantsTest(absltest.TestCase):
   def test_every_setting_of_learning_tells_the_agents_that_use_it_apart(self):
     # Generated, so that a new setting cannot be forgotten.
     for field, setting in config_lib.Config.settings():
+      if field.name == 'preset':  # Other defaults come with it: see below.
+        continue
       for algorithm in agents.ALGORITHMS:
         changed = _run(algorithm, lagrange_multiplier=2.0, **{
             field.name: 'something else'}) if (
@@ -83,8 +85,16 @@ class VariantsTest(absltest.TestCase):
 
   def test_given_and_default_settings_are_the_same(self):
     self.assertLen(set(_labels(
-        _run('metal', meta_lr=1e-3, policy_layer_sizes=[256, 256, 256]),
+        _run('metal', policy_layer_sizes=[256, 256, 256]),
         _run('metal', meta_lr=None))), 1)
+
+  def test_a_preset_is_no_setting_and_what_differs_from_it_is_one(self):
+    small = dict(preset='small', policy_layer_sizes=[128, 128],
+                 critic_layer_sizes=[256, 128])
+    self.assertEqual(
+        _labels(*[_run('metal')] * 2, _run('metal', batch_size=128, **small),
+                _run('metal', batch_size=256, **small)),
+        ['MetaL', 'MetaL', 'MetaL', 'MetaL [batch_size=256]'])
 
   def test_order(self):
     labels = ['X', 'MeSh', 'RS-10.0', 'D4PG', 'MetaL [a=1]', 'RS-2.0', 'MetaL',

@@ -14,11 +14,13 @@ import numpy as np
 
 from metal_tf.runs import checkpoint
 from metal_tf.runs import manifest
+from metal_tf import types
 
 # Saves without end; a state is right when all its parts have one number.
 _SAVER = """
 import os, sys
 import numpy as np
+from metal_tf import types
 from metal_tf.runs import checkpoint
 
 saver = checkpoint.Checkpointer(sys.argv[1], print)
@@ -32,10 +34,29 @@ while True:
       with open(os.path.join(directory, name), 'w') as out:
         out.write(f'{episode} ' * 20000)
 
+  parts = types.ReplaySnapshot(
+      {'episode': episode}, {'tail': np.full((3, 2), episode, np.float32)},
+      tuple(types.ReplaySegment(
+          end - 1, end, lambda end=end: np.full((1, 50000), end, np.float32))
+          for end in range(max(1, episode - 9), episode)))
+  replay = parts if sys.argv[2] == 'parts' else save_replay
   saver.save(episode, {f'w{i}': np.full(20000, episode) for i in range(5)},
-             {'episode': episode}, save_replay if episode % 2 else None)
+             {'episode': episode},
+             replay if episode % 2 or replay is parts else None)
   print(episode, flush=True)
 """
+
+
+def _parts(inserts):
+  """A replay that held so many transitions, in segments of 10."""
+  rows = lambda first, end: np.arange(3 * first, 3 * end).reshape(
+      -1, 3).astype(np.float32)
+  tail = inserts // 10 * 10
+  return types.ReplaySnapshot(
+      {'inserts': inserts}, {'tail': rows(tail, inserts)},
+      tuple(types.ReplaySegment(first, first + 10,
+                                lambda first=first: rows(first, first + 10))
+            for first in range(0, tail, 10)))
 
 
 def _write_replay(directory):
@@ -73,7 +94,7 @@ class CheckpointTest(parameterized.TestCase):
     np.testing.assert_array_equal(loaded.learner['weights'], [7, 7, 7])
     self.assertEqual(loaded.learner['weights'].dtype, np.float32)
     self.assertEqual(loaded.run, {'episode': 7})
-    self.assertEqual(sorted(os.listdir(loaded.replay_directory)),
+    self.assertEqual(sorted(os.listdir(loaded.replay)),
                      ['manifest.json', 'table'])
     self.assertEqual(loaded.replay_episode, 7)
     self.assertEqual(loaded.replay_problem, '')
@@ -82,7 +103,7 @@ class CheckpointTest(parameterized.TestCase):
     self._save(7)
     loaded = self._checkpointer().load_newest(with_replay=False)
     self.assertEqual(loaded.run, {'episode': 7})
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
 
   def test_nothing_saved_is_none(self):
     self.assertIsNone(self._load())
@@ -113,7 +134,7 @@ class CheckpointTest(parameterized.TestCase):
   def test_a_replay_that_was_never_saved_is_said(self):
     self._save(1, None)
     loaded = self._load()
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
     self.assertIn('not saved', loaded.replay_problem)
 
   def test_a_failed_save_leaves_the_one_before(self):
@@ -193,7 +214,7 @@ class CheckpointTest(parameterized.TestCase):
     _damage(path, how)
     loaded = self._load()
     self.assertEqual(loaded.run, {'episode': 1})
-    self.assertIsNone(loaded.replay_directory)
+    self.assertIsNone(loaded.replay)
     self.assertIn(path, loaded.replay_problem)
     # The next checkpoint does not refer to it.
     self._saver = self._checkpointer()
@@ -235,12 +256,13 @@ class CheckpointTest(parameterized.TestCase):
         'episode-00000002 has format 2, this version .* up to 1'):
       self._load()
 
-  def test_killed_at_any_instant_a_whole_state_loads(self):
+  @parameterized.parameters('folder', 'parts')
+  def test_killed_at_any_instant_a_whole_state_loads(self, kind):
     random.seed(1)
     at_least = 0
     for _ in range(10):
       with subprocess.Popen(
-          [sys.executable, '-c', _SAVER, self._directory],
+          [sys.executable, '-c', _SAVER, self._directory, kind],
           env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
           stdout=subprocess.PIPE, text=True) as saver:
         saver.stdout.readline()
@@ -254,13 +276,136 @@ class CheckpointTest(parameterized.TestCase):
       at_least = episode
       for array in loaded.learner.values():
         self.assertTrue(np.all(array == episode))
+      if kind == 'parts':
+        self._check_parts(loaded)
+        continue
       self.assertIn(loaded.replay_episode, (episode, episode - 1))
       for name in 'ab':
-        with open(os.path.join(loaded.replay_directory, name),
+        with open(os.path.join(loaded.replay, name),
                   encoding='utf-8') as stream:
           self.assertEqual(set(stream.read().split()),
                            {str(loaded.replay_episode)})
     self.assertEmpty(self._warnings)
+
+  def _check_parts(self, loaded):
+    episode = loaded.run['episode']
+    self.assertEqual(loaded.replay.state, {'episode': episode})
+    self.assertTrue((loaded.replay.arrays['tail'] == episode).all())
+    self.assertEqual([part.end for part in loaded.replay.segments],
+                     list(range(max(1, episode - 9), episode)))
+    for part in loaded.replay.segments:
+      self.assertTrue((part.read() == part.end).all())
+
+  # --- A replay in parts -----------------------------------------------------
+
+  def _segment_files(self):
+    return sorted(os.listdir(os.path.join(self._directory, 'replay')))
+
+  def test_parts_of_a_replay_come_back(self):
+    self._save(1, _parts(34))
+    saved = self._load().replay
+    self.assertEqual(saved.state, {'inserts': 34})
+    self.assertEqual([(part.first, part.end) for part in saved.segments],
+                     [(0, 10), (10, 20), (20, 30)])
+    rows = np.concatenate(
+        [part.read() for part in saved.segments] + [saved.arrays['tail']])
+    np.testing.assert_array_equal(rows, np.arange(3 * 34).reshape(34, 3))
+    self.assertEqual(self._load().replay_episode, 1)
+
+  def test_a_segment_is_written_once_and_removed_when_nobody_needs_it(self):
+    self._save(1, _parts(25))
+    self._saver = self._checkpointer()  # Also by a run that is resumed.
+    self._saver.load_newest()
+    written = []
+
+    def watched(segment):
+      return segment._replace(
+          read=lambda: written.append(segment.first) or segment.read())
+
+    for episode in (2, 3, 4):
+      parts = _parts(10 * episode + 25)
+      self._save(episode, parts._replace(segments=tuple(
+          map(watched, parts.segments[episode:]))))
+    self.assertEqual(written, [20, 30, 40, 50])
+    # Of the kept checkpoints, 2 to 4, the oldest needs those from 20 on.
+    self.assertEqual([int(name[:12]) for name in self._segment_files()],
+                     [20, 30, 40, 50])
+
+  @parameterized.product(
+      name=('segment', 'replay.npz', 'replay.json'),
+      how=('truncated', 'flipped', 'missing'))
+  def test_a_damaged_part_is_named_and_the_one_before_loads(self, name, how):
+    self._save(1, _parts(25))
+    path = os.path.join(self._save(2, _parts(38)), name)
+    if name == 'segment':
+      path = os.path.join(
+          self._directory, 'replay', self._segment_files()[-1])
+    _damage(path, how)
+    loaded = self._load()
+    self.assertEqual(loaded.run, {'episode': 1})
+    self.assertEqual(loaded.replay.state, {'inserts': 25})
+    self.assertLen(self._warnings, 1)
+    self.assertIn(path, self._warnings[0])
+    # Who does not ask for the replay gets the newest.
+    newest = self._checkpointer().load_newest(with_replay=False)
+    self.assertEqual(newest.run, {'episode': 2})
+
+  @parameterized.parameters('truncated', 'flipped', 'missing')
+  def test_a_damaged_part_of_all_costs_only_the_replay(self, how):
+    self._save(1, _parts(25))
+    self._save(2, _parts(38))
+    path = os.path.join(self._directory, 'replay', self._segment_files()[0])
+    _damage(path, how)
+    loaded = self._load()
+    self.assertEqual(loaded.run, {'episode': 2})
+    self.assertIsNone(loaded.replay)
+    self.assertIn(path, loaded.replay_problem)
+    # The replay fills again; its segments are others.
+    self._saver = self._checkpointer()
+    self._saver.load_newest()
+    self._save(3, _parts(12))
+    self.assertEqual(self._load().replay.state, {'inserts': 12})
+    self.assertLen(self._load().replay.segments[0].read(), 10)
+
+  def test_a_crash_between_segments_and_checkpoint(self):
+    self._save(1, _parts(25))
+    # As after a kill: nothing of a failed save is removed.
+    with mock.patch.object(manifest, 'seal', side_effect=OSError(28, 'full')):
+      with mock.patch.object(checkpoint.Checkpointer, '_remove_failed'):
+        with self.assertRaises(OSError):
+          self._save(2, _parts(47))
+    self.assertLen(self._segment_files(), 4)
+    self._saver = self._checkpointer()
+    self.assertEqual(self._saver.load_newest().replay.state, {'inserts': 25})
+    self._save(2, _parts(31))
+    self.assertLen(self._segment_files(), 3)
+    self.assertEqual(self._load().replay.state, {'inserts': 31})
+    self.assertEmpty(self._warnings)
+
+  def test_a_failed_save_leaves_no_segment(self):
+    self._save(1, _parts(25))
+    broken = types.ReplaySegment(20, 30, lambda: _full_disk(''))
+    parts = _parts(25)
+    with self.assertRaises(OSError):
+      self._save(2, parts._replace(segments=(*parts.segments, broken)))
+    with mock.patch.object(manifest, 'seal', side_effect=OSError(28, 'full')):
+      with self.assertRaises(OSError):
+        self._save(2, _parts(47))
+    self.assertLen(self._segment_files(), 2)
+    self._save(2, _parts(47))
+    self.assertEqual(self._load().replay.state, {'inserts': 47})
+
+  def test_the_folder_of_an_earlier_replay_goes_with_its_checkpoints(self):
+    self._save(1)
+    for episode in (2, 3):
+      self._save(episode, _parts(4 * episode))
+      self.assertIn('replay-00000001', os.listdir(self._directory))
+    self._save(4, _parts(16))
+    self.assertNotIn('replay-00000001', os.listdir(self._directory))
+    for episode in (5, 6, 7):  # And the other way round.
+      self._save(episode)
+    self.assertEmpty(self._segment_files())
+    self.assertIsInstance(self._load().replay, str)
 
 
 def _damage(path, how):

@@ -65,6 +65,11 @@ _PER_CONSTRAINT = (
     Quantity('alpha_lambda_at_limit', 'multiplier',
              'share of the episode\'s learner steps that left alpha_lambda at '
              'plus or minus its limit'),
+    Quantity('td_error_violating', 'meta_gradient',
+             'TD error after the inner update (delta of Theorem 1) on '
+             'validation transitions, weighted by their penalties, over the '
+             'episode\'s learner steps; below 0 the critic lies above its '
+             'target'),
 )
 
 _LEARNING = (

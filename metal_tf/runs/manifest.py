@@ -7,7 +7,7 @@ a format number, and a checksum of itself. It is written last.
 import hashlib
 import json
 import os
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Collection, Dict, Iterator, Mapping
 
 FORMAT = 1  # Raised when an older program could no longer read the files.
 
@@ -47,8 +47,8 @@ def seal(directory: str, content: Mapping[str, Any]) -> None:
     _sync(folder)
 
 
-def verify(directory: str) -> Dict[str, Any]:
-  """Reads a folder's manifest and holds every file against it.
+def read(directory: str) -> Dict[str, Any]:
+  """Reads a folder's manifest.
 
   Args:
     directory: a folder that `seal` finished.
@@ -57,7 +57,7 @@ def verify(directory: str) -> Dict[str, Any]:
     The content given to `seal`, with `format` and `files`.
 
   Raises:
-    DamagedError: if a file is missing, truncated or changed.
+    DamagedError: if the manifest itself is missing or changed.
     NewerFormatError: if a newer version of this program wrote it.
   """
   path = os.path.join(directory, _NAME)
@@ -76,9 +76,36 @@ def verify(directory: str) -> Dict[str, Any]:
     raise NewerFormatError(
         f'{directory} has format {body["format"]}, this version of metal_tf '
         f'reads formats up to {FORMAT}; use the version that wrote it')
-  for name, expected in body['files'].items():
-    _verify_file(os.path.join(directory, name), expected)
   return body
+
+
+def verify(directory: str) -> Dict[str, Any]:
+  """As `read`, and holds every file against the manifest.
+
+  Raises:
+    DamagedError: also if a file is missing, truncated or changed.
+    NewerFormatError: likewise.
+  """
+  body = read(directory)
+  verify_files(directory, body)
+  return body
+
+
+def verify_files(directory: str, body: Mapping[str, Any],
+                 without: Collection[str] = ()) -> None:
+  """Holds the files of a folder against its manifest.
+
+  Args:
+    directory: the folder.
+    body: what `read` returned.
+    without: names of files that are left out.
+
+  Raises:
+    DamagedError: if one is missing, truncated or changed.
+  """
+  for name, expected in body['files'].items():
+    if name not in without:
+      verify_file(os.path.join(directory, name), expected)
 
 
 def sync_folder(directory: str) -> None:
@@ -86,7 +113,12 @@ def sync_folder(directory: str) -> None:
   _sync(directory)
 
 
-def _verify_file(path: str, expected: Mapping[str, Any]) -> None:
+def verify_file(path: str, expected: Mapping[str, Any]) -> None:
+  """Holds one file against its `size` and `sha256`.
+
+  Raises:
+    DamagedError: if it is missing, truncated or changed.
+  """
   try:
     size = os.path.getsize(path)
     if size != expected['size']:

@@ -11,7 +11,9 @@ import zlib
 
 import numpy as np
 
+from metal_tf.runs import identity
 from metal_tf.runs import log_tables
+from metal_tf.runs import time_scales
 from metal_tf.runs import workdir
 
 FINISHED = 'finished'
@@ -43,7 +45,8 @@ class RunFolder(NamedTuple):
   Attributes:
     path: absolute path of the folder.
     algorithm: name of the agent.
-    config: the settings by name, as JSON has them.
+    config: the settings by name, as JSON has them; those that are younger than
+      the run at what it did without them.
     constraint_names: K names.
     thresholds: beta, `[K]`, in mean penalty per step.
     sessions: one entry per start, with time, versions and commit.
@@ -120,7 +123,7 @@ def read(path: str) -> RunFolder:
     return RunFolder(
         path=path,
         algorithm=description['algorithm'],
-        config=description['config'],
+        config=time_scales.saved_settings(description),
         constraint_names=names,
         thresholds=np.array([c['threshold'] for c in constraints]),
         sessions=tuple(description.get('sessions', ())),
@@ -128,7 +131,8 @@ def read(path: str) -> RunFolder:
         episodes=episodes,
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
-        status=_status(path, summary, description['config']))
+        status=_status(path, summary, description['config']),
+        own_task=identity.own_task(description))
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(

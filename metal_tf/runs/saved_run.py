@@ -1,7 +1,7 @@
 """Reads a run's folder, finished or still training, without touching it."""
 
 import os
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class SavedRun(NamedTuple):
     return workdir_lib.read_summary(self.path)
 
 
-def read(path: str) -> SavedRun:
+def read(path: Union[str, 'os.PathLike[str]']) -> SavedRun:
   """Reads what a run's folder says of the run.
 
   Args:
@@ -57,7 +57,7 @@ def read(path: str) -> SavedRun:
   Raises:
     WorkdirError: if it is no run's folder, or of another version.
   """
-  path = os.path.abspath(path)
+  path = workdir_lib.absolute(path)
   description = workdir_lib.read_json(os.path.join(path, 'config.json'))
   if description is None:
     raise workdir_lib.WorkdirError(
@@ -73,20 +73,23 @@ def read(path: str) -> SavedRun:
 
 
 def config_from_json(values: Dict[str, Any]) -> config_lib.Config:
-  """The settings that `validation.as_json` wrote; new ones have defaults.
+  """The settings that `validation.as_json` wrote.
+
+  Those that are younger than the run have their defaults; retired ones are
+  left out.
 
   Raises:
     WorkdirError: for a setting that this version does not have.
   """
   known = {field.name for field, _ in config_lib.Config.settings()}
-  unknown = sorted(set(values) - known)
+  unknown = sorted(set(values) - known - set(config_lib.RETIRED))
   if unknown:
     raise workdir_lib.WorkdirError(
         f'--workdir: the run has the setting {unknown[0]!r}, which this '
         'version of metal_tf does not know; use the version that wrote it.')
   return config_lib.Config(**{
       name: tuple(value) if isinstance(value, list) else value
-      for name, value in values.items()})
+      for name, value in values.items() if name in known})
 
 
 def _spec(description: Dict[str, Any]) -> types.EnvironmentSpec:
@@ -100,4 +103,5 @@ def _spec(description: Dict[str, Any]) -> types.EnvironmentSpec:
       episode_steps=description['environment']['episode_steps'],
       observation_entries=tuple(
           (entry['name'], entry['size'])
-          for entry in interface['observation']))
+          for entry in interface['observation']),
+      name=description['environment'].get('name', ''))

@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Union
 
 from metal_tf import config as config_lib
+from metal_tf.runs import identity
+from metal_tf.runs import time_scales
 
 # The folder of all checkpoints, within the run's.
 CHECKPOINTS = 'checkpoints'
@@ -25,6 +27,11 @@ _SUMMARY_CONSTRAINT = {
 
 class WorkdirError(Exception):
   """The folder cannot be used; the message says why in one sentence."""
+
+
+def absolute(path: Union[str, 'os.PathLike[str]']) -> str:
+  """Makes a user's path absolute, `~` included."""
+  return os.path.abspath(os.path.expanduser(path))
 
 
 class Workdir:
@@ -215,54 +222,54 @@ def check_same_run(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
       `saved` describes no run.
   """
   try:
-    before, now = _identity(saved), _identity(given)
+    before, now = _settings(saved), _settings(given)
+    differences = [
+        (name, before.get(name), value) for name, value in now.items()
+        if before.get(name) != value]
+    differences += identity.differences(saved, given)
   except KeyError as error:
     raise WorkdirError('--workdir: the config.json there is of no run: it has '
                        f'no {error}.') from error
-  for name in now:
-    if before.get(name) != now[name]:
-      raise WorkdirError(
-          f'--workdir: the run there has {name}={before.get(name)!r}, this one '
-          f'{name}={now[name]!r}; give the same settings to resume it, or '
-          'choose another folder.')
+  for name, there, here in differences:
+    raise WorkdirError(
+        f'--workdir: the run there has {name}={there!r}, this one '
+        f'{name}={here!r}; give the same settings to resume it, or choose '
+        'another folder.')
 
 
 def check_same_settings(
-    saved: Mapping[str, Any], algorithm: str, settings: Mapping[str, Any],
-    defaults: Mapping[str, Any]) -> None:
+    saved: Mapping[str, Any], algorithm: str,
+    settings: Mapping[str, Any]) -> None:
   """As `check_same_run`, by what is known before there is an environment.
 
   Args:
     saved: content of the folder's `config.json`.
     algorithm: name of this run's agent.
     settings: of this run, as JSON has them.
-    defaults: what the saved run has where its version had no such setting.
 
   Raises:
     WorkdirError: likewise.
   """
-  config = saved.get('config')
-  if not isinstance(config, dict):
+  if not isinstance(saved.get('config'), dict):
     raise WorkdirError('--workdir: the config.json there is of no run: it has '
                        'no settings.')
-  saved = {**saved, 'config': {**defaults, **config}}
+  saved = {**saved, 'config': time_scales.saved_settings(saved)}
   check_same_run(saved, {
-      **saved, 'algorithm': algorithm, 'config': settings})
+      **saved, 'algorithm': algorithm,
+      'config': time_scales.resumed_settings(saved, settings)})
 
 
-def _identity(description: Mapping[str, Any]) -> Dict[str, Any]:
-  """What a resumed run must share with the saved one, by name.
+def _settings(description: Mapping[str, Any]) -> Dict[str, Any]:
+  """The settings that a resumed run must share with the saved one, by name.
 
   The length may be raised, checkpoints may come at another pace, and the folder
   may have been moved. Evaluations may, too: they have an environment and random
   numbers of their own, so training is the same without them, and their log says
   which episode each belongs to; so may the measurement before training. So may
-  the number of actors, since what they fill is the replay. Constraints and
-  sizes are compared as the environment has them, not only as flags say.
+  the number of actors, since what they fill is the replay, and where that is
+  kept. What it is trained on is compared as the environment says it, not only
+  as flags do.
   """
-  identity = {name: value for name, value in description['config'].items()
+  settings = {name: value for name, value in description['config'].items()
               if name not in config_lib.Config.names(changeable=True)}
-  return dict(
-      identity, algorithm=description['algorithm'],
-      simulator=description['suite'], constrained=description['constraints'],
-      environment=description['environment'])
+  return dict(settings, algorithm=description['algorithm'])

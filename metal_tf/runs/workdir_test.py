@@ -88,7 +88,8 @@ class WorkdirTest(absltest.TestCase):
         ({'suite': 'realworldrl'}, "simulator='builtin'"),
         ({'constraints': [{'name': 'slow', 'threshold': 0.2}]},
          "constrained=.*0.1.*this one .*0.2"),
-        ({'environment': {'observation_size': 4}}, 'environment=.*3.*4')):
+        ({'environment': {'observation_size': 4}},
+         'observation_size=3, this one observation_size=4')):
       with self.assertRaisesRegex(workdir.WorkdirError, message):
         workdir.check_same_run(saved, {**saved, **changes})
 

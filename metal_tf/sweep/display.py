@@ -27,6 +27,7 @@ class Screen:
     self.console = console or console_lib.Console(highlight=False)
     self._period = period
     self._live: Optional[live_lib.Live] = None
+    self._picture: Any = ''
     self._due = 0.0
 
   @property
@@ -41,7 +42,7 @@ class Screen:
   def update(self, draw: Callable[[], Any]) -> None:
     """Shows what `draw` returns: something for rich, or a line."""
     started = time.monotonic()
-    picture = draw()
+    picture = self._picture = draw()
     if isinstance(picture, str):
       self.note(picture)
     elif self.console.is_terminal:
@@ -56,12 +57,12 @@ class Screen:
     now = time.monotonic()
     self._due = now + max(self._period, _REST * (now - started))
 
-  def close(self, draw: Callable[[], Any]) -> None:
-    """Ends a live picture; the last one stays on the terminal."""
+  def close(self, draw: Optional[Callable[[], Any]] = None) -> None:
+    """Ends a live picture; the last one, or what `draw` returns, stays."""
     if self._live is not None:
       self._live.stop()
       self._live = None
-      self.console.print(draw())
+      self.console.print(draw() if draw else self._picture)
 
 
 def progress_line(states: Sequence[overview.State], jobs: int) -> str:

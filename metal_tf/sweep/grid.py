@@ -159,8 +159,7 @@ def check_folders(runs: Sequence[Run]) -> None:
       continue
     try:
       workdir_lib.check_same_settings(
-          saved, run.algorithm.name, validation.as_json(run.config),
-          validation.as_json(config_lib.Config()))
+          saved, run.algorithm.name, validation.as_json(run.config))
     except workdir_lib.WorkdirError as error:
       raise workdir_lib.WorkdirError(f'in {run.name}, {error}') from error
 
@@ -230,6 +229,10 @@ def _check_free(text: str, setting: str) -> None:
     raise validation.ConfigError(
         'algorithms', text, f'settings other than {", ".join(AXES)}',
         f'Use --{AXES[setting]}.')
+  if setting == 'preset':  # It would win over settings that all runs share.
+    raise validation.ConfigError(
+        'algorithms', text, 'settings other than preset',
+        'Use --preset, for all runs.')
   if setting not in known:
     raise validation.ConfigError(
         'algorithms', text, 'settings of docs/settings.md',

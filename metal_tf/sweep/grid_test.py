@@ -87,6 +87,7 @@ class GridTest(parameterized.TestCase):
       (dict(algorithms=['metal:n_step=0']), 'There --n_step: got 0'),
       (dict(algorithms=['metal:0.1']), 'metal:setting=value'),
       (dict(algorithms=['metal:seed=3']), 'Use --seeds'),
+      (dict(algorithms=['metal:preset=small']), 'Use --preset'),
       (dict(algorithms=['rs_d4pg']), '> 0 for rs_d4pg'),
       (dict(algorithms=[]), '--algorithms: got nothing, allowed: at least one'),
       (dict(domains=['walkr']), '--domains: got .walkr.*Did you mean walker'),

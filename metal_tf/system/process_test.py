@@ -11,7 +11,7 @@ from metal_tf.system import process
 
 # Whoever leaves does not come to the interpreter's own end, which aborts here.
 _CODE = ('import atexit, os; atexit.register(os.abort); '
-         'from metal_tf.distributed import process; process.leave()')
+         'from metal_tf.system import process; process.leave()')
 
 
 class LeaveTest(parameterized.TestCase):

@@ -42,6 +42,26 @@ def set_up(threads: int) -> None:
       os.environ[variable] = str(number)
 
 
+def serve(threads: int) -> None:
+  """Sets the sizes where TensorFlow is loaded, but has not computed yet.
+
+  Args:
+    threads: to be used in all; 0 leaves everything as it is.
+
+  Raises:
+    RuntimeError: if TensorFlow has begun with other sizes.
+  """
+  if not threads:
+    return
+  chosen = choose(threads)
+  if tuple(in_use().values()) == tuple(map(str, chosen)):
+    return  # By `set_up`.
+  import tensorflow as tf  # pylint: disable=g-import-not-at-top
+  tf.config.threading.set_intra_op_parallelism_threads(chosen.within)
+  tf.config.threading.set_inter_op_parallelism_threads(chosen.between)
+  set_up(threads)  # For the record.
+
+
 def in_use() -> Dict[str, Optional[str]]:
   """The sizes that this process was started with; None: TensorFlow's own."""
   return {variable: os.environ.get(variable)

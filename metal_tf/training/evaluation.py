@@ -7,6 +7,7 @@ from metal_tf.acting import episode as episode_lib
 from metal_tf.acting import numpy_policy
 from metal_tf import config as config_lib
 from metal_tf.environments import errors
+from metal_tf.training import hints
 from metal_tf.training import seeding
 
 
@@ -33,6 +34,7 @@ class Evaluator:
     self._environment = seeding.SeededEnvironment(
         make_environment, 'evaluation', config)
     spec = self._environment.spec
+    self._max_steps = hints.max_episode_steps(config, spec)
     self._actor = actor_lib.Actor(
         numpy_policy.NumpyPolicy(
             weights(), spec.action_minimum, spec.action_maximum),
@@ -63,7 +65,8 @@ class Evaluator:
     Raises:
       BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
     """
-    running = episode_lib.Episode(self._environment.begin(episode), self._actor)
+    running = episode_lib.Episode(
+        self._environment.begin(episode), self._actor, self._max_steps)
     try:
       for _ in running:
         if stop():

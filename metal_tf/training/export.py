@@ -1,7 +1,7 @@
 """Exports the policy of a run's newest checkpoint."""
 
 import os
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Union
 
 import sonnet as snt
 import tensorflow as tf
@@ -10,12 +10,15 @@ from metal_tf.agent import networks
 from metal_tf.policy import save
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import saved_run
+from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import provenance
 
 NAME = 'export'  # Within the run's folder.
 
+Path = Union[str, 'os.PathLike[str]']
 
-def export(workdir: str, output: Optional[str] = None,
+
+def export(workdir: Path, output: Optional[Path] = None,
            warn: Callable[[str], None] = print) -> str:
   """Exports the policy of a run, which may still be training.
 
@@ -36,7 +39,7 @@ def export(workdir: str, output: Optional[str] = None,
   """
   run = saved_run.read(workdir)
   saved = run.newest_checkpoint(warn)
-  directory = os.path.abspath(output or os.path.join(run.path, NAME))
+  directory = workdir_lib.absolute(output or os.path.join(run.path, NAME))
   save.save(directory, restore_policy(run, saved), _describe(run, saved))
   return directory
 
@@ -105,6 +108,7 @@ def _describe(run: saved_run.SavedRun,
       'training': {'episodes': episode, 'summary': summary},
       # What it was trained on, for whoever evaluates it.
       'suite': described['suite'],
+      'environment': described['environment'],
       'config': described['config'],
       'versions': provenance.versions(),
       'commit': provenance.commit(),

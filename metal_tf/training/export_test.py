@@ -1,5 +1,7 @@
 """Tests for `export` and `saved_run`."""
 
+import contextlib
+import io
 import json
 import os
 import unittest.mock
@@ -89,10 +91,10 @@ class ExportTest(absltest.TestCase):
   def test_a_failure_at_the_end_is_a_warning(self):
     with unittest.mock.patch.object(
         save, 'save', side_effect=OSError('No space left on device')):
-      with unittest.mock.patch('builtins.print') as printed:
+      with contextlib.redirect_stdout(io.StringIO()) as shown:
         self._train()
-    text = '\n'.join(str(call.args[0]) for call in printed.call_args_list)
-    self.assertIn('Warning: the policy was not exported (No space left', text)
+    self.assertIn('Warning: the policy was not exported (No space left',
+                  shown.getvalue())
     self.assertTrue(os.path.exists(os.path.join(self.workdir, 'summary.json')))
     self.assertFalse(os.path.exists(os.path.join(self.workdir, export.NAME)))
 

@@ -18,6 +18,7 @@ from metal_tf.acting import episode as episode_lib
 from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.training import hints
 from metal_tf.training import seeding
 from metal_tf import types
 
@@ -34,11 +35,15 @@ class PolicyResult(NamedTuple):
     episode_return: mean undiscounted return.
     penalty: mean J_C, `[K]`.
     steps: environment steps in all.
+    largest: the largest penalty of a step, `[K]`.
+    cut: whether an episode was cut because it did not end.
   """
   policy: str
   episode_return: float
   penalty: np.ndarray
   steps: int
+  largest: np.ndarray
+  cut: bool = False
 
 
 class _Zero:
@@ -110,6 +115,12 @@ def show(workdir: workdir_lib.Workdir,
   if results is None:
     return
   note(table(results, spec))
+  for result in results:
+    if result.cut:
+      note(f'  Episodes of the {result.policy} policy did not end by '
+           'themselves.')
+  hints.tell_units(
+      spec, np.max([result.largest for result in results], axis=0), note)
   try:
     workdir.write_json(
         FILE, _content(results, spec, config.feasibility_episodes))
@@ -125,6 +136,8 @@ class _Runner:
                stop: Callable[[], bool]):
     self._environment = environment
     self._episodes = config.feasibility_episodes
+    self._max_steps = hints.max_episode_steps(config, environment.spec)
+    self._largest = np.zeros(0)  # Penalty of a step of the policy, `[K]`.
     self._note = note
     self._stop = stop
     self._started = self._told = time.monotonic()
@@ -135,6 +148,7 @@ class _Runner:
     measured = []
     for policy in policies:
       results: List[episode_lib.EpisodeResult] = []
+      self._largest = np.full(self._environment.spec.num_constraints, -np.inf)
       for number in range(1, self._episodes + 1):
         result = self._run_episode(number, policy)
         if result is None:
@@ -144,7 +158,8 @@ class _Runner:
       measured.append(PolicyResult(
           policy.name, float(np.mean([r.episode_return for r in results])),
           np.mean([r.j_c for r in results], axis=0),
-          sum(r.steps for r in results)))
+          sum(r.steps for r in results), self._largest,
+          any(r.cut for r in results)))
     return measured
 
   def _run_episode(self, number: int,
@@ -154,9 +169,10 @@ class _Runner:
     while True:
       # Both policies start from the same states, where there is a seed.
       running = episode_lib.Episode(
-          self._environment.begin(number, attempt), policy)
+          self._environment.begin(number, attempt), policy, self._max_steps)
       try:
-        for _ in running:
+        for step in running:
+          self._largest = np.maximum(self._largest, step.penalty)
           if self._stop():
             return None
         return running.result

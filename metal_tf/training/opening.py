@@ -1,10 +1,13 @@
 """The start of a run in its folder: new, resumed, or refused."""
 
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.runs import identity
+from metal_tf.runs import saved_run
+from metal_tf.runs import time_scales
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import provenance
 from metal_tf import types
@@ -17,9 +20,11 @@ class Opened(NamedTuple):
   Attributes:
     checkpoints: writes and reads the run's checkpoints.
     saved: the one to go on from, or None.
+    config: the run's settings, with numbers for `lagrange_lr` and `meta_lr`.
   """
   checkpoints: checkpoint_lib.Checkpointer
   saved: Optional[checkpoint_lib.Checkpoint]
+  config: config_lib.Config
 
 
 def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
@@ -30,7 +35,7 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
   Args:
     workdir: the run's folder, locked.
     algorithm: which agent.
-    config: its settings.
+    config: its settings, as they are given.
     spec: the environment's.
     suite: where the task comes from.
     note: takes lines for the user.
@@ -42,13 +47,12 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
     WorkdirError: if the folder holds a run with other settings.
     CheckpointError: if there are checkpoints and none is intact.
   """
-  described = _describe(algorithm, config, spec, suite)
   before = workdir.read_json('config.json')
   if before is not None:
-    # A setting that is younger than the run was not there: its default is what
-    # the run did without it.
-    before = {**before, 'config': {
-        **validation.as_json(config_lib.Config()), **before['config']}}
+    before = {**before, 'config': time_scales.saved_settings(before)}
+    config = _as_begun(before, config, note)
+  described = _describe(algorithm, config, spec, suite)
+  if before is not None:
     workdir_lib.check_same_run(before, described)
   checkpoints = checkpoint_lib.Checkpointer(
       workdir.file(workdir_lib.CHECKPOINTS), note)
@@ -62,13 +66,53 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
   elif before is not None:
     note('The run in this folder ended before its first checkpoint; starting '
          'again.')
+  kept = before if saved is not None else None
+  resolved = _resolve(algorithm, config, spec, kept, note)
+  if before is None or not time_scales.is_earlier(before):
+    described['resolved'] = {
+        name: getattr(resolved, name) for name in time_scales.RATES}
   workdir.remove('summary.json')  # Of a shorter run, if there is one.
   workdir.write_json('config.json', {
       **described,
       'sessions': [
           *(before.get('sessions', []) if before else []),
           provenance.session(saved.run['episode'] if saved else 0)]})
-  return Opened(checkpoints, saved)
+  return Opened(checkpoints, saved, resolved)
+
+
+def _as_begun(before: Mapping[str, Any], config: config_lib.Config,
+              note: Callable[[str], None]) -> config_lib.Config:
+  """The settings, with the defaults of the time when the run began."""
+  given = validation.as_json(config)
+  begun = time_scales.resumed_settings(before, given)
+  taken = [f'{name}={value}' for name, value in begun.items()
+           if value != given[name]]
+  if taken:
+    note('Defaults have changed since this run began; it keeps '
+         f'{", ".join(taken)}.')
+  return saved_run.config_from_json(begun)
+
+
+def _resolve(algorithm: agents.Algorithm, config: config_lib.Config,
+             spec: types.EnvironmentSpec, before: Optional[Mapping[str, Any]],
+             note: Callable[[str], None]) -> config_lib.Config:
+  """Makes the rates numbers, and says which and why.
+
+  Args:
+    algorithm: which agent.
+    config: its settings, as they are given.
+    spec: the environment's.
+    before: content of the `config.json` of the run that goes on, or None.
+    note: takes lines for the user.
+  """
+  kept = before.get('resolved', {}) if before else {}
+  resolved = time_scales.resolve(config.replace(**kept), spec.episode_steps)
+  if algorithm.learns_multiplier:
+    for line in time_scales.describe(
+        config, resolved, spec.episode_steps, prolonged=bool(kept),
+        meta=algorithm.learns_meta_parameter):
+      note(line)
+  return resolved
 
 
 def _describe(algorithm: agents.Algorithm, config: config_lib.Config,
@@ -77,19 +121,5 @@ def _describe(algorithm: agents.Algorithm, config: config_lib.Config,
   return {
       'algorithm': algorithm.name,
       'config': validation.as_json(config),
-      'suite': suite,
-      'constraints': [
-          {'name': name, 'threshold': float(threshold)}
-          for name, threshold in zip(spec.constraint_names, spec.thresholds)],
-      'environment': {
-          'observation_size': spec.observation_size,
-          'action_size': spec.action_size,
-          'episode_steps': spec.episode_steps,
-      },
-      'interface': {
-          'observation': [{'name': name, 'size': size}
-                          for name, size in spec.observation_entries],
-          'action_minimum': spec.action_minimum.tolist(),
-          'action_maximum': spec.action_maximum.tolist(),
-      },
+      **identity.describe(spec, suite),
   }

@@ -6,10 +6,13 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.agent import agents
+from metal_tf import config as config_lib
 from metal_tf.runs import checkpoint
+from metal_tf.runs import saved_run
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import opening
 from metal_tf.training import testing
+from metal_tf import validation
 
 
 def _write_replay(directory):
@@ -24,10 +27,12 @@ class OpeningTest(absltest.TestCase):
     self._path = self.create_tempdir().full_path
     self._workdir = workdir_lib.Workdir(self._path)
     self.addCleanup(self._workdir.close)
-    self._spec = testing.make_environment(0).spec
+    self._spec = testing.make_environment(0).spec._replace(
+        episode_steps=testing.EPISODE_STEPS)
     self._notes = []
 
-  def _open(self, which=agents.METAL, **changes):
+  def _open(self, which=agents.D4PG, **changes):
+    """Opens the folder; D4PG has no rates to tell of."""
     self._notes.clear()
     return opening.open_run(
         self._workdir, which, testing.small_config(self._path, **changes),
@@ -45,7 +50,7 @@ class OpeningTest(absltest.TestCase):
     self.assertIsNone(opened.saved)
     self.assertEmpty(self._notes)
     described = self._workdir.read_json('config.json')
-    self.assertEqual(described['algorithm'], 'metal')
+    self.assertEqual(described['algorithm'], 'd4pg')
     self.assertEqual(described['suite'], 'builtin')
     self.assertEqual(described['config']['num_episodes'], 6)
     self.assertEqual(described['constraints'], [
@@ -65,15 +70,90 @@ class OpeningTest(absltest.TestCase):
   def test_a_run_from_before_a_setting_was_introduced(self):
     self._open()
     described = self._workdir.read_json('config.json')
-    del described['config']['outer_divergence']
+    del described['config']['priority_exponent']
     self._workdir.write_json('config.json', described)
     with self.assertRaisesRegex(
-        workdir_lib.WorkdirError, "outer_divergence='cross_entropy'"):
-      self._open(outer_divergence='kl')
+        workdir_lib.WorkdirError, 'priority_exponent=0.6'):
+      self._open(priority_exponent=0.5)
     self._open()
     self.assertEqual(
-        self._workdir.read_json('config.json')['config']['outer_divergence'],
-        'cross_entropy')
+        self._workdir.read_json('config.json')['config']['priority_exponent'],
+        0.6)
+
+  def test_rates_by_the_length_are_told_recorded_and_kept(self):
+    # 4 / learner steps, of which 6 episodes of 40 steps have 4 / 16 a step.
+    alpha_1 = 4 / 60
+    opened = self._open(agents.METAL, lagrange_lr=None)
+    self.assertAlmostEqual(opened.config.lagrange_lr, alpha_1)
+    self.assertAlmostEqual(opened.config.meta_lr, 9e-4 / alpha_1)
+    self.assertRegex(self._notes[0], r'^alpha_1 = 0\.0667: by the run')
+    self.assertRegex(self._notes[1], r'^alpha_eta = 0\.0135: ')
+    described = self._workdir.read_json('config.json')
+    self.assertIsNone(described['config']['lagrange_lr'])
+    self.assertIsNone(described['config']['meta_lr'])
+    self.assertEqual(described['resolved'], {
+        'lagrange_lr': opened.config.lagrange_lr,
+        'meta_lr': opened.config.meta_lr})
+    self._save(opened, 2)
+    again = self._open(agents.METAL, lagrange_lr=None, num_episodes=60)
+    self.assertEqual(again.config, opened.config.replace(num_episodes=60))
+    self.assertEqual(
+        self._workdir.read_json('config.json')['resolved'],
+        described['resolved'])
+    self.assertIn("as at the run's first start", self._notes[1])
+
+  def test_a_run_that_learned_nothing_yet_takes_its_new_length(self):
+    self._open(agents.METAL, lagrange_lr=None)
+    again = self._open(agents.METAL, lagrange_lr=None, num_episodes=60)
+    self.assertAlmostEqual(again.config.lagrange_lr, 4 / 600)
+
+  def test_a_run_of_earlier_defaults_goes_on_with_them(self):
+    # As its version wrote it: all settings of that time, no `resolved`.
+    earlier = dict(
+        lagrange_lr=1e-4, meta_lr=None, meta_optimizer='adam',
+        outer_divergence='cross_entropy', exploration_sigma=0.3)
+    self._save(self._open(agents.METAL, **earlier), 2)
+    described = self._workdir.read_json('config.json')
+    del described['resolved']
+    del described['config']['meta_epsilon'], described['config']['preset']
+    self._workdir.write_json('config.json', described)
+    defaults = {name: getattr(config_lib.Config, name) for name in earlier}
+    for given in earlier, defaults, defaults:
+      opened = self._open(agents.METAL, **given)
+      for name, value in dict(
+          earlier, meta_epsilon=1e-8, meta_lr=1e-3, preset='paper').items():
+        self.assertEqual(getattr(opened.config, name), value, name)
+      after = self._workdir.read_json('config.json')
+      self.assertNotIn('resolved', after)
+      self.assertEqual(
+          after['config'],
+          {**described['config'], 'meta_epsilon': 1e-8, 'preset': 'paper'})
+    self.assertIn('Defaults have changed since this run began; it keeps '
+                  'lagrange_lr=0.0001, meta_optimizer=adam, ',
+                  '\n'.join(self._notes))
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, 'lagrange_lr=0.0001, this one .*0.001'):
+      self._open(agents.METAL, **{**defaults, 'lagrange_lr': 1e-3})
+
+  def test_a_run_from_before_a_setting_was_retired(self):
+    for value in (True, False):
+      self._save(self._open(), 2)
+      described = self._workdir.read_json('config.json')
+      described['config']['deterministic'] = value
+      del described['config']['replay_store']
+      self._workdir.write_json('config.json', described)
+      workdir_lib.check_same_settings(
+          described, 'metal',
+          validation.as_json(testing.small_config(self._path)),
+          validation.as_json(config_lib.Config()))
+      self.assertEqual(
+          saved_run.config_from_json(described['config']),
+          testing.small_config(self._path))
+      self.assertEqual(self._open().saved.run, {'episode': 2})
+      self.assertNotIn(
+          'deterministic', self._workdir.read_json('config.json')['config'])
+    with self.assertRaisesRegex(workdir_lib.WorkdirError, "'determined'"):
+      saved_run.config_from_json({'determined': 1})
 
   def test_an_older_run_gets_its_interface_when_it_is_resumed(self):
     self._open()
@@ -135,11 +215,9 @@ class OpeningTest(absltest.TestCase):
         workdir_lib.WorkdirError, 'discount=0.99, this one discount=0.5'):
       self._open(discount=0.5)
     with self.assertRaisesRegex(
-        workdir_lib.WorkdirError, "algorithm='metal', this one "
-        "algorithm='d4pg'"):
-      self._open(agents.Algorithm(
-          name='d4pg', title='D4PG', learns_multiplier=False,
-          learns_meta_parameter=False))
+        workdir_lib.WorkdirError, "algorithm='d4pg', this one "
+        "algorithm='metal'"):
+      self._open(agents.METAL)
     self.assertEqual(self._workdir.read_json('config.json'), before)
 
   def test_only_damaged_checkpoints_are_refused_too(self):

@@ -29,26 +29,36 @@ def make_learner(spec: types.EnvironmentSpec,
 
 
 def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
-                scratch_directory: Optional[str] = None) -> replay_lib.Replay:
-  """Makes the replay: on Reverb, or the seeded store when deterministic.
+                scratch_directory: Optional[str] = None,
+                saved: Optional[replay_lib.Saved] = None) -> replay_lib.Replay:
+  """Makes the replay of a run in one process, empty.
 
   Args:
     spec: the environment's.
     config: the run's settings.
     scratch_directory: where Reverb may write while it saves.
+    saved: what the run goes on with, which says who keeps it if the settings
+      do not.
   """
-  sizes = dict(
-      spec=spec, batch_size=config.batch_size,
+  settings = replay_settings(config)
+  began_with_reverb = isinstance(saved, str) and reverb_replay.holds(saved)
+  if config.replay_store == 'reverb' or (
+      config.replay_store == 'auto' and began_with_reverb):
+    return reverb_replay.ReverbReplay(
+        spec, settings, scratch_directory=scratch_directory)
+  return in_process.InProcessReplay(
+      spec, settings, seeding.seed_of('replay', config.seed))
+
+
+def replay_settings(config: config_lib.Config) -> replay_lib.Settings:
+  """What the configuration says of the replay."""
+  return replay_lib.Settings(
+      batch_size=config.batch_size,
       num_penalty_samples=config.penalty_samples,
       capacity=config.replay_capacity, min_size=config.min_replay_size,
       samples_per_insert=config.samples_per_insert,
       penalty_capacity=config.penalty_capacity,
       prioritization=make_prioritization(config))
-  if config.deterministic:
-    return in_process.InProcessReplay(
-        **sizes, seed=seeding.seed_of('replay', config.seed))
-  return reverb_replay.ReverbReplay(
-      **sizes, scratch_directory=scratch_directory)
 
 
 def make_prioritization(

@@ -10,6 +10,7 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.runs import rates
+from metal_tf.training import screen
 from metal_tf.training import verdict
 
 _UP = '\x1b[A'  # A terminal goes up a line.
@@ -35,8 +36,8 @@ class Progress:
     self._num_episodes = num_episodes
     self._names = constraint_names
     self._threshold = threshold
-    self._stream = stream or sys.stdout
-    self._live = self._stream.isatty()
+    self._screen = screen.Screen(sys.stdout if stream is None else stream)
+    self._live = self._screen.live
     self._period = 0.5 if self._live else 10.0
     self._returns: Deque[float] = collections.deque(maxlen=verdict.WINDOW)
     self._judge = verdict.Judge(threshold)
@@ -50,7 +51,7 @@ class Progress:
   def note(self, text: str) -> None:
     """Writes a line of its own."""
     self._clear()
-    print(text, file=self._stream, flush=True)
+    self._screen.write(text + '\n')
 
   def episode(self, episode_return: float, penalty: np.ndarray,
               multiplier: np.ndarray) -> None:
@@ -129,20 +130,19 @@ class Progress:
 
   def _show(self, lines: Sequence[str]) -> None:
     if not self._live:
-      print('  '.join(lines), file=self._stream, flush=True)
+      self._screen.write('  '.join(lines) + '\n')
       return
     self._clear()
     # A line that wraps could not be rewritten.
     columns = shutil.get_terminal_size().columns - 1
     lines = [line[:columns] for line in lines]
     self._widths = [len(line) for line in lines]
-    self._stream.write('\n'.join(lines) + '\r')
-    self._stream.flush()
+    self._screen.write('\n'.join(lines) + '\r')
 
   def _clear(self) -> None:
     """Goes back to where the lines began, and wipes them out."""
     for index, width in enumerate(reversed(self._widths)):
-      self._stream.write((_UP if index else '') + '\r' + ' ' * width + '\r')
+      self._screen.write((_UP if index else '') + '\r' + ' ' * width + '\r')
     self._widths = ()
 
   def close(self) -> None:

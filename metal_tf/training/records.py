@@ -82,6 +82,7 @@ class Records:
         [rows[f'penalty/{name}'] for name in spec.constraint_names], axis=1))
     self._last_evaluated = int(max(evaluated['episode'], default=0))
     self._told_clipping = False
+    self._told_limit = False
 
   # --- Counters --------------------------------------------------------------
 
@@ -148,6 +149,7 @@ class Records:
         }), **{name: mean for name, mean in means.items()
                if name not in per_constraint})
     self._write(self._log, record, 'episode')
+    self._look_at_length(result)
     self._look_at_clipping(learned)
 
   def add_cut(self, steps: int = 0) -> None:
@@ -231,6 +233,15 @@ class Records:
         self._warn(f'Warning: rows of {self._directory} are lost ({error}).')
 
   # --- Records ---------------------------------------------------------------
+
+  def _look_at_length(self, result: episode_lib.EpisodeResult) -> None:
+    """Says once in a session that an episode did not end by itself."""
+    if result.cut and not self._told_limit:
+      self._told_limit = True
+      self._warn(
+          f'Episode {self._episode} had not ended after {result.steps} steps '
+          'and was cut (--max_episode_steps); the value of its last state is '
+          'bootstrapped, as at a time limit.')
 
   def _look_at_clipping(self, learned: LearnerReport) -> None:
     """Says once in a session that returns have left the critic's atoms."""

@@ -9,34 +9,39 @@ steps are due, so the ratio of samples to insertions is kept.
 """
 
 import contextlib
-import os
 import signal
 import time
 from typing import Any, Optional
+
+import numpy as np
 
 from metal_tf.acting import episode as episode_lib
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf import metrics
+from metal_tf.replay import in_process
 from metal_tf.replay import replay as replay_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.system import threads
 from metal_tf.training import divergence
 from metal_tf.training import evaluation
 from metal_tf.training import export
 from metal_tf.training import feasibility
+from metal_tf.training import hints
 from metal_tf.training import opening
 from metal_tf.training import parts
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import records as records_lib
 from metal_tf.training import saving
 from metal_tf.training import seeding
+from metal_tf.training import signals
 from metal_tf import types
 from metal_tf import validation
 
-# After a signal: time to finish an episode, where an exact continuation needs
-# its end, and the longest that saving the replay may have taken before. Whoever
+# After a signal: time to finish an episode, since a run goes on from the end of
+# one, and the longest that saving the replay may have taken before. Whoever
 # sends a signal expects the end within some 15 seconds.
 _FINISH_SECONDS = 8.0
 _REPLAY_SECONDS = 5.0
@@ -50,7 +55,8 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     algorithm: which agent.
     config: its settings; `domain`, `task`, `constraints` and `suite` describe
       the environment and are only recorded here.
-    make_environment: makes the environment from a seed.
+    make_environment: makes the environment from a seed: a
+      `ConstrainedEnvironment`, or what else `environments.adapt` takes.
 
   Returns:
     The paper's metrics over the last 100 training episodes.
@@ -60,16 +66,25 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
     WorkdirError: if the folder cannot be used.
     CheckpointError: if there are checkpoints and none is intact.
     DivergenceError: if the last 100 updates were all skipped for a NaN.
-    OSError: if the end of the run cannot be written.
+    OSError: if the end of the run cannot be written, its last checkpoint
+      included.
     BadEnvironmentOutput: if the environment delivers NaN or a wrong shape.
     EpisodeCut: if the simulator gives up 10 times in a row.
     SystemExit: with status 128 + n when stopped by SIGTERM or SIGINT, after a
       last checkpoint.
   """
   validation.check_settings(config, algorithm)
+  validation.check_one_process(config)
+  try:
+    threads.serve(config.learner_threads)
+  except RuntimeError as error:
+    raise validation.ConfigError(
+        'learner_threads', config.learner_threads, '0 here',
+        'TensorFlow has begun to compute in this process with other sizes: '
+        'train before that, or in a process of its own.') from error
   if not config.workdir:
     raise validation.ConfigError('workdir', '', 'a folder for the run')
-  workdir = workdir_lib.Workdir(os.path.abspath(config.workdir))
+  workdir = workdir_lib.Workdir(workdir_lib.absolute(config.workdir))
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
     run = Run(algorithm, config, make_environment, workdir, stack)
@@ -97,7 +112,6 @@ class Run:
       CheckpointError: if there are checkpoints and none is intact.
     """
     self._algorithm = algorithm
-    self._config = config
     self._make_environment = make_environment
     self._workdir = workdir
     self._environment = seeding.SeededEnvironment(
@@ -108,9 +122,11 @@ class Run:
         config.num_episodes, self._spec.constraint_names,
         self._spec.thresholds)
     stack.callback(self._progress.close)
-    self._checkpoints, saved = opening.open_run(
+    self._checkpoints, saved, config = opening.open_run(
         workdir, algorithm, config, self._spec, self._environment.suite,
         self._progress.note)
+    self._config = config
+    hints.tell(config, self._spec, self._progress.note)
     self._learner = parts.make_learner(self._spec, algorithm, config)
     self._actor = parts.make_actor(self._spec, self._learner, config)
     self._accumulator = parts.make_accumulator(config)
@@ -124,48 +140,55 @@ class Run:
     stack.callback(self._replay.close)
     self._progress.note(self._replay.window.description)
     self._resumed = saved is not None
+    self._cuts_in_a_row = 0
     if saved is not None:
       self._restore(saved)
     self._records = records_lib.Records(
         workdir.path, self._spec, saved, self._progress.note)
     stack.callback(self._records.close)
-    self._saving = saving.SavingPolicy(config)
+    # Whether it is in every checkpoint, so that the run goes on exactly.
+    self._in_parts = isinstance(self._replay, in_process.InProcessReplay)
+    if not self._in_parts and config.replay_store == 'auto':
+      self._progress.note(
+          'The replay stays in Reverb, where this run began; so it does not '
+          'repeat another of its seed exactly.')
+    self._saving = saving.SavingPolicy(config, self._in_parts)
+    self._saved_episode = self._records.episode  # Of the newest checkpoint.
     self._skips = divergence.SkipWatch(
         workdir.file('dump'), self._progress.note)
     self._skips.start(parts.report(self._learner))
     self._sample: Optional[types.Sample] = None  # Of the newest learner step.
     self._signal: Optional[int] = None
     self._signal_time = 0.0
-    self._cuts_in_a_row = 0
+    self._failed_to_save = False  # At the end.
 
   # --- The loop --------------------------------------------------------------
 
   def run(self) -> metrics.Score:
     """Trains to the end; see `train`."""
-    handlers = {
-        number: signal.signal(number, self._on_signal)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with signals.handled(self._on_signal):
       if not self._resumed:
         feasibility.show(
             self._workdir, self._make_environment, self._config,
             self._progress.note, stop=lambda: self._signal is not None)
       self._loop()
-    finally:
-      for number, handler in handlers.items():
-        signal.signal(number, handler)
+    score = self._summarize() if self._signal is None else None
+    if self._failed_to_save:
+      lost = self._records.episode - self._saved_episode
+      raise OSError(f'no checkpoint has the last {lost} episodes')
     if self._signal is not None:
-      name = signal.Signals(self._signal).name
+      name, saved = signal.Signals(self._signal).name, self._saved_episode
+      where = ('there' if saved == self._records.episode else
+               f'the checkpoint at episode {saved}' if saved else
+               'the beginning')
       self._progress.note(
           f'Stopped by {name} after episode {self._records.episode}; the same '
-          'command again goes on from there.')
+          f'command again goes on from {where}.')
       raise SystemExit(128 + self._signal)
-    return self._summarize()
+    return score
 
   def _loop(self) -> None:
-    saved_episode = self._records.episode
-    whole = True  # Whether nothing is learned from an unfinished episode.
+    whole = True  # Whether nothing was learned from an interrupted episode.
     self._evaluate()  # A run can be stopped between a checkpoint and its own.
     while (self._records.episode < self._config.num_episodes and
            self._signal is None):
@@ -180,16 +203,12 @@ class Run:
           result.episode_return, result.j_c, learned.multiplier)
       self._skips.check(learned, self._learner.get_state, self._sample)
       self._evaluate()
-      if self._saving.due(self._records.episode) and self._save(
-          self._saving.replay_due()):
-        saved_episode = self._records.episode
-    if self._config.deterministic and not whole:
-      self._progress.note(
-          'The episode did not end in time; the run will go on exactly from '
-          f'the checkpoint at episode {saved_episode}.')
-    elif self._records.episode > saved_episode:
-      self._save(self._config.deterministic or self._signal is None or
-                 self._saving.replay_seconds < _REPLAY_SECONDS)
+      if self._saving.due(self._records.episode):
+        self._save(self._saving.replay_due())
+    if whole and self._records.episode > self._saved_episode:
+      self._failed_to_save = not self._save(
+          self._in_parts or self._signal is None or
+          self._saving.replay_seconds < _REPLAY_SECONDS)
     self._progress.note(
         f'Checkpoints took {self._saving.share:.1%} of the time.')
 
@@ -202,7 +221,8 @@ class Run:
     self._accumulator.reset()
     episode = episode_lib.Episode(
         self._environment.begin(
-            self._records.episode + 1, self._cuts_in_a_row), self._actor)
+            self._records.episode + 1, self._cuts_in_a_row), self._actor,
+        hints.max_episode_steps(self._config, self._spec))
     steps = 0
     try:
       for steps, step in enumerate(episode, 1):
@@ -217,15 +237,12 @@ class Run:
       return None
     self._cuts_in_a_row = 0
     self._replay.insert_episode_penalty(episode.result.j_c)
-    self._learn()
+    self._learn(all_of_it=True)
     return episode.result
 
   def _must_stop(self) -> bool:
     """Whether a signal ends the episode here."""
-    if self._signal is None:
-      return False
-    # An exact continuation starts between two episodes.
-    return not self._config.deterministic or (
+    return self._signal is not None and (
         time.monotonic() > self._signal_time + _FINISH_SECONDS)
 
   def _count_cut(self, cut: errors.EpisodeCut, steps: int) -> None:
@@ -236,20 +253,31 @@ class Run:
     if self._cuts_in_a_row >= episode_lib.MAX_CUTS_IN_A_ROW:
       raise cut
 
-  def _learn(self) -> None:
-    """Makes the learner steps that are due.
+  def _learn(self, all_of_it: bool = False) -> None:
+    """Makes the learner steps that are due, as many as fit in a call at once.
 
-    Asked anew after each: a pause (compilation) lets a prefetch run out, and
-    what it held counts as sampled.
+    Nothing that acts sees a difference: actors take weights when an episode
+    begins. Asked anew after each call: a pause (compilation) lets Reverb's
+    prefetch run out, and what it held counts as sampled.
+
+    Args:
+      all_of_it: whether a call may have fewer steps than fit in.
     """
-    while self._replay.batches_due():
+    fit = self._learner.steps_per_call
+    while True:
+      due = self._replay.batches_due()
+      if due < (1 if all_of_it else fit):
+        return
       if self._learner.num_traces == 0:
         self._progress.note('Compiling the learner step; this takes half a '
                             'minute or so.')
-      self._sample = self._replay.sample()
-      priorities = parts.learn(self._learner, self._sample)
+      self._sample = self._replay.sample(min(due, fit))
+      priorities = self._learner.steps(
+          self._sample.transitions, self._sample.episode_penalties,
+          self._sample.importance_weights)
       if priorities is not None:
-        self._replay.update_priorities(self._sample.keys, priorities)
+        self._replay.update_priorities(
+            np.reshape(self._sample.keys, -1), np.reshape(priorities, -1))
 
   def _evaluate(self) -> None:
     """Runs an episode without noise if it is time for one."""
@@ -292,53 +320,41 @@ class Run:
   # --- Its state -------------------------------------------------------------
 
   def _save(self, with_replay: bool) -> bool:
-    """Writes a checkpoint, without the replay if that fails with it."""
-    # Without its replay, a deterministic run would not go on exactly.
-    return self._try_to_save(with_replay) or (
-        with_replay and not self._config.deterministic and
-        self._try_to_save(with_replay=False))
+    """Writes a checkpoint; returns whether that worked."""
+    return self._saving.save(
+        self._records.episode, self._write_checkpoint, with_replay,
+        self._progress.note)
 
-  def _try_to_save(self, with_replay: bool) -> bool:
-    """Writes a checkpoint; a failure costs a warning, not the run.
-
-    Returns:
-      Whether it was written.
-    """
-    episode, started = self._records.episode, time.monotonic()
-    try:
-      self._checkpoints.save(
-          episode, self._learner.get_state(),
-          {**self._records.position(), 'exploration': self._actor.state()},
-          self._replay.save if with_replay else None)
-    except OSError as error:
-      self._saving.failed(episode, time.monotonic() - started)
-      self._progress.note(
-          f'Warning: no checkpoint at episode {episode} ({error}); training '
-          'goes on, the one before is intact.')
-      return False
-    seconds = time.monotonic() - started
-    self._saving.saved(episode, seconds, seconds if with_replay else None)
-    return True
+  def _write_checkpoint(self, with_replay: bool) -> None:
+    self._checkpoints.save(
+        self._records.episode, self._learner.get_state(),
+        {**self._records.position(), 'exploration': self._actor.state(),
+         'cuts_in_a_row': self._cuts_in_a_row},
+        self._replay.to_save() if with_replay else None)
+    self._saved_episode = self._records.episode
 
   def _make_replay(
       self, saved: Optional[checkpoint_lib.Checkpoint]) -> replay_lib.Replay:
     """Makes the replay, with what the checkpoint kept of it."""
     self._workdir.remove_leftovers('replay-')
-    replay = parts.make_replay(self._spec, self._config, self._workdir.path)
+    kept = saved.replay if saved else None
+    make = lambda: parts.make_replay(
+        self._spec, self._config, self._workdir.path, kept)
+    replay = make()
     if saved is None:
       return replay
     lost = saved.replay_problem
-    if saved.replay_directory is not None:
+    if kept is not None:
       if lost:
         self._progress.note(f'Another replay than the checkpoint\'s: {lost}.')
       try:
-        replay.restore(saved.replay_directory)
+        replay.restore(kept)
         return replay
       except (OSError, ValueError) as error:
         lost = str(error)
         replay.close()
-        replay = parts.make_replay(
-            self._spec, self._config, self._workdir.path)
+        self._checkpoints.forget_replay()
+        replay = make()
     self._progress.note(f'The replay fills again first ({lost}).')
     return replay
 
@@ -352,6 +368,7 @@ class Run:
           '--workdir.') from error
     if 'exploration' in saved.run:  # Not from a run of several actors.
       self._actor.set_state(saved.run['exploration'])
+    self._cuts_in_a_row = saved.run.get('cuts_in_a_row', 0)
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -20,6 +19,7 @@ from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
 from metal_tf.training import testing
+from metal_tf import types
 from metal_tf import validation
 
 _TIMES = ('seconds',)
@@ -121,7 +121,7 @@ class RunTest(parameterized.TestCase):
     self.assertEqual(rows['overshoot/always'][-1], 0.5)
 
   @parameterized.parameters(False, True)
-  def test_two_deterministic_runs_are_identical(self, xla):
+  def test_two_runs_with_one_seed_are_identical(self, xla):
     one, two = self._path('one'), self._path('two')
     for path in (one, two):
       _train(path, xla=xla)
@@ -157,14 +157,14 @@ class RunTest(parameterized.TestCase):
         log_tables.read(one)['episode_return'],
         log_tables.read(two)['episode_return']))
 
-  @parameterized.parameters(False, True)
-  def test_a_longer_run_of_the_same_folder_goes_on(self, deterministic):
+  @parameterized.parameters('own', 'reverb')
+  def test_a_longer_run_of_the_same_folder_goes_on(self, store):
     path = self._path()
-    _train(path, num_episodes=4, deterministic=deterministic)
+    _train(path, num_episodes=4, replay_store=store)
     with open(os.path.join(path, 'episodes.csv'), 'rb') as stream:
       before = stream.read()
     steps = _weights(path)['counts/0']
-    _train(path, num_episodes=7, deterministic=deterministic)
+    _train(path, num_episodes=7, replay_store=store)
     with open(os.path.join(path, 'episodes.csv'), 'rb') as stream:
       after = stream.read()
     self.assertTrue(after.startswith(before))
@@ -174,7 +174,7 @@ class RunTest(parameterized.TestCase):
     # Reverb's prefetch had drawn some batches ahead, which count as sampled.
     np.testing.assert_allclose(
         rows['learner_steps'], 10 * np.arange(0, 7),
-        atol=0 if deterministic else 9)
+        atol=0 if store == 'own' else 9)
     self.assertGreater(rows['learner_steps'][4], rows['learner_steps'][3])
     self.assertGreater(_weights(path)['counts/0'], steps)
 
@@ -220,25 +220,40 @@ class RunTest(parameterized.TestCase):
                                 "algorithm='metal', this one algorithm='d4pg'"):
       _train(path, agents.D4PG, num_episodes=2)
 
-  def test_a_lost_replay_fills_again(self):
+  def test_a_run_that_is_prolonged_keeps_its_rates(self):
     path = self._path()
-    _train(path, num_episodes=3)
-    newest = _newest(path)
-    shutil.rmtree(newest.replay_directory)
-    _train(path, num_episodes=6)
+    _train(path, agents.RC_D4PG, num_episodes=3, lagrange_lr=None)
+    _train(path, agents.RC_D4PG, num_episodes=5, lagrange_lr=None)
+    # 4 / learner steps, with 4 / 16 of them per step of 3 episodes, each of
+    # which is assumed to have 1000 steps.
+    np.testing.assert_allclose(
+        log_tables.read(path)['effective_rate/left_half'],
+        np.full(5, 4 / 750), rtol=1e-6)
+
+  @parameterized.parameters('own', 'reverb')
+  def test_a_lost_or_damaged_replay_fills_again(self, store):
+    path = self._path()
+    _train(path, num_episodes=3, replay_store=store)
+    kept = _newest(path)
+    folder = kept.replay if isinstance(kept.replay, str) else kept.path
+    state = os.path.join(folder, 'replay.json')
+    os.remove(state)
+    _train(path, num_episodes=5, replay_store=store)
     # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
     np.testing.assert_array_equal(
-        log_tables.read(path)['learner_steps'], [0, 10, 20, 20, 30, 40])
+        log_tables.read(path)['learner_steps'][:4], [0, 10, 20, 20])
 
-  def test_a_damaged_replay_fills_again(self):
-    for deterministic in (True, False):
-      path = self._path(str(deterministic))
-      _train(path, num_episodes=3, deterministic=deterministic)
-      newest = _newest(path)
-      os.remove(os.path.join(newest.replay_directory, 'replay.json'))
-      _train(path, num_episodes=5, deterministic=deterministic)
-      np.testing.assert_array_equal(
-          log_tables.read(path)['learner_steps'][:4], [0, 10, 20, 20])
+  def test_a_run_that_reverb_began_goes_on_with_it(self):
+    path = self._path()
+    _train(path, num_episodes=3, replay_store='reverb')
+    _train(path, num_episodes=5)
+    self.assertIsInstance(_newest(path).replay, str)
+    # Nothing fills again; what Reverb's prefetch had drawn counts as sampled.
+    self.assertGreater(log_tables.read(path)['learner_steps'][3], 20)
+    _train(path, num_episodes=6, replay_store='own')
+    self.assertIsInstance(_newest(path).replay, types.ReplaySnapshot)
+    steps = log_tables.read(path)['learner_steps']
+    self.assertEqual(steps[5], steps[4])  # Here it does.
 
   def test_a_folder_of_the_same_flags_but_another_threshold_is_refused(self):
     path = self._path()
@@ -246,14 +261,29 @@ class RunTest(parameterized.TestCase):
     with self.assertRaisesRegex(workdir_lib.WorkdirError, 'constrained='):
       _train(path, num_episodes=1, environment=_always_violated)
 
-  def test_a_full_disk_costs_checkpoints_and_rows_but_not_the_run(self):
+  def test_a_full_disk_costs_checkpoints_and_the_run_says_so_at_its_end(self):
     path = self._path()
     full = OSError(28, 'No space left on device')
     with mock.patch.object(
         checkpoint.Checkpointer, 'save', side_effect=full):
-      score = _train(path, num_episodes=3)
-    self.assertEqual(score.episodes, 3)
+      with self.assertRaisesRegex(
+          OSError, 'no checkpoint has the last 3 episodes'):
+        _train(path, num_episodes=3)
     self.assertIsNone(_newest(path))
+    self.assertEqual(workdir_lib.load_summary(path)['episodes'], 3)
+
+  def test_checkpoints_that_fail_and_then_work_are_no_failure(self):
+    path = self._path()
+    save = checkpoint.Checkpointer.save
+
+    def late(self, episode, *arguments):
+      if episode < 3:
+        raise OSError(28, 'No space left on device')
+      return save(self, episode, *arguments)
+
+    with mock.patch.object(checkpoint.Checkpointer, 'save', late):
+      _train(path, num_episodes=3, checkpoint_seconds=0.0)
+    self.assertEqual(_newest(path).run['episode'], 3)
 
   def test_a_run_needs_a_folder(self):
     with self.assertRaisesRegex(validation.ConfigError, '--workdir'):
@@ -272,8 +302,7 @@ class RunTest(parameterized.TestCase):
     thread = threading.Thread(target=stop)
     thread.start()
     with self.assertRaises(SystemExit) as caught:
-      # A deterministic run would wait some seconds for the episode's end.
-      _train(path, num_episodes=100000, deterministic=False)
+      _train(path, num_episodes=100000)
     thread.join()
     self.assertEqual(caught.exception.code, 128 + signal.SIGTERM)
     newest = _newest(path)
@@ -283,6 +312,23 @@ class RunTest(parameterized.TestCase):
     path = self._path()
     _train(path, num_episodes=3, environment=_diverging(times=2))
     self.assertLen(log_tables.read(path)['episode'], 3)
+
+  def test_what_was_learned_from_a_cut_episode_counts(self):
+    path = self._path()
+    # Step 51 is the eleventh of the second episode.
+    _train(path, num_episodes=3, environment=_diverging(times=1, period=51))
+    rows = log_tables.read(path)
+    np.testing.assert_array_equal(rows['actor_steps'], [40, 90, 130])
+    # Of the ten steps before, six were complete with n = 5; 4 samples for each
+    # insertion beyond the first 40, in batches of 16.
+    np.testing.assert_array_equal(
+        rows['learner_steps'], [0, 46 * 4 // 16, 86 * 4 // 16])
+    newest = _newest(path)
+    self.assertEqual(newest.run['cut_episodes'], 1)
+    self.assertEqual(newest.replay.state['inserts'], 126)
+    self.assertEqual(newest.replay.state['episodes'], 3)
+    for row in (1, 2):
+      self.assertTrue(np.isfinite(rows['critic_loss'][row]))
 
   def test_a_simulation_that_always_diverges_ends_the_run(self):
     with self.assertRaises(errors.EpisodeCut):
@@ -304,18 +350,18 @@ def _always_violated(seed):
           'never', lambda step: False, threshold=0.0)])
 
 
-def _diverging(times):
-  """An environment that gives up in the middle of its first episodes."""
+def _diverging(times, period=10):
+  """An environment that gives up at every so many steps, so many times."""
 
   def make(seed):
     environment = testing.make_environment(seed)
-    step, left = environment.step, [times * 10]
+    step, left = environment.step, [times * period]
 
     def failing_step(action):
       if left[0]:
         left[0] -= 1
-        if left[0] % 10 == 0:
-          raise errors.EpisodeCut('slope', 10, 'made to')
+        if left[0] % period == 0:
+          raise errors.EpisodeCut('slope', period, 'made to')
       return step(action)
 
     environment.step = failing_step

@@ -1,4 +1,4 @@
-"""When to save: little is lost by a kill, and little time goes into saving."""
+"""Saving: little is lost by a kill, and little time goes into it."""
 
 import time
 from typing import Callable, Optional
@@ -13,21 +13,23 @@ class SavingPolicy:
   """Decides at the end of each episode whether to write a checkpoint.
 
   A kill loses at most two episodes or `checkpoint_seconds`, whichever is
-  longer. Replay, much larger than the rest, is saved only as often as keeps all
-  saving below 3 % of the time; in deterministic mode with every checkpoint,
-  whatever that costs, because an exact continuation needs it.
+  longer. A replay in parts, of which only new ones are written, is saved with
+  every checkpoint, because an exact continuation needs it; one that is written
+  as a whole, much larger than the rest, only as often as keeps all saving below
+  3 % of the time.
   """
 
-  def __init__(self, config: config_lib.Config,
+  def __init__(self, config: config_lib.Config, replay_in_parts: bool = False,
                clock: Callable[[], float] = time.monotonic):
     """Starts the clock.
 
     Args:
       config: the run's settings.
+      replay_in_parts: whether saving the replay costs what is new in it.
       clock: tells seconds.
     """
     self._longest = config.checkpoint_seconds
-    self._always = config.deterministic
+    self._always = replay_in_parts
     self._clock = clock
     self._started = self._saved_at = self._asked_at = clock()
     self._saved_episode: Optional[int] = None
@@ -63,25 +65,36 @@ class SavingPolicy:
     return self._spent + self._replay_seconds <= _SHARE * (
         elapsed + self._replay_seconds)
 
-  def saved(self, episode: int, seconds: float,
-            replay_seconds: Optional[float]) -> None:
-    """Takes note of a checkpoint.
+  def save(self, episode: int, write: Callable[[bool], None],
+           with_replay: bool, note: Callable[[str], None]) -> bool:
+    """Writes a checkpoint; a failure costs a warning, not the run.
+
+    A replay that is written as a whole is left out if it cannot be written. One
+    in parts is small enough, and without it nothing goes on exactly.
 
     Args:
       episode: episodes done.
-      seconds: that saving took in all.
-      replay_seconds: the same if the replay was saved, with which it takes
-        longest by far (checksums included); None if it was left out.
-    """
-    self._saved_episode = episode
-    self._note(seconds)
-    if replay_seconds is not None:
-      self._replay_seconds = replay_seconds
+      write: writes the checkpoint, the replay's files included if it is given
+        True, or raises OSError.
+      with_replay: whether these are to be included.
+      note: takes lines for the user.
 
-  def failed(self, episode: int, seconds: float) -> None:
-    """Takes note of a try that failed, so that the next one is not at once."""
-    self._saved_episode = episode
-    self._note(seconds)
+    Returns:
+      Whether it was written.
+    """
+    started = self._clock()
+    try:
+      write(with_replay)
+    except OSError as error:
+      self._note(episode, started)  # The next try is not at once.
+      note(f'Warning: no checkpoint at episode {episode} ({error}); training '
+           'goes on, the one before is intact.')
+      return with_replay and not self._always and self.save(
+          episode, write, False, note)
+    self._note(episode, started)
+    if with_replay:  # With it, saving takes longest by far.
+      self._replay_seconds = self._saved_at - started
+    return True
 
   @property
   def replay_seconds(self) -> float:
@@ -94,7 +107,8 @@ class SavingPolicy:
     elapsed = self._clock() - self._started
     return self._spent / elapsed if elapsed else 0.0
 
-  def _note(self, seconds: float) -> None:
-    self._spent += seconds
+  def _note(self, episode: int, started: float) -> None:
+    self._saved_episode = episode
     self._saved_at = self._asked_at = self._clock()
+    self._spent += self._saved_at - started
     self._episode_seconds = 0.0

@@ -11,15 +11,28 @@ class _Run:
   """Episodes of some length, with saving that takes its time."""
 
   def __init__(self, episode_seconds, save_seconds=0.0, replay_seconds=0.0,
-               **settings):
+               replay_in_parts=False):
     self.now = 0.0
     self.policy = saving.SavingPolicy(
-        config_lib.Config(**settings), lambda: self.now)
+        config_lib.Config(), replay_in_parts, lambda: self.now)
     self._episode_seconds = episode_seconds
     self._save_seconds, self._replay_seconds = save_seconds, replay_seconds
     self.saves = []
     self.replays = []
+    self.notes = []
+    self.fails = lambda with_replay: False
     self.lost = []  # (episodes, seconds) unsaved, just before each end.
+
+  def _write(self, with_replay):
+    self.now += self._save_seconds
+    if self.fails(with_replay):
+      raise OSError('full')
+    if with_replay:
+      self.now += self._replay_seconds
+      self.replays.append(self.now)
+
+  def save(self, episode):
+    return self.policy.save(episode, self._write, True, self.notes.append)
 
   def episodes(self, number, first=1):
     saved_at, saved_episode = self.now, first - 1
@@ -27,13 +40,9 @@ class _Run:
       self.now += self._episode_seconds
       self.lost.append((episode - saved_episode, self.now - saved_at))
       if self.policy.due(episode):
-        replay = self._replay_seconds if self.policy.replay_due() else None
-        seconds = self._save_seconds + (replay or 0.0)
-        self.now += seconds
-        self.policy.saved(episode, seconds, replay)
+        self.policy.save(episode, self._write, self.policy.replay_due(),
+                         self.notes.append)
         self.saves.append(episode)
-        if replay is not None:
-          self.replays.append(episode)
         saved_at, saved_episode = self.now, episode
     return self
 
@@ -61,20 +70,39 @@ class SavingPolicyTest(parameterized.TestCase):
 
   def test_a_cheap_replay_is_always_saved(self):
     run = _Run(10.0, save_seconds=0.1, replay_seconds=0.1).episodes(100)
-    self.assertEqual(run.saves, run.replays)
+    self.assertLen(run.replays, len(run.saves))
 
-  def test_deterministic_runs_save_the_replay_every_time(self):
+  def test_a_replay_in_parts_is_saved_every_time(self):
     run = _Run(10.0, save_seconds=0.1, replay_seconds=100.0,
-               deterministic=True).episodes(100)
-    self.assertEqual(run.saves, run.replays)
+               replay_in_parts=True).episodes(100)
+    self.assertLen(run.replays, len(run.saves))
 
   def test_a_failed_save_is_not_tried_again_at_once(self):
     run = _Run(10.0)
     run.episodes(4)
     run.now += 30.0
     self.assertTrue(run.policy.due(5))
-    run.policy.failed(5, 1.0)
+    run.fails = lambda with_replay: True
+    self.assertFalse(run.save(5))
     self.assertFalse(run.policy.due(6))
+
+  def test_without_the_replay_where_that_fails(self):
+    run = _Run(10.0, save_seconds=1.0, replay_seconds=5.0)
+    run.fails = lambda with_replay: with_replay
+    self.assertTrue(run.save(5))
+    self.assertEqual(run.notes, [
+        'Warning: no checkpoint at episode 5 (full); training goes on, the one '
+        'before is intact.'])
+    self.assertEqual(run.policy.replay_seconds, 0.0)
+    run.fails = lambda with_replay: True
+    self.assertFalse(run.save(6))
+    self.assertLen(run.notes, 3)
+
+  def test_not_without_a_replay_in_parts(self):
+    run = _Run(10.0, replay_in_parts=True)
+    run.fails = lambda with_replay: with_replay
+    self.assertFalse(run.save(5))
+    self.assertLen(run.notes, 1)
 
   def test_the_share_is_of_all_the_time(self):
     run = _Run(30.0, save_seconds=3.0, replay_seconds=0.0).episodes(2)

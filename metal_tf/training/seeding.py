@@ -4,19 +4,27 @@ So a resumed run meets the same starting states as one that was never stopped,
 without any state of the simulator in the checkpoint.
 """
 
-from typing import Callable
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
 from metal_tf import config as config_lib
 from metal_tf import types
+from metal_tf.environments import adapting
 from metal_tf.environments import wrapper
 
 # Their places are part of the seeds: append only.
 _ROLES = ('networks', 'environment', 'exploration', 'replay', 'evaluation',
           'feasibility')
 
-EnvironmentFactory = Callable[[int], wrapper.ConstrainedEnvironment]
+# Makes an environment from a seed: a `ConstrainedEnvironment`, or what else
+# `adapting.adapt` takes.
+EnvironmentFactory = Callable[[int], Any]
+
+# The simulators in use, by their ids, one entry for each part of a run. One of
+# which a process can have only one is the same for all of them: they take
+# turns, and each episode begins with a reset.
+_in_use: Dict[int, List[Any]] = {}
 
 
 def seed_of(role: str, seed: int, *numbers: int) -> int:
@@ -37,12 +45,21 @@ def seed_of(role: str, seed: int, *numbers: int) -> int:
   return int(sequence.generate_state(1)[0])
 
 
+def adapted(make_environment: EnvironmentFactory) -> Callable[
+    [int], wrapper.ConstrainedEnvironment]:
+  """The same function, whatever it returns that `adapting.adapt` takes."""
+  return lambda seed: adapting.adapt(make_environment(seed))
+
+
 class SeededEnvironment:
   """Seeds an environment before each episode.
 
-  One that can only be seeded when it is made is made anew: in deterministic
-  mode for every episode, which may take long; otherwise once per session, since
-  other starting states are all that is needed then.
+  One that can only be seeded when it is made is made anew for every episode,
+  which may take long.
+
+  A function that always returns one and the same environment, for a simulator
+  of which a process can have only one, is served: it is shared, and closed by
+  the last part of the run that has it.
   """
 
   def __init__(self, make_environment: EnvironmentFactory, role: str,
@@ -53,14 +70,17 @@ class SeededEnvironment:
       make_environment: makes it from a seed.
       role: 'environment', 'evaluation' or 'feasibility'.
       config: the run's settings.
+
+    Raises:
+      ValueError: if the function returns something else than an environment,
+        or one that is closed.
     """
     self._make = make_environment
     self._role = role
     self._seed = config.seed
-    self._every_episode = config.deterministic
     self._made_for = self._seed_of(1, 0)
-    self._begun = False
-    self._environment = make_environment(self._made_for)
+    self._environment = self._take(self._made_for)
+    self._closed = False
 
   @property
   def spec(self) -> types.EnvironmentSpec:
@@ -81,16 +101,41 @@ class SeededEnvironment:
       attempt: how often it has been cut before.
     """
     seed = self._seed_of(episode, attempt)
-    if not self._environment.reseed(seed):
-      if seed != self._made_for and (self._every_episode or not self._begun):
-        self._environment.close()
-        self._environment = self._make(seed)
-        self._made_for = seed
-    self._begun = True
+    if not self._environment.reseed(seed) and seed != self._made_for:
+      before = self._environment
+      # Before the other is given back: it may be one and the same.
+      self._environment = self._take(seed)
+      _give_back(before)
+      self._made_for = seed
     return self._environment
 
   def close(self) -> None:
-    self._environment.close()
+    """Gives the environment back; its simulator's last user closes it."""
+    if self._closed:
+      return
+    self._closed = True
+    _give_back(self._environment)
+
+  def _take(self, seed: int) -> wrapper.ConstrainedEnvironment:
+    environment = adapting.adapt(self._make(seed))
+    if environment.closed:
+      raise ValueError(
+          f'{environment.name}: the function that makes environments returned '
+          'one that it had returned before and that is closed by now; it has '
+          'to make a new one, or the environment has to be one that can be '
+          'seeded')
+    simulator = adapting.simulator(environment)
+    _in_use.setdefault(id(simulator), []).append(simulator)
+    return environment
 
   def _seed_of(self, episode: int, attempt: int) -> int:
     return seed_of(self._role, self._seed, episode, attempt)
+
+
+def _give_back(environment: wrapper.ConstrainedEnvironment) -> None:
+  """Closes an environment unless others have its simulator."""
+  key = id(adapting.simulator(environment))
+  _in_use[key].pop()
+  if not _in_use[key]:
+    del _in_use[key]
+    environment.close()

@@ -67,8 +67,7 @@ def small_config(workdir: str, **changes) -> config_lib.Config:
       critic_layer_sizes=(8, 8), num_atoms=11, vmin=-20.0, vmax=60.0,
       batch_size=16, min_replay_size=EPISODE_STEPS, replay_capacity=1000,
       samples_per_insert=4.0, penalty_samples=4, lagrange_lr=0.01,
-      target_update_period=10, feasibility_episodes=0, deterministic=True,
-      xla=False)
+      target_update_period=10, feasibility_episodes=0, xla=False)
   return config_lib.Config(**{**settings, **changes})
 
 

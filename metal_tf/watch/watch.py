@@ -20,7 +20,11 @@ _EARLY = ('lock', 'logs', 'checkpoints')
 
 
 class Watch:
-  """Draws a folder again and again."""
+  """Draws a folder again and again.
+
+  Attributes:
+    finished: whether all runs had come to their end when it was drawn last.
+  """
 
   def __init__(self, path: str, console: console_lib.Console):
     """Reads nothing yet.
@@ -32,6 +36,7 @@ class Watch:
     self._path = path
     self._console = console
     self._grid = overview.Overview(path)
+    self.finished = False
 
   def draw(self) -> Any:
     """Reads the folder and returns something that rich can show.
@@ -45,7 +50,9 @@ class Watch:
     if not os.path.isdir(path):
       raise run_folder.RunFolderError(f'{path} is no folder.')
     if run_folder.is_run(path):
-      return run_view.make(run_folder.read(path), self._console.width)
+      run = run_folder.read(path)
+      self.finished = run.status == run_folder.FINISHED
+      return run_view.make(run, self._console.width)
     if os.path.exists(os.path.join(path, record.FILE)) or any(
         run_folder.find(path)):
       return self._draw_sweep()
@@ -54,42 +61,43 @@ class Watch:
 
   def _draw_sweep(self) -> Any:
     states = self._grid.states()
+    self.finished = all(state.status == record.FINISHED for state in states)
     return sweep_view.make(
         states, overview.count(states).get(record.RUNNING, 0), self._console)
 
 
 def watch(path: str, period: float, once: bool,
           console: console_lib.Console) -> None:
-  """Shows a folder until Ctrl-C.
+  """Shows a folder until all of its runs have finished, or Ctrl-C.
 
   Args:
     path: absolute path of a run's folder or a sweep's.
     period: seconds between two frames, at least.
     once: whether one frame is enough.
-    console: where to show it; without a terminal, frames follow each other.
+    console: where to show it; without a terminal, one frame is enough, too.
 
   Raises:
     RunFolderError, WorkdirError, OSError: if there is nothing to be shown at
       first; later on this is shown, since runs write while they are read.
   """
-  draw = Watch(path, console).draw
-  picture = draw()
-  if once:
+  watched = Watch(path, console)
+  picture = watched.draw()
+  if once or watched.finished or not console.is_terminal:
     console.print(picture)
     return
   screen = display.Screen(period, console)
   screen.update(lambda: picture)
   try:
-    while True:
+    while not watched.finished:
       time.sleep(screen.rest)
       try:
-        screen.update(draw)
+        screen.update(watched.draw)
       except (run_folder.RunFolderError, workdir_lib.WorkdirError,
               OSError) as error:
         message = text_lib.Text(str(error))
         screen.update(lambda message=message: message)
   finally:
-    screen.close(lambda: '')
+    screen.close()
 
 
 def _check_early(path: str) -> None:

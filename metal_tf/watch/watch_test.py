@@ -24,13 +24,13 @@ class WatchTest(parameterized.TestCase):
     self._path = os.path.join(self.create_tempdir().full_path, 'x')
     os.makedirs(self._path)
 
-  def _frame(self, width=80, height=None):
+  def _frame(self, width=80, height=None, once=True):
     """Returns the lines of one frame; a height makes it a terminal's."""
     out = io.StringIO()
     console = console_lib.Console(
         file=out, width=width, height=height, force_terminal=height is not None,
         color_system=None, highlight=False)
-    watch.watch(self._path, 1.0, True, console)
+    watch.watch(self._path, 1.0, once, console)
     lines = out.getvalue().splitlines()
     for line in lines:
       self.assertLessEqual(len(line.rstrip()), width, line)
@@ -166,6 +166,42 @@ class WatchTest(parameterized.TestCase):
     with self.assertRaisesRegex(run_folder.RunFolderError, 'summary.json'):
       self._frame()
 
+  @parameterized.parameters(None, 30)
+  def test_what_has_finished_is_shown_once(self, height):
+    sleep = self.enter_context(mock.patch.object(watch.time, 'sleep'))
+    testing.write_run(self._path, 2, [1, 2], finished=True)
+    text = '\n'.join(self._frame(80, height, once=False))
+    self.assertEqual(text.count('finished  episode 2 of 2'), 1)
+    self._path = self.create_tempdir().full_path
+    for name in ('d4pg-cartpole-0.3-seed0', 'd4pg-cartpole-0.3-seed1'):
+      testing.write_run(
+          os.path.join(self._path, name), 2, [1, 2], finished=True)
+    self.assertStartsWith(
+        self._frame(80, height, once=False)[0], '2 of 2 runs finished')
+    sleep.assert_not_called()
+
+  def test_without_a_terminal_one_frame_is_enough(self):
+    testing.write_run(self._path, 4, [1])
+    self._lock()
+    self.assertIn('episode 1 of 4', '\n'.join(self._frame(once=False)))
+
+  def test_a_run_that_finishes_meanwhile_is_the_last_frame(self):
+    testing.write_run(self._path, 2, [1])
+    lock = self._lock()
+    frames = iter(range(2))
+
+    def sleep(seconds):
+      del seconds
+      next(frames)  # No third one.
+      testing.write_run(self._path, 2, [1, 2], finished=True)
+      lock.close()
+
+    out = io.StringIO()
+    with mock.patch.object(watch.time, 'sleep', sleep):
+      watch.watch(self._path, 1.0, False, console_lib.Console(
+          file=out, force_terminal=True, color_system=None))
+    self.assertIn('finished  episode 2 of 2', out.getvalue())
+
   def test_frames_follow_each_other_until_control_c(self):
     out = io.StringIO()
     pauses = []
@@ -184,7 +220,9 @@ class WatchTest(parameterized.TestCase):
         watch.time, 'monotonic', return_value=1.0):
       with self.assertRaises(KeyboardInterrupt):
         watch.watch(self._path, 7.0, False,
-                    console_lib.Console(file=out, width=80))
+                    console_lib.Console(
+                        file=out, width=80, force_terminal=True,
+                        color_system=None))
     self.assertEqual(pauses, [7.0] * 4)
     text = out.getvalue()
     self.assertIn('Nothing has been written', text)

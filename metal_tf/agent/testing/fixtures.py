@@ -29,10 +29,14 @@ def make_spec(num_constraints: int = 1,
 
 
 def make_config(**settings: Any) -> config_lib.Config:
-  """Returns a config of small networks, uncompiled unless said otherwise."""
+  """Returns a config of small networks, uncompiled unless said otherwise.
+
+  Its rates are numbers, as a learner needs them.
+  """
   small = dict(
       policy_layer_sizes=(8,), critic_layer_sizes=(16, 16), num_atoms=11,
-      vmin=-10.0, vmax=10.0, batch_size=16, penalty_samples=4, xla=False)
+      vmin=-10.0, vmax=10.0, batch_size=16, penalty_samples=4, xla=False,
+      steps_per_call=1, lagrange_lr=1e-4, meta_optimizer='adam', meta_lr=1e-3)
   return config_lib.Config(**{**small, **settings})
 
 

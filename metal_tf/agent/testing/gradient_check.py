@@ -51,6 +51,8 @@ REGIMES = dict(
     warm_clipped=Regime(True, True, 0.1, 0.05, 0.05, 0.1, 1e-3, {1: 3, 3: 0}),
     cold=Regime(False, False, 0.05, 100.0, 0.005, 1e-3, 0, {1: 3, 3: 3}),
     cold_clipped=Regime(False, True, 0.05, 1e-7, 0.05, 0.3, 0, {1: 0, 3: 0}),
+    # For the TD error of the means, whose direct path is much the stronger one.
+    warm_td=Regime(True, False, 0.1, 100.0, 0.05, 0.03, 0.05, {1: 6, 3: 6}),
     # For the sum of two outer losses, of which one has no direct path.
     warm_sum=Regime(True, False, 0.02, 100.0, 0.05, 1.0, 0.05, {1: 6, 3: 6}),
     # For a scalar critic, whose gradients are larger.

@@ -47,11 +47,17 @@ def project(positions: np.ndarray, probabilities: np.ndarray, vmin: float,
 
 
 class Oracle:
-  """One learner step's outer loss as a function of alpha_lambda, float64."""
+  """One learner step's outer loss as a function of alpha_lambda, float64.
+
+  Attributes:
+    config: the learner's.
+    violation: J_C - beta, `[K]`.
+    validation: the validation part of the batch.
+  """
 
   def __init__(self, spec: types.EnvironmentSpec, config: config_lib.Config,
                state: fixtures.State, batch: types.Transition,
-               episode_penalties: np.ndarray, policy_t: Arrays):
+               episode_penalties: np.ndarray, policy_weights: Arrays):
     """Takes a learner's state from before the step, and the step's data.
 
     Args:
@@ -60,14 +66,16 @@ class Oracle:
       state: the learner's from before the step.
       batch: the step's transitions.
       episode_penalties: the step's, `[M, K]`.
-      policy_t: the policy's weights from after the step.
+      policy_weights: the policy's weights from after the step.
     """
-    self._config = config
+    self.config = config
     self._state = state
     self._batch = batch
-    self._violation = (
+    self.violation = (
         episode_penalties.mean(axis=0) - spec.thresholds.astype(np.float64))
     self._num_training = config.batch_size - config.num_validation
+    self.validation = types.Transition(
+        *(x[self._num_training:] for x in batch))
     self._scalar = config.critic == 'scalar'
     self._atoms = np.linspace(config.vmin, config.vmax, config.num_atoms)
     nets = networks.Networks(
@@ -76,7 +84,7 @@ class Oracle:
     for variable, value in zip(
         nets.target_variables, fixtures.group(state, 'target')):
       variable.assign(value)
-    for variable, value in zip(nets.policy.trainable_variables, policy_t):
+    for variable, value in zip(nets.policy.trainable_variables, policy_weights):
       variable.assign(value)
     self._critic = nets.critic
     o_t = tf.constant(batch.o_t)
@@ -88,14 +96,14 @@ class Oracle:
   def multiplier(self, meta_parameter: np.ndarray) -> np.ndarray:
     """lambda' `[K]`; straight-through as a shift of the state's."""
     updated = self._unprojected(meta_parameter)
-    if self._config.multiplier_projection == 'straight_through':
+    if self.config.multiplier_projection == 'straight_through':
       here = self._unprojected(self._state['meta_parameter/0'])
       return np.maximum(0, here) + updated - here
     return np.maximum(0, updated)
 
   def _unprojected(self, meta_parameter: np.ndarray) -> np.ndarray:
-    rate = self._config.lagrange_lr * np.exp(meta_parameter)
-    return self._state['multiplier/0'] + rate * self._violation
+    rate = self.config.lagrange_lr * np.exp(meta_parameter)
+    return self._state['multiplier/0'] + rate * self.violation
 
   def _shaped(self, multiplier: np.ndarray) -> np.ndarray:
     return self._batch.r_t - self._batch.c_t @ multiplier
@@ -109,13 +117,13 @@ class Oracle:
     if self._scalar:
       return 0.0
     positions = self._positions(multiplier)[:self._num_training]
-    outside = (positions < self._config.vmin) | (positions > self._config.vmax)
+    outside = (positions < self.config.vmin) | (positions > self.config.vmax)
     mass = self._probabilities[:self._num_training] * outside
     return mass.sum(axis=1).mean()
 
   def _target(self, multiplier: np.ndarray) -> np.ndarray:
     return project(self._positions(multiplier), self._probabilities,
-                   self._config.vmin, self._config.vmax)
+                   self.config.vmin, self.config.vmax)
 
   def _put(self, weights: Arrays) -> None:
     for variable, value in zip(self._critic.trainable_variables, weights):
@@ -140,16 +148,16 @@ class Oracle:
     variables = self._critic.trainable_variables
     with tf.GradientTape() as tape:
       loss = self._loss(slice(0, self._num_training), multiplier)
-    if self._config.inner_optimizer == 'sgd':
+    if self.config.inner_optimizer == 'sgd':
       gradients = tape.gradient(loss, variables)
-      return ([(v - self._config.critic_lr * g).numpy()
+      return ([(v - self.config.critic_lr * g).numpy()
                for v, g in zip(variables, gradients)], loss.numpy(),
               tf.linalg.global_norm(gradients).numpy())
     gradients, norm = tf.clip_by_global_norm(
-        tape.gradient(loss, variables), self._config.clip_norm)
+        tape.gradient(loss, variables), self.config.clip_norm)
     # Python numbers would pass through float32 there.
     adam = snt.optimizers.Adam(*(
-        np.float64(x) for x in (self._config.critic_lr, 0.9, 0.999, 1e-8)))
+        np.float64(x) for x in (self.config.critic_lr, 0.9, 0.999, 1e-8)))
     adam.apply([tf.zeros_like(v) for v in variables], variables)  # Makes slots.
     self._put(fixtures.group(self._state, 'critic'))
     count, *moments = fixtures.group(self._state, 'critic_adam')
@@ -165,14 +173,19 @@ class Oracle:
   def outer_loss(self, multiplier: np.ndarray, weights: Arrays) -> float:
     """The validation part's loss at lambda' and theta_c'."""
     self._put(weights)
-    choice = self._config.outer_loss
+    choice = self.config.outer_loss
     return (('critic' in choice) * self._outer_critic_loss(multiplier) +
             ('actor' in choice) * self._outer_actor_loss())
 
   def _outer_critic_loss(self, multiplier: np.ndarray) -> float:
     rows = slice(self._num_training, None)
+    if self.config.outer_divergence == 'td' and not self._scalar:
+      means = self._target(multiplier)[rows] @ self._atoms
+      logits = self._critic(tf.constant(self._batch.o_tm1[rows]),
+                            tf.constant(self._batch.a_tm1[rows]))
+      return np.mean((means - tf.nn.softmax(logits).numpy() @ self._atoms)**2)
     loss = self._loss(rows, multiplier).numpy()
-    if self._config.outer_divergence == 'kl':
+    if self.config.outer_divergence == 'kl':
       target = self._target(multiplier)[rows]
       positive = np.where(target > 0, target, 1)
       loss += (positive * np.log(positive)).sum(axis=1).mean()
@@ -217,8 +230,8 @@ class Oracle:
       return
     spacing = self._atoms[1] - self._atoms[0]
     cells = [
-        np.floor((np.clip(self._positions(m), self._config.vmin,
-                          self._config.vmax) - self._config.vmin) / spacing)
+        np.floor((np.clip(self._positions(m), self.config.vmin,
+                          self.config.vmax) - self.config.vmin) / spacing)
         for m in (up, down)]
     if not np.array_equal(*cells):
       raise ValueError('A position crosses an atom: take another seed.')

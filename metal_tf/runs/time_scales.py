@@ -1,0 +1,185 @@
+"""How fast lambda and alpha_lambda move: rates by the run's length.
+
+In the paper lambda has 20,000 episodes. In a shorter run it has to be faster,
+and no faster than that: with lambda near its end before the task is learned,
+the task is not learned any more. So a rate that is not given follows from the
+number of learner steps. That is done once, at a run's first start; a run that
+is prolonged keeps its rates.
+"""
+
+import dataclasses
+import json
+from typing import Any, Dict, List, Mapping, Optional
+
+from metal_tf import config as config_lib
+
+# Of a full episode, where the environment does not say; the suite's have it.
+EPISODE_STEPS = 1000
+
+# Where lambda would end if J_C lay above its threshold by so much throughout.
+_LAMBDA_AT_END = 2.0
+_VIOLATION = 0.5
+
+# alpha_1 alpha_eta. The TD error on violating transitions comes from lambda's
+# own motion, so the meta-gradient scales with alpha_1 squared and the number of
+# steps with its inverse: the course of alpha_lambda depends on the product.
+_META_PRODUCT = 9e-4
+
+# Adam's steps do not depend on the gradient's size. Cross entropy and KL have
+# gradients that do not come from lambda's motion: 1e-8 to 1e-7 on cartpole at
+# alpha_1 = 1e-4, of which 25,000 steps at this rate move alpha_lambda by 1.
+_ADAM_META_LR = 1e-3
+_DIVERGENCE_META_LR = 1e3
+
+# The defaults of runs from before rates followed from the length. Such a run
+# has no entry `resolved` in its config.json.
+_EARLIER: Mapping[str, Any] = dict(
+    lagrange_lr=1e-4, meta_optimizer='adam', meta_epsilon=1e-8,
+    outer_divergence='cross_entropy', exploration_sigma=0.3)
+
+RATES = ('lagrange_lr', 'meta_lr')
+
+
+def resolve(config: config_lib.Config,
+            episode_steps: int) -> config_lib.Config:
+  """Makes rates that are unset numbers.
+
+  alpha_1: if violated by 0.5 throughout, lambda ends at 2, that is
+  `0.5 alpha_1 steps = 2`. alpha_eta: with the squared TD error and gradient
+  descent `9e-4 / alpha_1`; the others have constants of their own.
+
+  Args:
+    config: settings; rates that are given stay.
+    episode_steps: steps of a full episode; 0 is taken for 1000.
+
+  Returns:
+    The settings with numbers for `lagrange_lr` and `meta_lr`.
+  """
+  alpha_1 = config.lagrange_lr
+  if alpha_1 is None:
+    alpha_1 = _LAMBDA_AT_END / (
+        _VIOLATION * learner_steps(config, episode_steps))
+  alpha_eta = config.meta_lr
+  if alpha_eta is None:
+    alpha_eta = _meta_lr(config, alpha_1)
+  return config.replace(lagrange_lr=alpha_1, meta_lr=alpha_eta)
+
+
+def _meta_lr(config: config_lib.Config, alpha_1: float) -> float:
+  if _follows(config):
+    # With alpha_1 = 0 lambda rests and the meta-gradient is 0 at any rate.
+    return _META_PRODUCT / alpha_1 if alpha_1 else 0.0
+  return (_ADAM_META_LR if config.meta_optimizer == 'adam' else
+          _DIVERGENCE_META_LR)
+
+
+def _follows(config: config_lib.Config) -> bool:
+  """Whether alpha_eta, where it is unset, follows from alpha_1."""
+  return (config.outer_divergence == 'td' and config.meta_optimizer == 'sgd')
+
+
+def learner_steps(config: config_lib.Config, episode_steps: int) -> float:
+  """Learner steps of a whole run; 0 steps an episode are taken for 1000."""
+  return (config.num_episodes * (episode_steps or EPISODE_STEPS) *
+          config.samples_per_insert / config.batch_size)
+
+
+def too_fast(config: config_lib.Config, episode_steps: int) -> Optional[float]:
+  """When lambda would be at 1 if violated by 0.5 throughout, if that is early.
+
+  Args:
+    config: settings with a number for `lagrange_lr`.
+    episode_steps: as in `resolve`.
+
+  Returns:
+    The episode, or None if it lies behind the first fifth of the run.
+  """
+  alpha_1 = config.multiplier_learning_rate
+  if not alpha_1:
+    return None
+  share = 1 / (_VIOLATION * alpha_1 * learner_steps(config, episode_steps))
+  return share * config.num_episodes if share < 0.2 else None
+
+
+def describe(given: config_lib.Config, resolved: config_lib.Config,
+             episode_steps: int, prolonged: bool, meta: bool) -> List[str]:
+  """Says what the rates are and why, one line each, with warnings.
+
+  Args:
+    given: the settings, as they are given.
+    resolved: what `resolve` made of them.
+    episode_steps: as in `resolve`.
+    prolonged: whether the rates are those of an earlier start.
+    meta: whether the agent learns alpha_lambda.
+  """
+  rate = resolved.multiplier_learning_rate
+  steps = learner_steps(resolved, episode_steps)
+  origin = (
+      'as given' if given.lagrange_lr is not None else
+      "as at the run's first start" if prolonged else
+      f"by the run's length (after {steps:.0f} learner steps lambda would be "
+      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout)')
+  lines = [f'alpha_1 = {rate:.3g}: {origin}']
+  if given.lagrange_lr is None and not prolonged and not episode_steps:
+    lines.append('The environment does not say how long its episodes are; '
+                 f'{EPISODE_STEPS} steps are assumed.')
+  if given.lagrange_lr is not None and not prolonged:
+    episode = too_fast(resolved, episode_steps)
+    if episode is not None:
+      unset = resolve(given.replace(lagrange_lr=None), episode_steps)
+      lines.append(
+          f'Warning: --lagrange_lr={rate:g} takes lambda to 1 within '
+          f'{episode:.0f} of {resolved.num_episodes} episodes if violated by '
+          f'{_VIOLATION:g}, maybe before the task is learned; unset, it would '
+          f'be {unset.multiplier_learning_rate:.2g}.')
+  if meta:
+    origin = (
+        'as given' if given.meta_lr is not None else
+        "as at the run's first start" if prolonged else
+        f'{_META_PRODUCT:g} / alpha_1' if _follows(given) else
+        f'the default for {given.meta_optimizer}')
+    lines.append(f'alpha_eta = {resolved.meta_learning_rate:.3g}: {origin}')
+  return lines
+
+
+def saved_settings(saved: Mapping[str, Any]) -> Dict[str, Any]:
+  """The settings of a run that is on disk, all of this version's.
+
+  A setting that is younger than the run is at what the run did without it:
+  today's default, or the earlier one where that has changed.
+
+  Args:
+    saved: content of a run's `config.json`.
+  """
+  defaults = config_lib.Config()
+  if is_earlier(saved):
+    defaults = defaults.replace(**_EARLIER)
+  return {**json.loads(json.dumps(dataclasses.asdict(defaults))),
+          **saved['config']}
+
+
+def is_earlier(saved: Mapping[str, Any]) -> bool:
+  """Whether a run is from before rates followed from the length."""
+  return 'resolved' not in saved
+
+
+def resumed_settings(saved: Mapping[str, Any],
+                     given: Mapping[str, Any]) -> Dict[str, Any]:
+  """What the same command means for a run that began with other defaults.
+
+  Args:
+    saved: content of the run's `config.json`.
+    given: settings of the command that resumes it, as JSON has them.
+
+  Returns:
+    The given settings. In those of an earlier run, a default of today's stands
+    for the default of its time, if that is what the run has.
+  """
+  if not is_earlier(saved):
+    return dict(given)
+  before, defaults = saved_settings(saved), config_lib.Config()
+  return {
+      **given, **{
+          name: earlier for name, earlier in _EARLIER.items()
+          if before[name] == earlier
+          and given[name] == getattr(defaults, name)}}
