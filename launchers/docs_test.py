@@ -67,10 +67,10 @@ def _launched():
 
 
 def _own_flags():
-  """Flags that programs define in their own files."""
-  folder = os.path.join(_ROOT, 'launchers')
+  """Flags that a program, or the table of faults, defines in its own file."""
   files = ['metal_tf/benchmarks/benchmark.py', 'metal_tf/faults/table.py', *(
-      f'launchers/{name}' for name in os.listdir(folder)
+      f'{folder}/{name}' for folder in ('launchers', 'metal_tf/cli')
+      for name in os.listdir(os.path.join(_ROOT, folder))
       if name.endswith('.py'))]
   return {flag for file in files for flag in re.findall(
       r"(?:DEFINE_\w+|_list)\(\s*'(\w+)'", _text(file))}

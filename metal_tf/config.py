@@ -11,7 +11,7 @@ derived from `Config`. The origin of a default is one of
 
 import dataclasses
 import os
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -23,6 +23,11 @@ RETIRED = {
                      '(--replay_store)',
 }
 
+# What a setting says: what is learned and how, on what, or only where, how long
+# and with what machinery (the suite's two versions give the same numbers).
+LEARNING, TASK, RUN = ROLES = ('learning', 'task', 'run')
+_METAL, _OUTER = ('metal',), ('metal', 'mesh')
+_LAGRANGE = ('metal', 'rc_d4pg', 'mesh')
 ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
 
 # Settings that go together, by the name that `preset` calls them by. With
@@ -46,6 +51,14 @@ class Setting:
     maximum: largest allowed value, or None.
     exclusive: whether the bounds themselves are forbidden.
     choices: allowed values, or None.
+    role: one of `ROLES`. The report counts runs that differ in settings of
+      `LEARNING` as different agents, in those of `TASK` as different
+      conditions, and pools those that differ in settings of `RUN`.
+    changeable: whether a run may go on with another value.
+    agents: names of the agents that use it, or None for all.
+    named: whether the name of a run's default folder has it where it is not
+      the default.
+    axis: the flag of the sweep that decides it, or ''.
   """
   help: str
   origin: str
@@ -54,6 +67,11 @@ class Setting:
   maximum: Optional[float] = None
   exclusive: bool = False
   choices: Optional[Sequence[str]] = None
+  role: str = LEARNING
+  changeable: bool = False
+  agents: Optional[Tuple[str, ...]] = None
+  named: bool = False
+  axis: str = ''
 
   @property
   def allowed(self) -> str:
@@ -87,62 +105,66 @@ class Config:
   # The task.
   domain: str = _setting(
       'cartpole', 'Task family of the Real-World RL suite.', 'paper',
-      choices=('cartpole', 'walker', 'quadruped', 'humanoid'))
+      choices=('cartpole', 'walker', 'quadruped', 'humanoid'),
+      role=TASK, axis='domains')
   task: str = _setting(
-      '', "Task of the domain; empty means the paper's.", 'paper')
+      '', "Task of the domain; empty means the paper's.", 'paper', role=TASK)
   safety_coeff: float = _setting(
       0.3, 'Safety coefficient of the suite: smaller makes every constraint '
       'harder. The paper uses 0.05, 0.1, 0.2 and 0.3.', 'paper',
-      minimum=0, maximum=1)
+      minimum=0, maximum=1, role=TASK, axis='safety_coeffs')
   constraints: Tuple[str, ...] = _setting(
       (), 'Constraints as name[:threshold],...; empty means the domain\'s '
-      'constraint in the paper (checked for cartpole).', 'recalled')
+      'constraint in the paper (checked for cartpole).', 'recalled', role=TASK)
   threshold: Optional[float] = _setting(
       None, 'Threshold beta for the constraints without one of their own; '
       'unset means the task\'s default (cartpole\'s is in the paper).',
       'recalled',
-      unit='mean penalty per step', minimum=0)
+      unit='mean penalty per step', minimum=0, role=TASK, axis='thresholds')
   suite: str = _setting(
       'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, '
       'or the real one where it is installed.', 'our choice',
-      choices=('auto', 'realworldrl', 'builtin'))
+      choices=('auto', 'realworldrl', 'builtin'), role=RUN)
   rwrl_spec: str = _setting(
       '', "Delays, noise, perturbations and so on of the real suite: a JSON "
       'file, or JSON itself, with keys such as delay_spec and noise_spec (see '
       'docs/tasks.md); empty means none. The content is recorded, not the '
-      'path.', 'paper')
+      'path.', 'paper', role=TASK)
 
   # The run.
   preset: str = _setting(
       'paper', 'A set of settings by its name: those of this table, or small '
       'networks and batches, with which a run takes minutes (see '
       'docs/reproduction.md). Flags that are given win.', 'our choice',
-      choices=tuple(PRESETS))
+      choices=tuple(PRESETS), role=TASK, named=True)
   num_episodes: int = _setting(
-      20000, 'Length of training.', 'paper', unit='episodes', minimum=1)
+      20000, 'Length of training.', 'paper', unit='episodes', minimum=1,
+      role=RUN, changeable=True)
   seed: int = _setting(
       0, 'Seed of networks, environment, exploration and replay.',
-      'our choice', minimum=0, maximum=2**31 - 1)
+      'our choice', minimum=0, maximum=2**31 - 1, role=RUN, axis='seeds')
   workdir: str = _setting(
       '', 'Folder for everything the run writes; the same command again '
       'resumes there. Relative to where you stand; empty means a name under '
       './runs made of algorithm, domain, coefficient, seed and of what else is '
-      'varied often.', 'our choice')
+      'varied often.', 'our choice', role=RUN, changeable=True, axis='workdir')
   num_actors: int = _setting(
       1, 'Actors. More than one, or --lp_launch_type, runs the Launchpad '
       'program instead of everything in one process.', 'our choice', minimum=1,
-      maximum=1000)
+      maximum=1000, changeable=True)
   stall_seconds: float = _setting(
       600.0, 'With several workers: a run in which nothing has moved for so '
       'long is stopped; after a tenth of it a line says who waits for what.',
-      'our choice', unit='s', minimum=0, exclusive=True)
+      'our choice', unit='s', minimum=0, exclusive=True,
+      role=RUN, changeable=True)
   checkpoint_seconds: float = _setting(
       60.0, 'Work that a kill may cost, or two episodes where these take '
       'longer: checkpoints are written so often, and at the end.', 'our choice',
-      unit='s', minimum=0)
+      unit='s', minimum=0, role=RUN, changeable=True)
   evaluation_period: int = _setting(
       10, 'Training episodes between two evaluation episodes without noise; 0: '
-      'none.', 'our choice', unit='episodes', minimum=0)
+      'none.', 'our choice', unit='episodes', minimum=0,
+      role=RUN, changeable=True)
   max_episode_steps: Optional[int] = _setting(
       None, 'An episode that has not ended after so many steps is cut, and the '
       "value of its last state bootstrapped; unset means 10000, or the "
@@ -151,66 +173,70 @@ class Config:
   feasibility_episodes: int = _setting(
       2, 'Episodes of a zero and of a random policy each before a new run, '
       'whose J_C is shown beside the thresholds; one takes a second or a few; '
-      '0: none.', 'our choice', unit='episodes', minimum=0)
+      '0: none.', 'our choice', unit='episodes', minimum=0,
+      role=RUN, changeable=True)
 
   # Constraint handling.
   lagrange_lr: Optional[float] = _setting(
       None, 'alpha_1, learning rate of the multiplier; unset means by the '
       "run's length at its first start, such that lambda would end at 2 if "
       'violated by 0.5 throughout: 4 / learner steps.', 'our choice',
-      minimum=0)
+      minimum=0, agents=_LAGRANGE)
   lagrange_multiplier: float = _setting(
       0.0, 'lambda: where it starts for agents that learn it (0 in the paper), '
       'where it stays for RS-D4PG.', 'paper',
-      unit='reward per penalty', minimum=0)
+      unit='reward per penalty', minimum=0, agents=(*_LAGRANGE, 'rs_d4pg'))
   meta_lr: Optional[float] = _setting(
       None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
       'unset means, for sgd, 9e-4 / alpha_1 with --outer_divergence=td and 1e3 '
-      'with the others, and 1e-3 for adam.', 'our choice', minimum=0)
+      'with the others, and 1e-3 for adam.', 'our choice', minimum=0,
+      agents=_METAL)
   meta_optimizer: str = _setting(
       'sgd', 'Optimizer of alpha_lambda: gradient descent, as the paper '
       'writes it, whose steps shrink with the gradient, or Adam.', 'paper',
-      choices=('sgd', 'adam'))
+      choices=('sgd', 'adam'), agents=_METAL)
   meta_epsilon: float = _setting(
       1e-15, "Adam's epsilon for alpha_lambda: where the gradient is smaller, "
       'the step follows its size; where it is larger, only its sign. The '
       'default is below all gradients that occur, so that their scale does not '
       'matter; those of cartpole are about 1e-8.', 'our choice', minimum=0,
-      exclusive=True)
+      exclusive=True, agents=_METAL)
   meta_parameter_limit: float = _setting(
       10.0, 'alpha_lambda is kept within plus and minus this.', 'our choice',
-      minimum=0, exclusive=True)
+      minimum=0, exclusive=True, agents=_METAL)
   multiplier_projection: str = _setting(
       'exact', 'Derivative of max(0, .) in the update of lambda, where it '
       'acts: exact has 0 there; straight_through leaves the projection out of '
       'the derivative, as Theorem 1 does.', 'our choice',
-      choices=('exact', 'straight_through'))
+      choices=('exact', 'straight_through'), agents=_LAGRANGE)
   outer_loss: str = _setting(
       'critic', "The outer loss: the critic's, the actor's, or their sum. The "
       "actor's form is our reading.", 'paper',
-      choices=('critic', 'actor', 'actor_critic'))
+      choices=('critic', 'actor', 'actor_critic'), agents=_METAL, named=True)
   outer_divergence: str = _setting(
       'td', 'What the outer critic loss measures: the squared TD error of the '
       "distributions' means, as the paper prints it and Theorem 1 "
       'differentiates it, or cross entropy or KL of the distributions. A '
       'scalar critic has td alone.', 'paper',
-      choices=('td', 'cross_entropy', 'kl'))
+      choices=('td', 'cross_entropy', 'kl'), agents=_OUTER)
   validation_fraction: float = _setting(
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',
-      minimum=0, maximum=1, exclusive=True)
+      minimum=0, maximum=1, exclusive=True, agents=_OUTER)
 
   # MeSh.
   mesh_lr: float = _setting(
       1e-4, "Adam's learning rate for MeSh's scale and offset of the shaped "
-      'reward.', 'our choice', minimum=0)
+      'reward.', 'our choice', minimum=0, agents=('mesh',))
   mesh_layer_sizes: Tuple[int, ...] = _setting(
-      (64, 64), "Hidden widths of MeSh's network.", 'our choice', minimum=1)
+      (64, 64), "Hidden widths of MeSh's network.", 'our choice', minimum=1,
+      agents=('mesh',))
 
   # D4PG.
   critic: str = _setting(
       'distributional', 'What the critic learns: a distribution by cross '
       'entropy, or one value by its squared TD error, as Theorem 1 has it; the '
-      'latter has no atoms.', 'paper', choices=('distributional', 'scalar'))
+      'latter has no atoms.', 'paper', choices=('distributional', 'scalar'),
+      named=True)
   inner_optimizer: str = _setting(
       'adam', "Optimizer of the critic's inner update: Adam, with clipping, or "
       "Theorem 1's plain gradient descent, which --clip_norm leaves alone.",
@@ -249,7 +275,7 @@ class Config:
       0.3, 'Standard deviation of the Gaussian exploration noise.', 'checked',
       unit="half ranges of an action, (maximum - minimum) / 2", minimum=0)
   xla: bool = _setting(
-      True, 'Compile the learner step with XLA.', 'our choice')
+      True, 'Compile the learner step with XLA.', 'our choice', role=RUN)
   steps_per_call: int = _setting(
       8, 'Learner steps that one process makes in one call of the compiled '
       'update, one after the other, on batches that are drawn before the first '
@@ -259,7 +285,7 @@ class Config:
       0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '
       'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, two parts of the '
       'step run side by side.', 'our choice', unit='threads', minimum=0,
-      maximum=1000)
+      maximum=1000, role=RUN, changeable=True)
 
   # Replay.
   replay_capacity: int = _setting(
@@ -274,22 +300,24 @@ class Config:
       exclusive=True)
   penalty_capacity: int = _setting(
       100, 'Episode penalties kept, first in first out.', 'our choice',
-      unit='episodes', minimum=1)
+      unit='episodes', minimum=1, agents=_LAGRANGE)
   penalty_samples: int = _setting(
       32, 'Episode penalties averaged per learner step to estimate J_C.',
-      'our choice', unit='episodes', minimum=1)
+      'our choice', unit='episodes', minimum=1, agents=_LAGRANGE)
   replay: str = _setting(
       'uniform', 'How transitions are drawn. The paper counts prioritized '
       "replay among D4PG's parts without settings; Acme's D4PG draws "
       'uniformly.',
-      'checked', choices=('uniform', 'prioritized'))
+      'checked', choices=('uniform', 'prioritized'), named=True)
   replay_store: str = _setting(
       'auto', 'Where transitions and episode penalties are kept. auto: a run '
       'of one process keeps them itself, so that one seed gives one run and a '
       'killed run goes on exactly; the Launchpad program of several workers '
       'keeps them in Reverb; a run in one process that began with Reverb goes '
       'on with it. reverb: in one process, too. own: never Reverb, so one '
-      'process only.', 'our choice', choices=('auto', 'own', 'reverb'))
+      'process only.', 'our choice', choices=('auto', 'own', 'reverb'),
+      role=RUN,
+      changeable=True)
   priority_exponent: float = _setting(
       0.6, 'alpha of prioritized replay: transitions are drawn in proportion '
       'to priority ** alpha; 0 is uniform. The proportional variant of Schaul '
@@ -309,6 +337,18 @@ class Config:
     """Returns each field with its documentation, in order."""
     return [(field, field.metadata['setting'])
             for field in dataclasses.fields(cls)]
+
+  @classmethod
+  def names(cls, **attributes: Any) -> FrozenSet[str]:
+    """Returns the names of the settings that have these attributes.
+
+    Args:
+      **attributes: of `Setting`, each with its value.
+    """
+    return frozenset(
+        field.name for field, setting in cls.settings()
+        if all(getattr(setting, name) == value
+               for name, value in attributes.items()))
 
   def replace(self, **changes: Any) -> 'Config':
     """Returns a copy with some settings changed."""

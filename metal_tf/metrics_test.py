@@ -27,6 +27,21 @@ class MetricsTest(absltest.TestCase):
     np.testing.assert_allclose(score.penalty, [0.25])
     self.assertAlmostEqual(score.penalized_return, 10.0 - 50.0)
 
+  def test_score_of_data_that_is_not_constant_in_the_window(self):
+    # The oldest of the last hundred has its weight, the one before it none;
+    # mean, not median, and not weighted by age.
+    for index, weight in ((0, 0.0), (1, 0.01), (50, 0.01), (100, 0.01)):
+      values = np.zeros(101)
+      values[index] = 5.0
+      score = metrics.score(values, np.stack([values, 2 * values], axis=1),
+                            np.array([0.02, 0.0]))
+      self.assertAlmostEqual(score.episode_return, 5 * weight)
+      np.testing.assert_allclose(score.penalty, [5 * weight, 10 * weight])
+      np.testing.assert_allclose(
+          score.overshoot, [max(0, 5 * weight - 0.02), 10 * weight])
+    rising = metrics.score(np.arange(150.0), np.zeros((150, 1)), np.ones(1))
+    self.assertAlmostEqual(rising.episode_return, 99.5)
+
   def test_overshoot_is_that_of_the_mean_not_the_mean_of_overshoots(self):
     score = metrics.score(
         np.zeros(2), np.array([[0.0], [0.4]]), np.array([0.2]))

@@ -113,15 +113,3 @@ class Episode:
     if self._result is None:
       raise RuntimeError('result: the episode has not been run to its end')
     return self._result
-
-
-def run_episode(environment: Any, actor: actor_lib.Actor,
-                max_steps: Optional[int] = None) -> EpisodeResult:
-  """Runs a whole episode, for instance an evaluation with sigma 0.
-
-  Args and errors are `Episode`'s.
-  """
-  episode = Episode(environment, actor, max_steps)
-  for _ in episode:
-    pass
-  return episode.result

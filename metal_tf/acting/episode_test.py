@@ -18,6 +18,13 @@ def _make_actor(weights_source=None):
                          weights_source=weights_source)
 
 
+def _run(environment, actor, **options):
+  episode = episode_lib.Episode(environment, actor, **options)
+  for _ in episode:
+    pass
+  return episode.result
+
+
 class EpisodeTest(absltest.TestCase):
 
   def test_steps_line_up(self):
@@ -34,8 +41,7 @@ class EpisodeTest(absltest.TestCase):
       self.assertEqual(step.last, i == 3)
 
   def test_result(self):
-    result = episode_lib.run_episode(
-        testing.CountingEnvironment(5), _make_actor())
+    result = _run(testing.CountingEnvironment(5), _make_actor())
     self.assertEqual(result.episode_return, 15.)
     np.testing.assert_allclose(result.j_c, [0.4, 1.])
     self.assertEqual(result.steps, 5)
@@ -53,7 +59,7 @@ class EpisodeTest(absltest.TestCase):
     self.assertTrue(episode.result.cut)
 
   def test_an_episode_that_ends_at_max_steps_is_not_cut(self):
-    result = episode_lib.run_episode(
+    result = _run(
         testing.CountingEnvironment(5), _make_actor(), max_steps=5)
     self.assertEqual(result.steps, 5)
     self.assertFalse(result.cut)
@@ -75,7 +81,7 @@ class EpisodeTest(absltest.TestCase):
       return testing.make_weights(0.)
     actor = _make_actor(source)
     for _ in range(3):
-      episode_lib.run_episode(testing.CountingEnvironment(5), actor)
+      _run(testing.CountingEnvironment(5), actor)
     self.assertLen(asked, 3)
 
   def test_steps_feed_the_accumulator(self):

@@ -8,9 +8,10 @@ other training seeds. With few episodes a bootstrap interval is too narrow, and
 where all episodes are alike it is a point.
 """
 
-from typing import Any, Dict, NamedTuple, Sequence, Tuple
+from typing import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from metal_tf import metrics
@@ -19,112 +20,69 @@ from metal_tf.assessment import measure
 _BATCHES, _BATCH = 10, 1000  # Resamples, so many at a time for memory.
 _BOOTSTRAP_SEED = 0  # The same episodes give the same intervals.
 _LEVEL = 0.95
+RETURN, PENALIZED_RETURN = 'return', 'penalized return'
 
 
-class Estimate(NamedTuple):
-  """A number from n episodes.
-
-  Attributes:
-    value: the estimate; for a mean, the mean.
-    sd: standard deviation over episodes (with n - 1); NaN for one episode, or
-      where the number belongs to all episodes together.
-    low: lower end of the interval; NaN for one episode.
-    high: upper end.
-  """
-  value: float
-  sd: float
-  low: float
-  high: float
-
-  def as_json(self) -> Dict[str, Any]:
-    """For a JSON file, which has no NaN."""
-    def number(x: float) -> Any:
-      return float(x) if np.isfinite(x) else None
-    return {'value': number(self.value), 'sd': number(self.sd),
-            'interval_95': [number(self.low), number(self.high)]}
+def penalty(name: str) -> str:
+  """What J_C of a constraint is called."""
+  return f'{name} J_C'
 
 
-class Assessment(NamedTuple):
-  """The paper's metrics.
-
-  Attributes:
-    episode_return: R.
-    penalized_return: R - kappa * sum of overshoots of the mean J_C.
-    penalty: J_C, K estimates.
-    overshoot: of the mean J_C, K estimates.
-    satisfied: whether the mean J_C is at most the threshold, K of them.
-  """
-  episode_return: Estimate
-  penalized_return: Estimate
-  penalty: Sequence[Estimate]
-  overshoot: Sequence[Estimate]
-  satisfied: Sequence[bool]
+def overshoot(name: str) -> str:
+  """What the overshoot of a constraint is called."""
+  return f'{name} overshoot'
 
 
-def assess(measured: measure.Measured, threshold: np.ndarray) -> Assessment:
+def assess(measured: measure.Measured, threshold: np.ndarray,
+           names: Sequence[str]) -> pd.DataFrame:
   """Estimates the paper's metrics.
 
   Args:
     measured: at least one episode.
     threshold: beta, `[K]`.
+    names: of the K constraints.
+
+  Returns:
+    A row each for R, the penalized return, and J_C and the overshoot (of the
+    mean J_C) of every constraint. Columns: `value`, the estimate; `sd`, over
+    episodes (n - 1), NaN where the number belongs to all episodes together;
+    `low` and `high` end of the interval. All but the value are NaN for one
+    episode.
   """
   returns, penalties = measured.episode_return, measured.penalty
   mean_penalty = penalties.mean(axis=0)
-  spread = _sd(penalties)
-  low, high = _bootstrap(returns, penalties, threshold)
-  num = len(threshold)
-
-  def bootstrapped(value: float, sd: float, column: int) -> Estimate:
-    return Estimate(float(value), float(sd), low[column], high[column])
-
-  return Assessment(
-      episode_return=Estimate(
-          float(returns.mean()), float(_sd(returns)), *_student(returns)),
-      penalized_return=bootstrapped(
-          metrics.penalized_return(returns.mean(), mean_penalty, threshold),
-          np.nan, 2 * num),
-      penalty=[bootstrapped(mean_penalty[k], spread[k], k)
-               for k in range(num)],
-      overshoot=[bootstrapped(overshoot, np.nan, num + k) for k, overshoot in
-                 enumerate(metrics.overshoot(mean_penalty, threshold))],
-      satisfied=[bool(ok) for ok in mean_penalty <= threshold])
-
-
-def _sd(values: np.ndarray) -> np.ndarray:
-  """Over episodes; NaN for one, without numpy's warning."""
-  if len(values) < 2:
-    return np.full(values.shape[1:], np.nan)
-  return values.std(axis=0, ddof=1)
-
-
-def _student(values: np.ndarray) -> Tuple[float, float]:
-  """Student's t interval of a mean."""
-  if len(values) < 2:
-    return np.nan, np.nan
-  mean, error = values.mean(), stats.sem(values)
-  if error == 0:
-    return float(mean), float(mean)
-  low, high = stats.t.interval(_LEVEL, len(values) - 1, mean, error)
-  return float(low), float(high)
+  found = pd.DataFrame({
+      'value': [returns.mean(), metrics.penalized_return(
+          returns.mean(), mean_penalty, threshold), *mean_penalty,
+                *metrics.overshoot(mean_penalty, threshold)],
+      'sd': np.nan, 'low': np.nan, 'high': np.nan}, [
+          RETURN, PENALIZED_RETURN, *map(penalty, names),
+          *map(overshoot, names)])
+  if len(returns) > 1:
+    found.loc[RETURN, 'sd'] = returns.std(ddof=1)
+    found.loc[[*map(penalty, names)], 'sd'] = penalties.std(axis=0, ddof=1)
+    ends = found.columns[2:]
+    found.loc[found.index[1:], ends] = _bootstrap(returns, penalties, threshold)
+    error = stats.sem(returns)
+    found.loc[RETURN, ends] = (
+        stats.t.interval(_LEVEL, len(returns) - 1, returns.mean(), error)
+        if error > 0 else returns.mean())
+  return found.loc[[RETURN, PENALIZED_RETURN, *(
+      row(name) for name in names for row in (penalty, overshoot))]]
 
 
 def _bootstrap(returns: np.ndarray, penalties: np.ndarray,
-               threshold: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-  """Percentile intervals `[2K + 1]`: J_C, overshoots, penalized return."""
-  num = len(threshold)
-  if len(returns) < 2:
-    return np.full(2 * num + 1, np.nan), np.full(2 * num + 1, np.nan)
-
+               threshold: np.ndarray) -> np.ndarray:
+  """Intervals of penalized return, J_C, overshoots, `[2 K + 1, 2]`."""
   rng = np.random.default_rng(_BOOTSTRAP_SEED)
   n = len(returns)
   resampled = []
   for _ in range(_BATCHES):
     # How often each episode is drawn, over n: means are a product of matrices.
     weights = rng.multinomial(n, np.full(n, 1 / n), size=_BATCH) / n
-    penalty = weights @ penalties
-    overshoot = metrics.overshoot(penalty, threshold)
-    penalized = weights @ returns - metrics.KAPPA * overshoot.sum(axis=1)
-    resampled.append(np.column_stack([penalty, overshoot, penalized]))
+    drawn = weights @ penalties
+    over = metrics.overshoot(drawn, threshold)
+    penalized = weights @ returns - metrics.KAPPA * over.sum(axis=1)
+    resampled.append(np.column_stack([penalized, drawn, over]))
   tail = (1 - _LEVEL) / 2
-  low, high = np.quantile(np.concatenate(resampled), [tail, 1 - tail], axis=0)
-  return low, high
+  return np.quantile(np.concatenate(resampled), [tail, 1 - tail], axis=0).T

@@ -1,4 +1,4 @@
-"""Tests for `intervals` and `report`."""
+"""Tests for `intervals` and `summary`."""
 
 import json
 
@@ -20,54 +20,47 @@ def _measured(returns, penalties):
       np.full(len(returns), 1000), 0)
 
 
+def _assess(returns, penalties, threshold):
+  return intervals.assess(_measured(returns, penalties), np.array(threshold),
+                          'ab'[:len(threshold)])
+
+
 class IntervalsTest(absltest.TestCase):
 
   def test_hand_numbers(self):
-    got = intervals.assess(
-        _measured([1, 2, 3], [[0.1, 0.3], [0.3, 0.3], [0.2, 0.3]]),
-        np.array([0.15, 0.3]))
-    # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3).
-    np.testing.assert_allclose(
-        got.episode_return, [2, 1, 2 - 2.484138, 2 + 2.484138], rtol=1e-6)
-    self.assertAlmostEqual(got.penalty[0].value, 0.2)
-    self.assertAlmostEqual(got.penalty[0].sd, 0.1)
-    # All 27 resamples are known: one in 27 has 0.1 three times.
-    self.assertAlmostEqual(got.penalty[0].low, 0.1)
-    self.assertAlmostEqual(got.penalty[0].high, 0.3)
-    self.assertAlmostEqual(got.overshoot[0].value, 0.05)
-    self.assertEqual(got.overshoot[0].low, 0)
-    self.assertAlmostEqual(got.overshoot[0].high, 0.15)
-    self.assertAlmostEqual(got.penalized_return.value, 2 - 1000 * 0.05)
-    self.assertEqual(got.satisfied, [False, True])
-    # All episodes alike.
-    np.testing.assert_allclose(got.penalty[1], [0.3, 0, 0.3, 0.3], atol=1e-9)
+    got = _assess([1, 2, 3], [[0.1, 0.3], [0.3, 0.3], [0.2, 0.3]], [0.15, 0.3])
+    nan = np.nan
+    for name, expected in (
+        # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3).
+        ('return', [2, 1, 2 - 2.484138, 2 + 2.484138]),
+        # All 27 resamples are known: one in 27 has 0.1 three times.
+        ('a J_C', [0.2, 0.1, 0.1, 0.3]), ('a overshoot', [0.05, nan, 0, 0.15]),
+        ('b J_C', [0.3, 0, 0.3, 0.3])):  # All episodes alike.
+      np.testing.assert_allclose(got.loc[name], expected, rtol=1e-6, atol=1e-9)
+    self.assertAlmostEqual(got.value['penalized return'], 2 - 1000 * 0.05)
 
   def test_returns_and_penalties_of_an_episode_stay_together(self):
     # Return 1000 * J_C: where the threshold is 0, all penalized returns are 0.
     penalties = np.random.default_rng(0).uniform(size=20)
-    got = intervals.assess(
-        _measured(1000 * penalties, penalties), np.zeros(1)).penalized_return
+    got = _assess(1000 * penalties, penalties, [0.])
     np.testing.assert_allclose(
-        [got.value, got.low, got.high], np.zeros(3), atol=1e-9)
+        got.loc['penalized return', ['value', 'low', 'high']].astype(float),
+        np.zeros(3), atol=1e-9)
 
   def test_the_bootstrap_is_scipys(self):
     penalties = np.random.default_rng(1).beta(2, 20, size=(60, 1))
-    got = intervals.assess(
-        _measured(np.zeros(60), penalties), np.array([1.])).penalty[0]
+    got = _assess(np.zeros(60), penalties, [1.]).loc['a J_C']
     want = stats.bootstrap(
         (penalties[:, 0],), np.mean, n_resamples=9999, method='percentile',
         random_state=np.random.default_rng(2)).confidence_interval
     # Two bootstraps differ by chance, by some per cent of the width.
-    width = want.high - want.low
-    self.assertLess(abs(got.low - want.low), 0.05 * width)
-    self.assertLess(abs(got.high - want.high), 0.05 * width)
+    np.testing.assert_allclose(
+        [got.low, got.high], want, atol=0.05 * (want.high - want.low))
 
   def test_one_episode_has_no_interval(self):
-    got = intervals.assess(_measured([5], [[0.5]]), np.array([0.1]))
-    self.assertEqual(got.penalized_return.value, 5 - 400)
-    for estimate in (got.episode_return, got.penalty[0], got.penalized_return):
-      self.assertEqual(estimate.as_json()['interval_95'], [None, None])
-      self.assertIsNone(estimate.as_json()['sd'])
+    got = _assess([5], [[0.5]], [0.1])
+    self.assertEqual(got.value['penalized return'], 5 - 400)
+    self.assertTrue(got[['sd', 'low', 'high']].isna().all(axis=None))
 
 
 class ReportTest(absltest.TestCase):
@@ -75,7 +68,8 @@ class ReportTest(absltest.TestCase):
   def _report(self, penalties, threshold):
     task = validation.resolve_task(config.Config(threshold=threshold))
     measured = _measured(np.arange(len(penalties)), penalties)
-    assessment = intervals.assess(measured, np.array([threshold]))
+    assessment = intervals.assess(
+        measured, np.array([threshold]), [task.constraints[0].name])
     return (summary.table(assessment, measured, task),
             summary.as_json(assessment, measured, task))
 
@@ -98,6 +92,7 @@ class ReportTest(absltest.TestCase):
     _, content = self._report([0.1, 0.3, 0.05], 0.1)
     content = json.loads(json.dumps(content, allow_nan=False))
     self.assertEqual(content['episodes'], 3)
+    self.assertIsNone(content['penalized_return']['sd'])
     self.assertEqual(content['return']['value'], 1)
     [constraint] = content['constraints']
     self.assertEqual(constraint['name'], 'balance_velocity')

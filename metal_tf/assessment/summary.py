@@ -3,61 +3,69 @@
 import math
 from typing import Any, Dict
 
+import pandas as pd
+
 from metal_tf import validation
 from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
 
 
-def table(assessment: intervals.Assessment, measured: measure.Measured,
+def table(assessment: pd.DataFrame, measured: measure.Measured,
           task: validation.Task) -> str:
   """The paper's metrics, one a line, with their intervals.
 
   Args:
-    assessment: of the episodes.
+    assessment: of the episodes, see `intervals.assess`.
     measured: the episodes.
     task: what they were run on.
   """
   num = len(measured.episode_return)
+  verdicts = {intervals.penalty(constraint.name): _verdict(
+      assessment.loc[intervals.penalty(constraint.name)], constraint)
+              for constraint in task.constraints}
+  width = max(map(len, assessment.index))
   lines = [f'{num} episode{"s" * (num > 1)} without noise'
            + (f', {measured.cut_episodes} more cut by the simulator'
-              if measured.cut_episodes else '')]
-  rows = [('return', assessment.episode_return, ''),
-          ('penalized return', assessment.penalized_return, '')]
-  for k, constraint in enumerate(task.constraints):
-    rows.append((f'{constraint.name} J_C', assessment.penalty[k],
-                 _verdict(assessment, k, constraint)))
-    rows.append((f'{constraint.name} overshoot', assessment.overshoot[k], ''))
-  width = max(len(name) for name, _, _ in rows)
-  lines.append(f'  {"":{width}}  {"mean":>10}  {"sd":>9}  95 % interval')
-  for name, estimate, remark in rows:
-    lines.append(
-        f'  {name:{width}}  {estimate.value:10.4f}  {_number(estimate.sd):>9}  '
-        + f'{_interval(estimate):24}{remark}'.rstrip())
+              if measured.cut_episodes else ''),
+           f'  {"":{width}}  {"mean":>10}  {"sd":>9}  95 % interval']
+  for name, row in assessment.iterrows():
+    sd = '' if math.isnan(row.sd) else f'{row.sd:.4f}'
+    ends = '' if math.isnan(row.low) else f'[{row.low:.4f}, {row.high:.4f}]'
+    lines.append(f'  {name:{width}}  {row.value:10.4f}  {sd:>9}  {ends:24}'
+                 f'{verdicts.get(name, "")}'.rstrip())
   if num < 2:
     lines.append('  One episode has no interval: raise --episodes.')
   return '\n'.join(lines)
 
 
-def as_json(assessment: intervals.Assessment, measured: measure.Measured,
+def as_json(assessment: pd.DataFrame, measured: measure.Measured,
             task: validation.Task) -> Dict[str, Any]:
   """The same with every episode; the arguments are `table`'s."""
-  satisfied = [
-      int((measured.penalty[:, k] <= constraint.threshold).sum())
-      for k, constraint in enumerate(task.constraints)]
+
+  def estimate(name: str) -> Dict[str, Any]:
+    value, sd, *ends = (float(x) if math.isfinite(x) else None  # No NaN there.
+                        for x in assessment.loc[name])
+    return {'value': value, 'sd': sd, 'interval_95': ends}
+
+  def constraint_entry(k: int) -> Dict[str, Any]:
+    constraint = task.constraints[k]
+    penalty = estimate(intervals.penalty(constraint.name))
+    return {
+        'name': constraint.name,
+        'threshold': constraint.threshold,
+        'threshold_origin': constraint.origin,
+        'penalty': penalty,
+        'overshoot': estimate(intervals.overshoot(constraint.name)),
+        'satisfied': penalty['value'] <= constraint.threshold,
+        'satisfied_episodes': int(
+            (measured.penalty[:, k] <= constraint.threshold).sum())}
+
   return {
       'episodes': len(measured.episode_return),
       'cut_episodes': measured.cut_episodes,
-      'return': assessment.episode_return.as_json(),
-      'penalized_return': assessment.penalized_return.as_json(),
-      'constraints': [{
-          'name': constraint.name,
-          'threshold': constraint.threshold,
-          'threshold_origin': constraint.origin,
-          'penalty': assessment.penalty[k].as_json(),
-          'overshoot': assessment.overshoot[k].as_json(),
-          'satisfied': assessment.satisfied[k],
-          'satisfied_episodes': satisfied[k],
-      } for k, constraint in enumerate(task.constraints)],
+      'return': estimate(intervals.RETURN),
+      'penalized_return': estimate(intervals.PENALIZED_RETURN),
+      'constraints': [*map(constraint_entry, range(len(task.constraints)))],
       'each_episode': {
           'return': measured.episode_return.tolist(),
           'penalty': {
@@ -68,25 +76,13 @@ def as_json(assessment: intervals.Assessment, measured: measure.Measured,
   }
 
 
-def _verdict(assessment: intervals.Assessment, k: int,
-             constraint: validation.TaskConstraint) -> str:
+def _verdict(penalty: pd.Series, constraint: validation.TaskConstraint) -> str:
   """Satisfied or not, and whether the interval leaves that open."""
-  penalty = assessment.penalty[k]
-  word = 'satisfied' if assessment.satisfied[k] else 'not satisfied'
-  relation = '<=' if assessment.satisfied[k] else '>'
+  relation, word = (('<=', 'satisfied') if penalty.value <= constraint.threshold
+                    else ('>', 'not satisfied'))
   text = f'{relation} {constraint.threshold:g} [{constraint.origin}]: {word}'
   # Low and high have to fall on the same side. False for NaN, too.
   if (penalty.low <= constraint.threshold) != (
       penalty.high <= constraint.threshold):
     text += ' (but the threshold is within the interval)'
   return text
-
-
-def _number(value: float) -> str:
-  return '' if math.isnan(value) else f'{value:.4f}'
-
-
-def _interval(estimate: intervals.Estimate) -> str:
-  if math.isnan(estimate.low):
-    return ''
-  return f'[{estimate.low:.4f}, {estimate.high:.4f}]'

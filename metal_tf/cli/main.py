@@ -1,4 +1,4 @@
-"""The launchers' common program: flags, checks, start table, training."""
+"""The agents' common program: flags, checks, start table, training."""
 
 import hashlib
 import os
@@ -13,6 +13,7 @@ from absl import logging
 from metal_tf.agent import agents
 from metal_tf.cli import closing
 from metal_tf.cli import flags
+from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf.environments import rwrl_spec
@@ -20,11 +21,6 @@ from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
-
-_USAGE_ERROR = 2  # As argparse and getopt have it.
-_RUN_ERROR = 1
-# Settings that a default folder's name shows where they are not the default.
-_SHOWN = ('preset', 'replay', 'critic', 'outer_loss')
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -47,7 +43,8 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
   try:
     app.run(lambda argv: _train(algorithm, config, task, suite, launch_type))
   except KeyboardInterrupt:  # Later on, the run itself takes care of it.
-    _fail(algorithm, 'stopped before the first episode.', 130)
+    tool.fail('stopped before the first episode.', tool.INTERRUPTED,
+              algorithm.name)
   raise AssertionError('app.run returns never.')
 
 
@@ -67,7 +64,7 @@ def _check(
     validation.check_rwrl_spec(config, suite)
     launch_type = flags.launch_type(config)
   except (absl_flags.Error, ValueError) as error:
-    _fail(algorithm, str(error), _USAGE_ERROR)
+    tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
   return with_workdir(config, algorithm), task, suite, launch_type
 
 
@@ -113,7 +110,9 @@ def with_workdir(config: config_lib.Config,
     The settings with the folder.
   """
   path = flags.user_path(
-      config.workdir or _default_workdir(config, algorithm, _SHOWN))
+      config.workdir or _default_workdir(config, algorithm, [
+          field.name for field, setting in config_lib.Config.settings()
+          if setting.named][::-1]))
   if not config.workdir and not os.path.exists(
       os.path.join(path, 'config.json')):
     # Names did not show these settings once. Whoever gives the command of such
@@ -230,14 +229,15 @@ def train(
       _train_distributed(algorithm, config, make_environment, launch_type)
   except (validation.ConfigError, workdir_lib.WorkdirError,
           checkpoint.CheckpointError) as error:
-    _fail(algorithm, str(error), _USAGE_ERROR)
+    tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
   except (environments.BadEnvironmentOutput, environments.EpisodeCut,
           divergence.DivergenceError) as error:
-    _fail(algorithm, f'{type(error).__name__}: {error}', _RUN_ERROR)
+    tool.fail(f'{type(error).__name__}: {error}', tool.RUN_ERROR,
+              algorithm.name)
   except OSError as error:
     # A disk that is full at the very end; before that it is only warned of.
-    _fail(algorithm, f'cannot write the end of the run ({error}); make room '
-          'and give the same command again.', _RUN_ERROR)
+    tool.fail(f'cannot write the end of the run ({error}); make room and give '
+              'the same command again.', tool.RUN_ERROR, algorithm.name)
 
 
 def _train_distributed(
@@ -252,9 +252,9 @@ def _train_distributed(
   try:
     distributed_train.train(algorithm, config, make_environment, launch_type)
   except launch.WorkerFailed as error:
-    _fail(algorithm, f'{error} Everything else was stopped; the same command '
-          f'again goes on from the last checkpoint.\n{error.details}'.rstrip(),
-          _RUN_ERROR)
+    tool.fail(f'{error} Everything else was stopped; the same command again '
+              'goes on from the last checkpoint.\n'
+              f'{error.details}'.rstrip(), tool.RUN_ERROR, algorithm.name)
 
 
 def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
@@ -306,10 +306,3 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
                f'the paper uses {task.info.default_constraint} here: '
                f'{task.info.default_constraint_label})')
   return '\n'.join(lines)
-
-
-def _fail(algorithm: agents.Algorithm, message: str,
-          status: int) -> NoReturn:
-  """Says in one sentence what is wrong, and ends with that status."""
-  print(f'{algorithm.name}: {message}', file=sys.stderr, flush=True)
-  sys.exit(status)

@@ -21,7 +21,7 @@ _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
 
 def _start(launcher, *arguments, **environment):
   return subprocess.Popen(
-      [sys.executable, '-m', 'metal_tf.cli.agent', launcher, *arguments],
+      [sys.executable, '-m', 'metal_tf.cli', launcher, *arguments],
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
            **environment},
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

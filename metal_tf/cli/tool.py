@@ -1,52 +1,89 @@
-"""What the launchers beside the agents' share: flags, errors, exit status."""
+"""How programs start and end: flags, errors in one sentence, exit status."""
 
 import os
 import sys
-from typing import Callable, NoReturn
+import time
+from typing import Callable, List, NoReturn, Optional
 
 from absl import app
 from absl import flags
+from absl import logging
 
 from metal_tf import environments
-from metal_tf.policy import description
-from metal_tf.runs import checkpoint
-from metal_tf.runs import workdir
 from metal_tf import validation
+from metal_tf.cli import flags as cli_flags
+from metal_tf.policy import description
+from metal_tf.report import collect
+from metal_tf.runs import checkpoint
+from metal_tf.runs import run_folder
+from metal_tf.runs import workdir
 
-_RUN_ERROR, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
+RUN_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
 # What a user can mend, in one sentence.
-_USER_ERRORS = (
+USER_ERRORS = (
     flags.Error, validation.ConfigError, workdir.WorkdirError,
-    checkpoint.CheckpointError, description.PolicyError)
-_RUN_ERRORS = (
+    checkpoint.CheckpointError, description.PolicyError, collect.ReportError,
+    run_folder.RunFolderError)
+RUN_ERRORS = (
     OSError, environments.BadEnvironmentOutput, environments.EpisodeCut)
 
 
-def run(body: Callable[[], None]) -> NoReturn:
+def run(body: Callable[[], Optional[int]]) -> NoReturn:
   """Parses the flags, runs a program and ends the process.
 
   Args:
-    body: the program, with the flags parsed. A user's mistake that it raises
-      ends in one sentence and status 2; so does what a disk or a simulator
-      does, with status 1.
+    body: the program, with the flags parsed; returns the exit status, None for
+      0. A user's mistake that it raises ends in one sentence and status 2; so
+      does what a disk or a simulator does, with status 1.
   """
   app.define_help_flags()
   try:
-    _, *unexpected = flags.FLAGS(sys.argv)
+    try:
+      _, *unexpected = cli_flags.parse(sys.argv)
+    except ValueError as error:
+      raise flags.Error(str(error)) from error
     if unexpected:
-      raise flags.Error(f'unexpected argument {unexpected[0]!r}.')
-    body()
-  except _USER_ERRORS as error:
-    _fail(str(error), _USAGE_ERROR)
-  except _RUN_ERRORS as error:
-    _fail(f'{type(error).__name__}: {error}', _RUN_ERROR)
+      raise flags.Error(f'unexpected argument {unexpected[0]!r}; settings are '
+                        'flags, like --name=value: see --help.')
+    status = body()
+  except USER_ERRORS as error:
+    fail(str(error), USAGE_ERROR)
+  except BrokenPipeError:  # `| head` has seen enough.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    status = 0
+  except RUN_ERRORS as error:
+    fail(f'{type(error).__name__}: {error}', RUN_ERROR)
   except KeyboardInterrupt:
-    _fail('stopped; nothing was written.', _INTERRUPTED)
-  sys.exit(0)
+    fail('stopped.', INTERRUPTED)
+  sys.exit(status)
 
 
-def _fail(message: str, status: int) -> NoReturn:
-  name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+def fail(message: str, status: int, name: str = '') -> NoReturn:
+  """Says what is wrong and ends the process.
+
+  Args:
+    message: one sentence.
+    status: of the process.
+    name: of the program; '' for that of the file.
+  """
+  name = name or os.path.splitext(os.path.basename(sys.argv[0]))[0]
   print(f'{name}: {message}', file=sys.stderr, flush=True)
   sys.exit(status)
+
+
+def folders(*given: flags.FlagHolder) -> List[str]:
+  """Returns folders that have to be given, as absolute paths."""
+  if not all(flag.value for flag in given):
+    raise flags.Error('give ' + ' and '.join(
+        f'--{flag.name}=DIR' for flag in given) + '; see --help.')
+  return [cli_flags.user_path(flag.value) for flag in given]
+
+
+def progress() -> Callable[[str], None]:
+  """Returns what prints lines of progress with the seconds since now."""
+  # rliable says every step of it at this level.
+  logging.set_verbosity(logging.WARNING)
+  started = time.monotonic()
+  return lambda line: print(
+      f'[{time.monotonic() - started:5.1f} s] {line}', flush=True)

@@ -10,52 +10,14 @@ and the specs that exclude each other are those of `tasks.SUITE_COMMIT`
 import json
 import math
 import os
-from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
+import sys
+from typing import Any, Dict, List, Mapping, Tuple
 
 from metal_tf.environments import tasks
 
 _COMBINED = 'combined_challenge'
 
-# Tells a value's fault in words ("a number >= 0"), or '' if it has none.
-_Check = Callable[[Any], str]
-_Tree = Dict[str, Union[_Check, '_Tree']]
-
-
-def _is_number(value: Any) -> bool:
-  return (isinstance(value, (int, float)) and not isinstance(value, bool) and
-          math.isfinite(value))
-
-
-def _flag(value: Any) -> str:
-  return '' if isinstance(value, bool) else 'true or false'
-
-
-def _number(value: Any) -> str:
-  return '' if _is_number(value) else 'a number'
-
-
-def _not_negative(value: Any) -> str:
-  return '' if _is_number(value) and value >= 0 else 'a number >= 0'
-
-
-def _share(value: Any) -> str:
-  return '' if _is_number(value) and 0 <= value <= 1 else 'a number in [0, 1]'
-
-
-def _whole(minimum: int) -> _Check:
-  def check(value: Any) -> str:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return '' if whole and value >= minimum else (
-        f'a whole number >= {minimum}')
-  return check
-
-
-def _one_of(*choices: str) -> _Check:
-  return lambda value: '' if value in choices else (
-      'one of ' + ', '.join(choices))
-
-
-_PARAMETERS: Dict[str, Tuple[str, ...]] = {
+_PARAMETERS = {
     'cartpole': ('pole_length', 'pole_mass', 'joint_damping', 'slider_damping'),
     'walker': ('thigh_length', 'torso_length', 'joint_damping',
                'contact_friction'),
@@ -67,37 +29,51 @@ _FRESH_SCHEDULERS = ('constant', 'uniform')
 _WALKING_SCHEDULERS = ('random_walk', 'drift_pos', 'drift_neg', 'cyclic_pos',
                        'cyclic_neg', 'saw_wave')
 
+# What a value may be, in words and as a type and its lowest and highest.
+_FLAG = 'true or false', bool, False, True
+_COUNT = 'a whole number >= 0', int, 0, math.inf
+_STEPS = 'a whole number >= 1', int, 1, math.inf
+_NUMBER = 'a number', (int, float), -sys.float_info.max, sys.float_info.max
+_SCALE = 'a number >= 0', (int, float), 0, sys.float_info.max
+_SHARE = 'a number in [0, 1]', (int, float), 0, 1
 
-def _tree(domain: str) -> _Tree:
-  """The keys that a spec may have, with the checks of their values."""
-  lasting: _Tree = {
-      'enable': _flag, 'observations_prob': _share,
-      'observations_steps': _whole(1), 'actions_prob': _share,
-      'actions_steps': _whole(1)}
+
+def _choices(*names: str) -> Tuple[Any, ...]:
+  return 'one of ' + ', '.join(names), names
+
+
+def _tree(domain: str) -> Dict[str, Any]:
+  """The keys that a spec may have, and what their values may be."""
+  on = {'enable': _FLAG}
+  lasting = {**on, 'observations_prob': _SHARE, 'observations_steps': _STEPS,
+             'actions_prob': _SHARE, 'actions_steps': _STEPS}
   return {
-      'delay_spec': {
-          'enable': _flag, 'actions': _whole(0), 'observations': _whole(0),
-          'rewards': _whole(0)},
+      'delay_spec': {**on, 'actions': _COUNT, 'observations': _COUNT,
+                     'rewards': _COUNT},
       'noise_spec': {
-          'gaussian': {'enable': _flag, 'actions': _not_negative,
-                       'observations': _not_negative},
-          'dropped': lasting,
-          'stuck': lasting,
-          'repetition': {'enable': _flag, 'actions_prob': _share,
-                         'actions_steps': _whole(1)}},
+          'gaussian': {**on, 'actions': _SCALE, 'observations': _SCALE},
+          'dropped': lasting, 'stuck': lasting,
+          'repetition': {**on, 'actions_prob': _SHARE,
+                         'actions_steps': _STEPS}},
       'perturb_spec': {
-          'enable': _flag, 'period': _whole(1),
-          'param': _one_of(*_PARAMETERS[domain]),
-          'scheduler': _one_of(*_FRESH_SCHEDULERS, *_WALKING_SCHEDULERS),
-          'start': _number, 'min': _number, 'max': _number,
-          'std': _not_negative},
-      'dimensionality_spec': {
-          'enable': _flag, 'num_random_state_observations': _whole(0)},
-      'multiobj_spec': {
-          'enable': _flag, 'objective': _one_of('safety'), 'reward': _flag,
-          'coeff': _share, 'observed': _flag},
-      _COMBINED: _one_of('easy', 'medium', 'hard'),
+          **on, 'period': _STEPS, 'param': _choices(*_PARAMETERS[domain]),
+          'scheduler': _choices(*_FRESH_SCHEDULERS, *_WALKING_SCHEDULERS),
+          'start': _NUMBER, 'min': _NUMBER, 'max': _NUMBER, 'std': _SCALE},
+      'dimensionality_spec': {**on, 'num_random_state_observations': _COUNT},
+      'multiobj_spec': {**on, 'objective': _choices('safety'), 'reward': _FLAG,
+                        'coeff': _SHARE, 'observed': _FLAG},
+      _COMBINED: _choices('easy', 'medium', 'hard'),
   }
+
+
+def _is_allowed(value: Any, kind: Any, *bounds: float) -> bool:
+  """Whether a value is one of some names, or of a type and within bounds."""
+  if not bounds:
+    return value in kind
+  low, high = bounds
+  # A bool is an int for Python, but no number here.
+  return (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+          and low <= value <= high)
 
 
 def read(path_or_text: str) -> str:
@@ -149,11 +125,10 @@ def parse(text: str, domain: str) -> Dict[str, Any]:
     raise ValueError('safety_spec is set by --safety_coeff and --constraints, '
                      'not here')
   _check(spec, _tree(domain), '')
-  if _COMBINED in spec and len(spec) > 1:
-    others = [key for key in spec if key not in (_COMBINED, 'multiobj_spec')]
-    if others:
-      raise ValueError(f'{_COMBINED} sets {others[0]} itself: give one of the '
-                       'two')
+  others = [key for key in spec if key not in (_COMBINED, 'multiobj_spec')]
+  if _COMBINED in spec and others:
+    raise ValueError(f'{_COMBINED} sets {others[0]} itself: give one of the '
+                     'two')
   multiobj = spec.get('multiobj_spec', {})
   if multiobj.get('enable') and 'objective' not in multiobj:
     raise ValueError('multiobj_spec needs an "objective": "safety"')
@@ -173,7 +148,7 @@ def walks(spec: Mapping[str, Any]) -> bool:
       (scheduler == 'uniform' and perturb.get('period', 1) > 1))
 
 
-def _check(spec: Any, tree: _Tree, path: str) -> None:
+def _check(spec: Any, tree: Mapping[str, Any], path: str) -> None:
   """Compares a spec with the keys there are, and its values with theirs."""
   if not isinstance(spec, dict):
     raise ValueError(f'{path}: got {json.dumps(spec)}, expected an object with '
@@ -190,8 +165,8 @@ def _check(spec: Any, tree: _Tree, path: str) -> None:
     if isinstance(rule, dict):
       _check(value, rule, here)
       continue
-    allowed = rule(value)
-    if allowed:
+    allowed, *values = rule
+    if not _is_allowed(value, *values):
       raise ValueError(
           f'{here}: got {json.dumps(value)}, allowed: {allowed}')
 

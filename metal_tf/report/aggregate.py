@@ -11,8 +11,8 @@ from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import statistics
-from metal_tf.report import variants
 
 # seed -> condition -> run
 BySeed = Dict[int, Dict[collect.Condition, collect.ScoredRun]]
@@ -105,12 +105,8 @@ def rows(grid: collect.Grid,
     grid: the runs.
     conditions: only these; all if there are none.
   """
-  found = []
-  for label in grid.labels:
-    chosen = block([by_seed(grid.of(label, *conditions))])
-    if chosen:
-      found.append(scores(grid, label, chosen))
-  return found
+  return [row for label in grid.labels
+          for row in common(grid, [label], conditions)]
 
 
 def common(grid: collect.Grid, labels: Sequence[str],
@@ -148,7 +144,7 @@ class Comparison(NamedTuple):
   effect: statistics.Interval
 
 
-def comparisons(grid: collect.Grid, reference: str = variants.METAL
+def comparisons(grid: collect.Grid, reference: str = naming.METAL
                 ) -> List[Comparison]:
   """The reference against each other agent, in all measures.
 
@@ -156,21 +152,24 @@ def comparisons(grid: collect.Grid, reference: str = variants.METAL
   paper's Table 1, and those against all others. So an ablation that is added
   changes no p-value of the paper's comparisons.
   """
-  found: List[Comparison] = []
-  if reference not in grid.labels:
-    return found
-  pairs = [common(grid, [reference, other])
-           for other in grid.labels if other != reference]
-  pairs = [pair for pair in pairs if pair]
+  pairs = _pairs(grid, reference)
   families = [
-      [pair for pair in pairs if (pair[1].label in variants.PAPER) == papers]
+      [pair for pair in pairs if (pair[1].label in naming.PAPER) == papers]
       for papers in (True, False)]
+  found: List[Comparison] = []
   for measure in collect.MEASURES:
     for family in families:
       tests = [_compare(*pair, measure) for pair in family]
       adjusted = statistics.holm([test.welch.p for test in tests])
       found += [test._replace(holm=p) for test, p in zip(tests, adjusted)]
   return found
+
+
+def _pairs(grid: collect.Grid, reference: str) -> List[List[Scores]]:
+  """The reference and each other agent, over what both have."""
+  return list(filter(None, (
+      common(grid, [reference, other]) for other in grid.labels
+      if other != reference)))
 
 
 def _compare(first: Scores, second: Scores, measure: str) -> Comparison:
@@ -196,7 +195,7 @@ class AcrossTasks(NamedTuple):
 def across_tasks(
     grid: collect.Grid, resamples: int,
     progress: Callable[[int], None] = lambda done: None,
-    reference: str = variants.METAL) -> AcrossTasks:
+    reference: str = naming.METAL) -> AcrossTasks:
   """Interquartile means of all agents, and the reference's improvement.
 
   Args:
@@ -206,9 +205,7 @@ def across_tasks(
     reference: the agent that the others are held against.
   """
   own = rows(grid)
-  pairs = [pair for other in grid.labels if other != reference
-           for pair in [common(grid, [reference, other])
-                        if reference in grid.labels else []] if pair]
+  pairs = _pairs(grid, reference)
   # An agent over the same block is drawn once.
   arrays: Dict[Tuple[str, Tuple[collect.Condition, ...]], Scores] = {}
   for entry in [*own, *(one for pair in pairs for one in pair)]:

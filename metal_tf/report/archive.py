@@ -11,10 +11,13 @@ import json
 import os
 import re
 import socket
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple
+
+import pandas as pd
 
 from metal_tf.report import collect
 from metal_tf.report import compute
+from metal_tf.report import tables
 from metal_tf.report import write
 from metal_tf.runs import log_tables
 from metal_tf.runs import run_folder
@@ -53,14 +56,23 @@ def archive(runs: str, output: str, replace: bool,
       been written then. Also if `output` cannot be written.
   """
   runs, output = os.path.abspath(runs), os.path.abspath(output)
-  _check_apart(runs, output)
+  write.check_output(output)
+  if os.path.commonpath([runs, output]) in (runs, output):
+    raise collect.ReportError(
+        f'--runs={runs} and --output={output} lie in one another; choose two '
+        'folders side by side.')
   grid = collect.collect(runs, say)
   finished = grid.finished
   if not finished:
     raise collect.ReportError(
         f'none of the {len(grid.runs)} runs in {runs} is finished.')
   archived = [_read(run) for run in finished]
-  _check_names(archived)
+  names = [run.name for run in archived]
+  twice = sorted({name for name in names if names.count(name) > 1})
+  if twice:
+    raise collect.ReportError(
+        f'several runs are called {", ".join(twice)}, and an archive has one '
+        'folder a name; archive them one by one.')
   states = {run.name: _state(run, output) for run in archived}
   different = [name for name, state in states.items() if state == _DIFFERENT]
   if different and not replace:
@@ -72,29 +84,12 @@ def archive(runs: str, output: str, replace: bool,
       if states[run.name] != _SAME:
         _write(run, output)
       say(f'{run.name}: {states[run.name]}')
-    _write_left_out(grid, [run.name for run in archived], output, say)
+    _write_left_out(grid, names, output, say)
     total = _write_table(output, say)
   except OSError as error:
     raise collect.ReportError(
         f'--output={output} cannot be written ({error}).') from error
   say(total)
-
-
-def _check_apart(runs: str, output: str) -> None:
-  write.check_output(output)
-  if os.path.commonpath([runs, output]) in (runs, output):
-    raise collect.ReportError(
-        f'--runs={runs} and --output={output} lie in one another; choose two '
-        'folders side by side.')
-
-
-def _check_names(runs: Sequence[_Archived]) -> None:
-  names = [run.name for run in runs]
-  twice = sorted({name for name in names if names.count(name) > 1})
-  if twice:
-    raise collect.ReportError(
-        f'several runs are called {", ".join(twice)}, and an archive has one '
-        'folder a name; archive them one by one.')
 
 
 def _read(run: collect.ScoredRun) -> _Archived:
@@ -177,24 +172,21 @@ def _state(run: _Archived, output: str) -> str:
   folder = os.path.join(output, run.name)
   if not run_folder.is_run(folder):
     return _NEW
+  there = {}
   for file in (*_JSON, *(log + _GZ for log in _LOGS)):
-    path, wanted = os.path.join(folder, file), run.files.get(file)
-    if not os.path.exists(path):
-      if wanted is not None:
-        return _DIFFERENT
-      continue
-    with open(path, 'rb') as stream:
-      there = stream.read()
-    if wanted is None or (there != wanted and not (
-        file.endswith(_GZ) and _unpacked(there) == _unpacked(wanted))):
-      return _DIFFERENT
-  return _SAME
+    if os.path.exists(os.path.join(folder, file)):
+      with open(os.path.join(folder, file), 'rb') as stream:
+        there[file] = stream.read()
+  same = set(there) == set(run.files) and all(
+      _unpacked(file, content) == _unpacked(file, run.files[file])
+      for file, content in there.items())
+  return _SAME if same else _DIFFERENT
 
 
-def _unpacked(content: bytes) -> bytes:
-  """What was compressed; b'' for a damaged file, which no log is."""
+def _unpacked(file: str, content: bytes) -> bytes:
+  """What a log was before it was compressed; b'' for a damaged one."""
   try:
-    return gzip.decompress(content)
+    return gzip.decompress(content) if file.endswith(_GZ) else content
   except (OSError, EOFError, ValueError):
     return b''
 
@@ -215,7 +207,7 @@ def _write(run: _Archived, output: str) -> None:
     workdir.write_atomically(os.path.join(folder, file), content)
 
 
-def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
+def _write_left_out(grid: collect.Grid, archived: List[str], output: str,
                     say: Callable[[str], None]) -> None:
   """Lists what there was beside the finished runs, so that none is dropped.
 
@@ -238,7 +230,7 @@ def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
           if name not in archived]
   path = os.path.join(output, collect.LEFT_OUT)
   if rows:
-    workdir.write_atomically(path, write.csv_text(rows).encode())
+    workdir.write_atomically(path, write.csv_text(pd.DataFrame(rows)).encode())
   elif os.path.exists(path):
     os.remove(path)
 
@@ -246,19 +238,15 @@ def _write_left_out(grid: collect.Grid, archived: Sequence[str], output: str,
 def _write_table(output: str, say: Callable[[str], None]) -> str:
   """Lists all runs of the archive; returns what they took, in words."""
   grid = collect.collect(output, say)
-  rows = [_row(run) for run in grid.finished]
+  scores = tables.scores_csv(grid._replace(runs=grid.finished)).rename(
+      columns={'algorithm': 'agent'})
+  runs = scores[['run', 'agent', 'domain', 'thresholds', 'safety_coeff', 'seed',
+                 'episodes']].join(pd.DataFrame({
+                     'seconds': map(compute.seconds, grid.finished),
+                     **{entry: [' '.join(compute.of_sessions(run, entry))
+                                for run in grid.finished]
+                        for entry in ('commit', 'cores')}})).join(
+                            scores[list(collect.MEASURES)])
   workdir.write_atomically(
-      os.path.join(output, RUNS), write.csv_text(rows).encode())
+      os.path.join(output, RUNS), write.csv_text(runs).encode())
   return f'{output}: {compute.total(grid.finished)}'
-
-
-def _row(run: collect.ScoredRun) -> Dict[str, Any]:
-  return {
-      'run': run.name, 'agent': run.label, 'domain': run.condition.domain,
-      'thresholds': ' '.join(f'{x:.10g}' for x in run.condition.thresholds),
-      'safety_coeff': run.condition.safety_coeff, 'seed': run.seed,
-      'episodes': run.run.num_episodes,
-      'seconds': compute.seconds(run),
-      'commit': ' '.join(compute.of_sessions(run, 'commit')),
-      'cores': ' '.join(compute.of_sessions(run, 'cores')),
-      **dict(zip(collect.MEASURES, map(float, collect.measures(run))))}

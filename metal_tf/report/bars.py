@@ -9,9 +9,9 @@ from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import captions
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import statistics
 from metal_tf.report import style
-from metal_tf.report import variants
 
 Outcome = Union[style.Made, style.Missing]
 # One group of bars: its name on the axis and the scores of each agent.
@@ -24,10 +24,20 @@ _HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one 
 _SOLVABLE = max(tasks.SAFETY_COEFFICIENTS)
 
 
+def all_figures(grid: collect.Grid, looks: Dict[str, style.Look]
+                ) -> List[Outcome]:
+  """The figures below, in the order of the report; of one pool."""
+  return [
+      outer_losses(grid, looks),
+      by_coefficient(grid, looks, all_agents=False),
+      by_coefficient(grid, looks, all_agents=True),
+      by_domain(grid, looks), trade_off(grid, looks)]
+
+
 def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Figure 1, left."""
   title = "Figure 1, left: MetaL's outer losses"
-  labels = [variants.outer_label(loss) for loss in variants.OUTER_LOSSES]
+  labels = [naming.outer_label(loss) for loss in naming.OUTER_LOSSES]
   missing = [label for label in labels if label not in grid.labels]
   found = aggregate.common(grid, [x for x in labels if x in grid.labels])
   if len(found) < 2:
@@ -42,13 +52,13 @@ def by_coefficient(grid: collect.Grid, looks: Dict[str, style.Look],
                    all_agents: bool) -> Outcome:
   """Figure 1, right (MetaL, RC-D4PG, D4PG), or figure 2 (all of the paper)."""
   stem, title, wanted = (
-      ('figure2', 'Figure 2: all agents by safety coefficient', variants.PAPER)
+      ('figure2', 'Figure 2: all agents by safety coefficient', naming.PAPER)
       if all_agents else
       ('figure1_right', 'Figure 1, right: MetaL, RC-D4PG and D4PG by safety '
-       'coefficient', variants.PAPER[:3]))
+       'coefficient', naming.PAPER[:3]))
   labels = [label for label in grid.labels if label in wanted]
   missing = [label for label in wanted if label not in labels]
-  if len(labels) < 2 or all_agents and set(labels) <= set(variants.PAPER[:3]):
+  if len(labels) < 2 or all_agents and set(labels) <= set(naming.PAPER[:3]):
     return style.Missing(title, f'finished runs of {_listed(missing)}')
   groups = []
   for coefficient in sorted({c.safety_coeff for c in grid.conditions}):
@@ -68,7 +78,7 @@ def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Figure 3."""
   title = (f'Figure 3: by domain, coefficient {_SOLVABLE:g}, largest threshold')
   at = [c for c in grid.conditions if c.safety_coeff == _SOLVABLE]
-  labels = [label for label in variants.PAPER if grid.of(label, *at)]
+  labels = [label for label in naming.PAPER if grid.of(label, *at)]
   if not at or len(labels) < 2:
     return style.Missing(
         title, 'finished runs of two of the agents of the paper at coefficient '
@@ -87,7 +97,7 @@ def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
             if domain not in {c.domain for c in at}]
   return _bars('figure3', title, groups, looks,
                'The largest threshold that there are runs of.' + _lacking(
-                   [*absent, *(x for x in variants.PAPER if x not in labels)]))
+                   [*absent, *(x for x in naming.PAPER if x not in labels)]))
 
 
 def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:

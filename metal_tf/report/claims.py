@@ -12,9 +12,9 @@ from metal_tf.environments import tasks
 from metal_tf.report import aggregate
 from metal_tf.report import collect
 from metal_tf.report import dynamics
+from metal_tf.report import naming
 from metal_tf.report import noise_free
 from metal_tf.report import rules
-from metal_tf.report import variants
 
 # A tenth of the return's upper bound (1000).
 MARGIN = 100.0
@@ -57,8 +57,8 @@ def _beside(verdict: rules.Verdict, quiet: rules.Verdict) -> rules.Verdict:
 
 def _best(grid: collect.Grid) -> rules.Verdict:
   """(a)"""
-  pairs = {other: aggregate.common(grid, [variants.METAL, other])
-           for other in variants.PAPER[1:]}
+  pairs = {other: aggregate.common(grid, [naming.METAL, other])
+           for other in naming.PAPER[1:]}
   missing = [other for other, pair in pairs.items() if not pair]
   pairs = {other: pair for other, pair in pairs.items() if pair}
   effects = [
@@ -99,7 +99,7 @@ def _lead(effect: rules.Effect) -> float:
 
 def _comparable_return(grid: collect.Grid) -> rules.Verdict:
   """(b)"""
-  pair = aggregate.common(grid, [variants.METAL, variants.D4PG])
+  pair = aggregate.common(grid, [naming.METAL, naming.D4PG])
   effects = [rules.difference('R of MetaL - R of D4PG', *pair, 'return',
                               low=-MARGIN)] if pair else []
   return _conclude(
@@ -109,7 +109,7 @@ def _comparable_return(grid: collect.Grid) -> rules.Verdict:
 
 def _solvable(grid: collect.Grid) -> rules.Verdict:
   """(c)"""
-  pair = _at(grid, EASY, variants.METAL, variants.RC_D4PG)
+  pair = _at(grid, EASY, naming.METAL, naming.RC_D4PG)
   effects, notes = [], []
   if pair:
     effects = [
@@ -127,7 +127,7 @@ def _solvable(grid: collect.Grid) -> rules.Verdict:
 
 def _collapse(grid: collect.Grid) -> rules.Verdict:
   """(d)"""
-  rows = _at(grid, HARD, variants.METAL, variants.RC_D4PG, variants.D4PG)
+  rows = _at(grid, HARD, naming.METAL, naming.RC_D4PG, naming.D4PG)
   effects, notes = [], []
   if rows:
     metal, constrained, free = [row.measure('return') for row in rows]
@@ -174,7 +174,7 @@ def _over_training(
                    f'{dynamics.course(elsewhere)}')
     notes.append(dynamics.gradient_parts(runs))
   else:
-    notes = [f'there is no finished run of {variants.METAL} with '
+    notes = [f'there is no finished run of {naming.METAL} with '
              f'meta_optimizer={optimizer} and one constraint at '
              f'{coefficient:g}']
   return rules.conclude(
@@ -185,7 +185,7 @@ def _over_training(
 
 def _outer_losses(grid: collect.Grid) -> rules.Verdict:
   """(g)"""
-  labels = [variants.outer_label(loss) for loss in variants.OUTER_LOSSES]
+  labels = [naming.outer_label(loss) for loss in naming.OUTER_LOSSES]
   missing = [label for label in labels if label not in grid.labels]
   rows = [] if missing else aggregate.common(grid, labels)
   effects = []
@@ -206,7 +206,7 @@ def _outer_losses(grid: collect.Grid) -> rules.Verdict:
 
 def _shaping(grid: collect.Grid) -> rules.Verdict:
   """(h)"""
-  wanted = [label for label in variants.PAPER if label.startswith(variants.RS)]
+  wanted = [label for label in naming.PAPER if label.startswith(naming.RS)]
   labels = [label for label in wanted if label in grid.labels]
   missing = [label for label in wanted if label not in labels]
   rows = aggregate.common(grid, labels) if len(labels) > 1 else []
@@ -291,6 +291,6 @@ def _conclude(name: str, claim: str, effects: Sequence[rules.Effect],
             for label, seeds in lacking.items()]
   if about_metal and rules.judge(effects) == rules.NOT_SEEN:
     notes.append(dynamics.gradient_parts([
-        run for run in grid.of(variants.METAL)
+        run for run in grid.of(naming.METAL)
         if coefficient in (None, run.condition.safety_coeff)]))
   return rules.conclude(name, claim, effects, notes, against)

@@ -13,18 +13,17 @@ from metal_tf.report import noise_free
 from metal_tf.report import tables
 
 
-def section(grid: collect.Grid) -> List[document.Block]:
-  """The section of the page."""
+def section(grid: collect.Grid) -> List[str]:
+  """The section of the page, in Markdown."""
   return [
-      document.Heading('By safety coefficient'),
-      document.Text('Scores as in Table 1. Under "all" stand the agents that '
-                    'have every condition.'),
-      tables.by_coefficient(grid),
-      document.Heading('The same runs without exploration', 3),
-      *without_exploration(grid)]
+      '## By safety coefficient',
+      'Scores as in Table 1. Under "all" stand the agents that have every '
+      'condition.',
+      document.table(tables.by_coefficient(grid)),
+      '### The same runs without exploration', *without_exploration(grid)]
 
 
-def without_exploration(grid: collect.Grid) -> List[document.Block]:
+def without_exploration(grid: collect.Grid) -> List[str]:
   """The table of the runs' evaluations, and who changes places in it.
 
   Args:
@@ -36,23 +35,20 @@ def without_exploration(grid: collect.Grid) -> List[document.Block]:
     if scored.left_out and not run.left_out:
       missing.setdefault(scored.left_out, []).append(run.name)
   if not free.used:
-    return [document.Text(
-        'Without exploration there are no scores: ' + '; '.join(
-            f'{why} (runs: {len(names)})' for why, names in missing.items())
-        + '.')]
+    return ['Without exploration there are no scores: ' + '; '.join(
+        f'{why} (runs: {len(names)})' for why, names in missing.items()) + '.']
   period = captions.span(
       run.run.config.get('evaluation_period', config_lib.Config(
           ).evaluation_period) for run in free.used)
   episodes = captions.span(run.score.episodes for run in free.used)
   return [
-      document.Text(
-          'The same runs by their evaluations without exploration: those made '
-          f'during the last {metrics.WINDOW} training episodes, one episode '
-          f'each, every {period} episodes, so {episodes} episodes a run. The '
-          'scores above, with exploration, are the ones that were fixed in '
-          f'advance. {order(grid, free)}'.rstrip()),
-      tables.by_coefficient(free),
-      *(document.Text(f'Not in this table: {", ".join(names)} ({why}).')
+      'The same runs by their evaluations without exploration: those made '
+      f'during the last {metrics.WINDOW} training episodes, one episode each, '
+      f'every {period} episodes, so {episodes} episodes a run. The scores '
+      'above, with exploration, are the ones that were fixed in advance. '
+      f'{order(grid, free)}'.rstrip(),
+      document.table(tables.by_coefficient(free)),
+      *(f'Not in this table: {", ".join(names)} ({why}).'
         for why, names in missing.items())]
 
 

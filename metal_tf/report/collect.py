@@ -1,21 +1,24 @@
 """Reads a folder of runs into scored runs; nothing is dropped silently."""
 
-import csv
 import json
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+import pandas as pd
 
 from metal_tf import config as config_lib
+from metal_tf.environments import tasks
 from metal_tf import metrics
-from metal_tf.report import variants
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
+# The settings of a run that began with no others.
+_PRESET = config_lib.Config.preset
 
 
 class ReportError(Exception):
@@ -23,7 +26,7 @@ class ReportError(Exception):
 
 
 class Condition(NamedTuple):
-  """What a run was trained on.
+  """What a run was trained on: runs of different ones are never pooled.
 
   Attributes:
     domain: e.g. 'cartpole', or what tells a task of the user's own apart.
@@ -31,14 +34,31 @@ class Condition(NamedTuple):
     constraints: K names.
     thresholds: beta, K numbers.
     safety_coeff: of the suite; smaller is harder.
-    preset: of sizes of networks and batch, see `config.PRESETS`.
+    rwrl_spec: delays, noise and so on of the suite; '' for none.
+    preset: of sizes of networks and batch; 'paper' for none.
   """
   domain: str
   task: str
   constraints: Tuple[str, ...]
   thresholds: Tuple[float, ...]
   safety_coeff: float
-  preset: str = config_lib.Config.preset
+  rwrl_spec: str = ''
+  preset: str = _PRESET
+
+  @property
+  def of_paper(self) -> bool:
+    """Whether the paper has such a task."""
+    return self.domain in tasks.TASKS
+
+  @property
+  def pool(self) -> str:
+    """Means are taken over runs of one pool, and agents compared within it.
+
+    The paper's tasks are one, as in the paper; every other task is one by
+    itself, and so is every preset.
+    """
+    name = "the paper's tasks" if self.of_paper else self.domain
+    return name + (f', preset {self.preset}' if self.preset != _PRESET else '')
 
   @property
   def problem(self) -> str:
@@ -46,12 +66,26 @@ class Condition(NamedTuple):
     limits = ', '.join(f'{name} ≤ {threshold:g}' for name, threshold in zip(
         self.constraints, self.thresholds))
     task = f'/{self.task}' if self.task else ''
-    preset = ('' if self.preset == config_lib.Config.preset else
-              f', preset {self.preset}')
-    return f'{self.domain}{task}{preset}, {limits}'
+    preset = f', preset {self.preset}' if self.preset != _PRESET else ''
+    spec = f', with {self.rwrl_spec}' if self.rwrl_spec else ''
+    return f'{self.domain}{task}{preset}, {limits}{spec}'
 
   def __str__(self) -> str:
     return f'{self.problem}, coefficient {self.safety_coeff:g}'
+
+
+def condition_of(run: run_folder.RunFolder) -> Condition:
+  """The one place that says what has to be equal for runs to be comparable.
+
+  Args:
+    run: any; what its version did not record yet is as by default.
+  """
+  return Condition(
+      run.own_task or run.config['domain'],
+      '' if run.own_task else run.config.get('task', ''), run.constraint_names,
+      tuple(float(threshold) for threshold in run.thresholds),
+      float(run.config['safety_coeff']), run.config.get('rwrl_spec', ''),
+      run.config.get('preset', _PRESET))
 
 
 class ScoredRun(NamedTuple):
@@ -68,7 +102,7 @@ class ScoredRun(NamedTuple):
     left_out: why the run is in no statistics; '' for those that are.
   """
   name: str
-  variant: variants.Variant
+  variant: naming.Variant
   condition: Condition
   seed: int
   run: run_folder.RunFolder
@@ -103,6 +137,19 @@ class Grid(NamedTuple):
     return tuple(run for run in self.runs if not run.left_out)
 
   @property
+  def of_paper(self) -> bool:
+    """Whether all finished runs are on the paper's tasks."""
+    return all(condition.of_paper for condition in self.conditions)
+
+  @property
+  def pools(self) -> Dict[str, 'Grid']:
+    """The runs of each pool that has finished ones, the paper's tasks first."""
+    papers = {c.pool: c.of_paper for c in self.conditions}
+    return {pool: self._replace(runs=tuple(
+        run for run in self.runs if run.condition.pool == pool))
+            for pool in sorted(papers, key=lambda p: (not papers[p], p))}
+
+  @property
   def finished(self) -> Tuple[ScoredRun, ...]:
     """All finished runs; those of one seed, too, that count once above."""
     return tuple(run for run in self.runs
@@ -111,7 +158,7 @@ class Grid(NamedTuple):
   @property
   def labels(self) -> List[str]:
     """The agents that have a finished run, in the tables' order."""
-    return variants.order([run.label for run in self.used])
+    return naming.order([run.label for run in self.used])
 
   @property
   def conditions(self) -> List[Condition]:
@@ -137,34 +184,38 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   root = os.path.abspath(root)
   if not os.path.isdir(root):
     raise ReportError(f'{root} is no folder.')
-  folders, absent = [], []
+  found, absent = {}, {}
   paths = list(run_folder.find(root))
   for i, path in enumerate(paths):
     name = os.path.relpath(path, root)
     try:
-      run = run_folder.read(path)
-      folders.append((name, run))
+      found[name] = run_folder.read(path)
     except run_folder.RunFolderError as error:
-      absent.append(Absent(name, str(error).replace(path, 'the folder')))
+      absent[name] = str(error).replace(path, 'the folder')
     if (i + 1) % 20 == 0:
       say(f'read {i + 1} of {len(paths)} runs')
+  failures: Dict[str, str] = {}
   for folder in sorted({root, *map(os.path.dirname, paths)}):
-    absent += [entry._replace(name=os.path.relpath(
-        os.path.join(folder, entry.name), root)) for entry in left_out(folder)]
-  failures = _failures(root, paths, absent)
-  if not folders:
-    known = absent + [Absent(*item) for item in failures.items()]
-    raise ReportError(f'{root} holds no run that can be read'
-                      f'{_first(known)}; --runs is the folder of a sweep or '
-                      'of a run.')
-  agents = variants.assign([run for _, run in folders])
-  runs = [_scored(name, run, variant, failures.pop(name, ''))
-          for (name, run), variant in zip(folders, agents)]
-  absent = [entry if entry.name not in failures else Absent(
-      entry.name, f'{failures.pop(entry.name)}; {entry.why}')
-            for entry in absent]
-  absent += [Absent(name, why) for name, why in failures.items()]
-  return Grid(tuple(_without_twins(_of_one_preset(runs))), tuple(absent))
+    for entry in left_out(folder):
+      absent[os.path.relpath(os.path.join(folder, entry.name),
+                             root)] = entry.why
+    try:
+      failures.update(_failures(root, folder))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      absent[os.path.relpath(os.path.join(folder, SWEEP), root)] = (
+          f'cannot be read ({type(error).__name__}: {error})')
+  absent.update({
+      name: '; '.join(filter(None, (why, absent.get(name))))
+      for name, why in failures.items() if name not in found})
+  if not found:
+    first = next((f' ({name}: {why})' for name, why in absent.items()), '')
+    raise ReportError(f'{root} holds no run that can be read{first}; --runs is '
+                      'the folder of a sweep or of a run.')
+  runs = [_scored(name, run, variant, failures.get(name, ''))
+          for (name, run), variant in zip(
+              found.items(), naming.assign(list(found.values())))]
+  return Grid(tuple(_without_twins(runs)),
+              tuple(Absent(*item) for item in absent.items()))
 
 
 def left_out(root: str) -> List[Absent]:
@@ -174,40 +225,26 @@ def left_out(root: str) -> List[Absent]:
     root: folder; no archive has none.
   """
   try:
-    with open(os.path.join(root, LEFT_OUT), encoding='utf-8',
-              newline='') as stream:
-      return [Absent(row['run'], row['why']) for row in csv.DictReader(stream)]
+    rows = pd.read_csv(os.path.join(root, LEFT_OUT), dtype=str,
+                       keep_default_na=False)
+    return list(map(Absent, rows['run'], rows['why']))
   except FileNotFoundError:
     return []
-  except (OSError, ValueError, KeyError, csv.Error) as error:
+  except (OSError, ValueError, KeyError) as error:
     return [Absent(LEFT_OUT, f'cannot be read ({type(error).__name__}: '
                    f'{error})')]
 
 
-def _first(absent: List[Absent]) -> str:
-  return f' ({absent[0].name}: {absent[0].why})' if absent else ''
-
-
-def _failures(root: str, paths: List[str], absent: List[Absent]
-              ) -> Dict[str, str]:
-  """What the sweeps say of runs that are not finished, by name."""
-  found = {}
-  for folder in sorted({root, *map(os.path.dirname, paths)}):
-    record = os.path.join(folder, SWEEP)
-    if not os.path.isfile(record):
-      continue
-    name = os.path.relpath(record, root)
-    try:
-      with open(record, encoding='utf-8') as stream:
-        entries = json.load(stream)['runs']
-      for entry in entries:
-        path = os.path.join(folder, entry['name'])
-        if entry['status'] != run_folder.FINISHED or not run_folder.is_run(
-            path):
-          found[os.path.relpath(path, root)] = _described(entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-      absent.append(Absent(
-          name, f'cannot be read ({type(error).__name__}: {error})'))
+def _failures(root: str, folder: str) -> Dict[str, str]:
+  """What a folder's sweep says of runs that are not finished, by name."""
+  record, found = os.path.join(folder, SWEEP), {}
+  if os.path.isfile(record):
+    with open(record, encoding='utf-8') as stream:
+      entries = json.load(stream)['runs']
+    for entry in entries:
+      path = os.path.join(folder, entry['name'])
+      if entry['status'] != run_folder.FINISHED or not run_folder.is_run(path):
+        found[os.path.relpath(path, root)] = _described(entry)
   return found
 
 
@@ -225,7 +262,7 @@ def _described(entry: Dict[str, Any]) -> str:
   return ', '.join(parts)
 
 
-def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
+def _scored(name: str, run: run_folder.RunFolder, variant: naming.Variant,
             failure: str) -> ScoredRun:
   score = None
   if run.num_episodes:
@@ -240,23 +277,8 @@ def _scored(name: str, run: run_folder.RunFolder, variant: variants.Variant,
       left_out += f'; {failure}'
   elif score is None:
     left_out = 'its episodes are missing'
-  condition = Condition(
-      run.own_task or run.config['domain'],
-      '' if run.own_task else run.config.get('task', ''), run.constraint_names,
-      tuple(float(threshold) for threshold in run.thresholds),
-      float(run.config['safety_coeff']), run.config['preset'])
-  return ScoredRun(name, variant, condition, int(run.config['seed']), run,
-                   score, status, left_out)
-
-
-def _of_one_preset(runs: List[ScoredRun]) -> List[ScoredRun]:
-  """Leaves out all but the preset with the most runs: no mean is over two."""
-  presets = [run.condition.preset for run in runs if not run.left_out]
-  most = max(sorted(set(presets)), key=presets.count, default='')
-  return [
-      run if run.left_out or run.condition.preset == most else run._replace(
-          left_out=f'preset {run.condition.preset}, where most runs have '
-          f'{most}: it needs a report of its own') for run in runs]
+  return ScoredRun(name, variant, condition_of(run), int(run.config['seed']),
+                   run, score, status, left_out)
 
 
 def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
@@ -265,15 +287,12 @@ def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
   Two runs of one seed are no two independent seeds.
   """
   longest: Dict[Tuple[str, Condition, int], ScoredRun] = {}
-  for run in runs:
-    key = run.label, run.condition, run.seed
-    if not run.left_out and (key not in longest or longest[
-        key].run.num_episodes < run.run.num_episodes):
-      longest[key] = run
+  for run in sorted(runs, key=lambda run: -run.run.num_episodes):
+    if not run.left_out:
+      longest.setdefault((run.label, run.condition, run.seed), run)
+  kept = set(map(id, longest.values()))
   return [
-      run if run.left_out or longest[
-          run.label, run.condition, run.seed] is run
-      else run._replace(
+      run if run.left_out or id(run) in kept else run._replace(
           left_out='the same agent, condition and seed as '
           f'{longest[run.label, run.condition, run.seed].name}')
       for run in runs]
@@ -291,7 +310,9 @@ MEASURES = {
 
 
 def measures(run: ScoredRun) -> np.ndarray:
-  """Returns a run's score in the order of `MEASURES`, `[4]`."""
+  """Returns a run's score in the order of `MEASURES`, `[4]`; NaN without."""
   score = run.score
+  if score is None:
+    return np.full(len(MEASURES), np.nan)
   return np.array([score.penalized_return, score.episode_return,
                    np.mean(score.penalty), np.sum(score.overshoot)])

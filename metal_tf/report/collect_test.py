@@ -44,6 +44,25 @@ class CollectTest(absltest.TestCase):
         summary['constraints'][0]['penalty'],
         summary['constraints'][0]['overshoot']], rtol=1e-6)
 
+  def test_another_task_or_preset_is_another_condition(self):
+    run = self._run('metal-0.3-0').run
+    conditions = [collect.condition_of(run)] + [
+        collect.condition_of(run._replace(config={**run.config, **changes}))
+        for changes in (
+            {'domain': 'walker'}, {'task': 'swingup'}, {'safety_coeff': 0.2},
+            {'rwrl_spec': '{"x": 1}'}, {'preset': 'small'})] + [
+        collect.condition_of(run._replace(**changes)) for changes in (
+            {'own_task': 'plant (interface 1)'},
+            {'own_task': 'plant (interface 2)'},
+            {'thresholds': np.array([0.2])}, {'constraint_names': ('b',)})]
+    self.assertLen(set(conditions), len(conditions))
+    self.assertLen({str(each) for each in conditions}, len(conditions))
+    self.assertEqual([each.of_paper for each in conditions],
+                     [True] * 6 + [False] * 2 + [True] * 2)
+    # What only says where and how long a run goes is none.
+    self.assertEqual(collect.condition_of(run._replace(config={
+        **run.config, 'seed': 7, 'num_episodes': 3})), conditions[0])
+
   def test_tasks_of_ones_own_are_not_pooled(self):
     for name, environment, maximum in (
         ('rich', 'rich', 1.0), ('poor', 'poor', 1.0), ('wide', 'rich', 5.0),
@@ -117,22 +136,6 @@ class CollectTest(absltest.TestCase):
         'no actor_steps, .*penalized_return, .*lambda/slider')
     self.assertRegex(names['d4pg-0.3-0'], 'cannot be read')
 
-  def test_a_summary_edited_by_hand_is_named(self):
-    file = os.path.join(self._root, 'd4pg-0.3-0', 'summary.json')
-    with open(file, encoding='utf-8') as stream:
-      summary = json.load(stream)
-    for content, why in (
-        ([summary], 'summary.json is no JSON object'),
-        ({**summary, 'return': 'high'}, "'return' of summary.json is 'high'"),
-        ({**summary, 'seconds': None}, "'seconds' of summary.json is None")):
-      with open(file, 'w', encoding='utf-8') as stream:
-        json.dump(content, stream)
-      grid = self._collect()
-      self.assertLen(grid.used, 19)
-      [entry] = grid.absent
-      self.assertEqual(entry.name, 'd4pg-0.3-0')
-      self.assertIn(why, entry.why)
-
   def test_what_the_sweep_says_of_a_run_that_cannot_be_read(self):
     os.remove(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
     os.mkdir(os.path.join(self._root, 'd4pg-0.3-0', 'episodes.csv'))
@@ -150,21 +153,6 @@ class CollectTest(absltest.TestCase):
                 if run.left_out.startswith('the same agent')]
     self.assertLen(left_out, 1)
     self.assertLen(self._collect().used, 20)
-
-  def test_two_presets_are_not_pooled(self):
-    small = dict(preset='small', batch_size=128)
-    for index in range(2):
-      testing.copy_run(
-          self._root, 'metal-0.3-0', f'small{index}', seed=index, **small)
-    grid = self._collect()
-    self.assertLen(grid.used, 20)
-    run = self._run('small0')
-    self.assertEqual(run.left_out, 'preset small, where most runs have paper: '
-                     'it needs a report of its own')
-    self.assertEqual(
-        str(run.condition), 'cartpole, preset small, slider_pos ≤ 0.115, '
-        'coefficient 0.3')
-    self.assertNotIn(run.condition, grid.conditions)
 
   def test_an_unfinished_run_does_not_displace_a_finished_one(self):
     path = testing.copy_run(self._root, 'metal-0.3-0', 'again')

@@ -4,13 +4,14 @@ import itertools
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
+import pandas as pd
 
 from metal_tf.environments import tasks
 from metal_tf.report import captions
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import statistics
 from metal_tf.report import style
-from metal_tf.report import variants
 
 Outcome = Union[style.Made, style.Missing]
 
@@ -101,13 +102,7 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
   Returns:
     `[E, columns]`; NaN where there was no number.
   """
-  known = np.isfinite(values)
-  sums = np.cumsum(np.where(known, values, 0.0), axis=0)
-  counts = np.cumsum(known, axis=0)
-  sums[width:] -= sums[:-width].copy()
-  counts[width:] -= counts[:-width].copy()
-  with np.errstate(invalid='ignore', divide='ignore'):
-    return np.where(counts > 0, sums / counts, np.nan)
+  return pd.DataFrame(values).rolling(width, min_periods=1).mean().to_numpy()
 
 
 def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
@@ -121,17 +116,17 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   if not columns:
     return style.Missing(title, 'finished runs of MetaL on cartpole at '
                          f'{" or ".join(missing)}')
-  learned = (variants.METAL, variants.RC_D4PG)
+  learned = (naming.METAL, naming.RC_D4PG)
   panels = [
       _RETURN, _J_C,
       # Where it runs away in one column, it still settles in the other.
       Panel(r'$\lambda$', column('lambda'), labels=learned, own_scale=True),
       Panel(r'$\alpha_\lambda$', column('alpha_lambda'),
-            labels=(variants.METAL,)),
+            labels=(naming.METAL,)),
       Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
             log=True, labels=learned)]
   return _figure('figure4', title, panels, columns, grid, looks,
-                 variants.PAPER[:3], _SYMBOLS + (
+                 naming.PAPER[:3], _SYMBOLS + (
                      f' Not there: {", ".join(missing)}.' if missing else ''))
 
 
@@ -158,7 +153,7 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   runs = [run for run in grid.used if np.isfinite(direct(run)).any()]
   if not runs:
     return style.Missing(title, 'finished runs of MetaL with learner steps')
-  labels = variants.order([run.label for run in runs])
+  labels = naming.order([run.label for run in runs])
   # One problem: that with the most of these runs.
   problems = [run.condition.problem for run in runs]
   problem = max(sorted(set(problems)), key=problems.count)
@@ -185,7 +180,7 @@ def _nearest(grid: collect.Grid, coefficient: float
   possible = [
       c for c in grid.conditions
       if c.domain == _ANALYSED.domain and c.safety_coeff == coefficient
-      and grid.of(variants.METAL, c)]
+      and grid.of(naming.METAL, c)]
   return [min(possible, key=lambda c: (
       len(c.constraints), c.constraints != (_ANALYSED.default_constraint,),
       abs(c.thresholds[0] - _ANALYSED.default_threshold)))] if possible else []

@@ -103,6 +103,21 @@ class CurvesTest(absltest.TestCase):
                      ['0.05', '0.3'])
 
 
+class DynamicsTest(absltest.TestCase):
+
+  def test_the_halves_are_those_of_the_scored_window(self):
+    returns = np.arange(1.0, 251)
+    run = testing.made_run('MetaL', 0, 0, 0, columns={
+        'penalty': np.zeros(250), 'lambda': np.arange(250.0)})
+    run.run.episodes['episode_return'] = returns
+    text = dynamics.history([run])
+    # Of 151 to 200, and of 201 to 250.
+    self.assertIn('halves of the scored window 175.5 then 225.5', text)
+    # Lambda from index 187 to 249, smoothed return over the last 12.
+    self.assertIn('moved by +25 % in the last quarter', text)
+    self.assertIn('highest smoothed return 244', text)
+
+
 class GradientPartsTest(absltest.TestCase):
 
   def test_runs_with_other_constraints_and_without_a_gradient(self):

@@ -7,7 +7,7 @@ import numpy as np
 from metal_tf import metrics
 from metal_tf.report import collect
 from metal_tf.report import curves
-from metal_tf.report import variants
+from metal_tf.report import naming
 
 RISES = ('alpha_lambda rises until the constraint is satisfied, then the '
          'effective rate falls')
@@ -44,15 +44,15 @@ def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
   """
   # Without any plain run: the defaults.
   plain = next((run.variant.settings for run in grid.runs
-                if run.label == variants.METAL), ())
+                if run.label == naming.METAL), ())
   possible: Dict[
       Tuple[int, str, collect.Condition], List[collect.ScoredRun]] = {}
   for run in grid.used:
-    if (run.label.split(' [')[0] == variants.METAL
+    if (run.label.split(' [')[0] == naming.METAL
         and run.run.config['meta_optimizer'] == optimizer
         and run.condition.safety_coeff == coefficient
         and len(run.condition.constraints) == 1):
-      different = set(variants.differences(run.variant.settings, plain))
+      different = set(naming.differences(run.variant.settings, plain))
       possible.setdefault(
           (len(different - {'meta_optimizer'}), run.label, run.condition),
           []).append(run)

@@ -29,6 +29,13 @@ class NoiseFreeTest(absltest.TestCase):
     self.assertAlmostEqual(found.score.penalized_return, 700)
     self.assertEqual(run.score.episode_return, 100)  # As it was.
 
+  def test_the_window_begins_behind_the_hundredth_episode_before_the_end(self):
+    # Of 250 episodes, 151 to 250; all its evaluations weigh the same.
+    run = _run(250, [150, 151, 200, 250], [-1e6, 1, 2, 6], [9, 0.1, 0.3, 0.2])
+    [found] = noise_free.scored(testing.grid_of(run)).used
+    self.assertEqual((found.score.episodes, found.score.episode_return), (3, 3))
+    np.testing.assert_allclose(found.score.penalty, [0.2])
+
   def test_runs_without_are_left_out_and_say_so(self):
     early = _run(250, [10], [700], [0.1])
     none = testing.made_run('MetaL', 1, 100.0, 0.5)

@@ -1,35 +1,36 @@
 """The content of a report, in the order in which it is read."""
 
 import time
-from typing import Callable, List, NamedTuple, Sequence
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from metal_tf import metrics
 from metal_tf.report import aggregate
+from metal_tf.report import bars
 from metal_tf.report import claims
 from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import compute
+from metal_tf.report import curves
 from metal_tf.report import document
-from metal_tf.report import figures
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import statistics
 from metal_tf.report import style
 from metal_tf.report import tables
-from metal_tf.report import variants
 
 
 class Report(NamedTuple):
   """All that is written.
 
   Attributes:
-    blocks: the page.
-    rows: of Table 1.
+    text: the page, in Markdown.
+    rows: of Table 1, by pool.
     figures: those that the grid supports.
-    verdicts: of the claims.
+    verdicts: of the claims; none without runs on the paper's tasks.
   """
-  blocks: List[document.Block]
-  rows: List[aggregate.Scores]
+  text: str
+  rows: Dict[str, List[aggregate.Scores]]
   figures: List[style.Made]
   verdicts: List[rules.Verdict]
 
@@ -68,15 +69,42 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
         f'none of the {len(grid.runs)} runs is finished, so there are no '
         'scores yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
                             for run in grid.runs[:3]) + '.')
-  rows = aggregate.rows(grid)
-  verdicts = claims.all_claims(grid)
-  across = aggregate.across_tasks(grid, resamples, _countdown(resamples, say))
-  made, missing = figures.draw(grid, say)
-  blocks = [
-      *_opening(grid), *_table1(grid, rows), *coefficients.section(grid),
-      *_claims(verdicts), *_statistics(grid, rows, across), *_by_domain(grid),
-      *_figures(made, missing), *_runs(grid)]
-  return Report(blocks, rows, made, verdicts)
+  pools = grid.pools
+  main = next(iter(pools.values()))
+  verdicts = claims.all_claims(main) if main.of_paper else []
+  text, rows = [f'# {TITLE}', *_opening(grid)], {}
+  for name, pool in pools.items():
+    rows[name] = aggregate.rows(pool)
+    across = aggregate.across_tasks(
+        pool, resamples, _countdown(resamples, say))
+    text += [
+        f'# On {name}' if len(pools) > 1 else '', *_table1(pool, rows[name]),
+        *coefficients.section(pool),
+        *(_claims(verdicts) if pool is main and verdicts else ()),
+        *_statistics(pool, rows[name], across), *_by_domain(pool)]
+  made, missing = _draw(grid, main, say)
+  text += ['# All runs' if len(pools) > 1 else '', *_figures(made, missing),
+           *_runs(grid)]
+  return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
+
+
+def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
+          ) -> Tuple[List[style.Made], List[style.Missing]]:
+  """The figures that the runs support, and those that cannot be made.
+
+  Args:
+    grid: all runs.
+    main: those of the first pool, to which the figures of scores belong.
+    say: takes a line of progress.
+  """
+  looks = style.looks(grid.labels)
+  outcomes = bars.all_figures(main, looks)
+  say(f'{len(outcomes)} figures of scores')
+  outcomes += [curves.figure_4(main, looks), curves.meta_gradient(grid, looks),
+               *curves.learning_curves(grid, looks)]
+  say(f'{len(outcomes)} figures')
+  return ([x for x in outcomes if isinstance(x, style.Made)],
+          [x for x in outcomes if isinstance(x, style.Missing)])
 
 
 def _countdown(resamples: int, say: Callable[[str], None]
@@ -91,128 +119,114 @@ def _countdown(resamples: int, say: Callable[[str], None]
   return progress
 
 
-def _opening(grid: collect.Grid) -> List[document.Block]:
+def _opening(grid: collect.Grid) -> List[str]:
   left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
   others = (f'; the other runs ({left_out}) are listed at the end and in no '
-            'statistics'
-            if left_out else '')
-  return [document.Text(
-      f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
-      f'{len(grid.conditions)} conditions{others}.'),
-          document.Text(f'Compute: {compute.total(grid.finished)}. Runs that '
-                        'are not finished are not in it.')]
+            'statistics' if left_out else '')
+  return [f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
+          f'{len(grid.conditions)} conditions{others}.',
+          f'Compute: {compute.total(grid.finished)}. Runs that are not '
+          'finished are not in it.']
 
 
-def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]
-            ) -> List[document.Block]:
+def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
+  papers = grid.of_paper
   notes = [f'{row.label}: seeds {", ".join(map(str, row.left_out))} lack some '
            f'of its {len(row.conditions)} conditions and are left out.'
            for row in rows if row.left_out]
   sizes = sorted({len(row.seeds) for row in rows})
   multiple = any(len(c.constraints) > 1 for c in grid.conditions)
   return [
-      document.Heading('Table 1: ours beside the paper\'s'),
-      document.Text(reductions.scopes(grid)),
-      tables.table1(rows, len(grid.conditions)),
-      document.Text('Against the paper:'),
-      document.Items(reductions.of(grid)),
-      document.Text(_MEASURES), document.Text(_BLOCKS),
-      document.Items([reductions.power(n) for n in sizes] + notes),
-      *([document.Text('With several constraints: J_C is their mean, overshoot '
-                       'their sum.')] if multiple else []),
-      document.Heading('All points', 3),
-      document.Text('Scores by seed, in the order of the seeds.'),
-      tables.points(rows)]
+      '## Table 1: ours' + " beside the paper's" * papers,
+      reductions.scopes(grid) if papers else '',
+      document.table(tables.table1(rows, len(grid.conditions))),
+      *(['Against the paper:', document.items(reductions.of(grid))] if papers
+        else ["This is no task of the paper's: nothing stands beside it."]),
+      _MEASURES, _BLOCKS,
+      document.items([reductions.power(n) for n in sizes] + notes),
+      'With several constraints: J_C is their mean, overshoot their sum.'
+      if multiple else '',
+      '### All points', 'Scores by seed, in the order of the seeds.',
+      document.table(tables.points(rows))]
 
 
-def _claims(verdicts: Sequence[rules.Verdict]) -> List[document.Block]:
+def _claims(verdicts: Sequence[rules.Verdict]) -> List[str]:
   return [
-      document.Heading('The paper\'s claims'),
-      document.Text(
-          'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated '
-          'in docs/report.md): seen if the interval of every effect lies where '
-          'the claim says, not seen if one lies entirely elsewhere, undecided '
-          'otherwise. A claim of m effects has intervals of '
-          f'1 − {100 * statistics.LEVEL:g} %/m; shown is the first effect with '
-          'the verdict of the claim.'),
-      tables.verdicts(verdicts),
-      document.Text('What stands behind each:'),
-      document.Items([f'**{verdict.id}**: {verdict.diagnosis}'
-                      for verdict in verdicts])]
+      "## The paper's claims",
+      'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated in '
+      'docs/report.md): seen if the interval of every effect lies where the '
+      'claim says, not seen if one lies entirely elsewhere, undecided '
+      'otherwise. A claim of m effects has intervals of '
+      f'1 − {100 * statistics.LEVEL:g} %/m; shown is the first effect with the '
+      'verdict of the claim.',
+      document.table(tables.verdicts(verdicts)),
+      'What stands behind each:', document.items([
+          f'**{verdict.id}**: {verdict.diagnosis}' for verdict in verdicts])]
 
 
 def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
-                across: aggregate.AcrossTasks) -> List[document.Block]:
+                across: aggregate.AcrossTasks) -> List[str]:
   found = aggregate.comparisons(grid)
-  blocks: List[document.Block] = [document.Heading('Statistics')]
-  if found:
-    blocks += [
-        document.Heading('MetaL against each agent', 3),
-        document.Text(
-            "Welch's t-test, two-sided, of the seeds' scores. Holm's families, "
-            "within one measure: the tests against the agents of the paper's "
-            'Table 1; those against all others, so that an agent added to them '
-            "changes no p-value of the first. Hedges' g with the interval of "
-            'the noncentral t distribution. Smallest d found: the '
-            'difference in standard deviations that these n find with '
-            f'{100 * statistics.POWER:.0f} % power at p < {statistics.LEVEL}. '
-            'For J_C and overshoot less is better. A dash: fewer than two '
-            'seeds, or no spread, so no test.'),
-        tables.comparisons(found)]
-  else:
-    blocks.append(document.Text(
-        f'No tests: they need finished runs of {variants.METAL} and of another '
-        'agent on the same conditions.'))
-  return blocks + [
-      document.Heading('Across conditions', 3),
-      document.Text(
-          'Interquartile mean over all runs of a block, and the probability '
-          'that a run of MetaL has more R_penalized than one of the other '
-          'agent on the same condition; stratified bootstrap over seeds '
-          f'({statistics.RESAMPLES} resamples, seed '
-          f'{statistics.BOOTSTRAP_SEED}, rliable), percentile intervals.' + (
-              '' if min(len(row.seeds) for row in rows) >=
-              statistics.ENOUGH_SEEDS else
-              ' Underpowered: with few seeds a bootstrap interval is too '
-              'narrow.')),
-      tables.interquartile(across),
-      *([tables.improvement(across)] if across.improvement else [])]
+  tests = [
+      '### MetaL against each agent',
+      "Welch's t-test, two-sided, of the seeds' scores. Holm's families, "
+      "within one measure: the tests against the agents of the paper's Table "
+      '1; those against all others, so that an agent added to them changes no '
+      "p-value of the first. Hedges' g with the interval of the noncentral t "
+      'distribution. Smallest d found: the difference in standard deviations '
+      f'that these n find with {100 * statistics.POWER:.0f} % power at p < '
+      f'{statistics.LEVEL}. For J_C and overshoot less is better. A dash: '
+      'fewer than two seeds, or no spread, so no test.',
+      document.table(tables.comparisons(found))] if found else [
+          f'No tests: they need finished runs of {naming.METAL} and of '
+          'another agent on the same conditions.']
+  few = min(len(row.seeds) for row in rows) < statistics.ENOUGH_SEEDS
+  return [
+      '## Statistics', *tests, '### Across conditions',
+      'Interquartile mean over all runs of a block, and the probability that a '
+      'run of MetaL has more R_penalized than one of the other agent on the '
+      'same condition; stratified bootstrap over seeds '
+      f'({statistics.RESAMPLES} resamples, seed {statistics.BOOTSTRAP_SEED}, '
+      'rliable), percentile intervals.' + (
+          f' None below {statistics.ENOUGH_SEEDS} seeds, where a bootstrap '
+          'interval is too narrow.' if few else ''),
+      document.table(tables.interquartile(across)),
+      document.table(tables.improvement(across)) if across.improvement else '']
 
 
-def _by_domain(grid: collect.Grid) -> List[document.Block]:
-  blocks: List[document.Block] = [
-      document.Heading('Per domain (the paper\'s figure 7)')]
+def _by_domain(grid: collect.Grid) -> List[str]:
+  found = ["## Per domain (the paper's figure 7)"]
   for domain in sorted({c.domain for c in grid.conditions}):
     conditions = [c for c in grid.conditions if c.domain == domain]
-    rows = aggregate.rows(grid, conditions)
-    blocks += [document.Heading(domain, 3), tables.scores(rows)]
-  return blocks
+    found += [f'### {domain}', document.table(tables.scores(
+        aggregate.rows(grid, conditions), len(conditions)))]
+  return found
 
 
 def _figures(made: Sequence[style.Made], missing: Sequence[style.Missing]
-             ) -> List[document.Block]:
-  blocks: List[document.Block] = [document.Heading('Figures')]
-  blocks += [document.Picture(x.stem, x.title, x.caption) for x in made]
+             ) -> List[str]:
+  found = ['## Figures']
+  for picture in made:
+    found += [f'![{picture.title}](figures/{picture.stem}.png)',
+              f'**{picture.title}.** {picture.caption}']
   if missing:
-    blocks += [
-        document.Heading('Figures that the runs do not support', 3),
-        document.Items([f'**{x.title}**: needs {x.why}.' for x in missing])]
-  return blocks
+    found += ['### Figures that the runs do not support', document.items(
+        [f'**{x.title}**: needs {x.why}.' for x in missing])]
+  return found
 
 
-def _runs(grid: collect.Grid) -> List[document.Block]:
+def _runs(grid: collect.Grid) -> List[str]:
   return [
-      document.Heading('Agents'),
-      document.Text(
-          'Runs are of one agent if they agree in every setting that their '
-          'algorithm uses, but for seed, length and folder. Where there are '
-          'several of one name, that with the most finished runs has the plain '
-          'name, the others have their differences from it.'),
-      tables.settings(grid),
-      document.Text('Commits of metal_tf, with the number of finished runs '
-                    'that each took part in (a run resumed under another one '
-                    f'has both): {compute.commits(grid.finished)}.'),
-      document.Heading('Runs'),
-      document.Text(f'† fewer than {metrics.WINDOW} episodes: scored over all. '
-                    'Only finished runs are in the statistics.'),
-      tables.runs(grid)]
+      '## Agents',
+      'Runs are of one agent if they agree in every setting that their '
+      'algorithm uses, but for seed, length and folder. Where there are '
+      'several of one name, that with the most finished runs has the plain '
+      'name, the others have their differences from it.',
+      document.table(tables.settings(grid)),
+      'Commits of metal_tf, with the number of finished runs that each took '
+      'part in (a run resumed under another one has both): '
+      f'{compute.commits(grid.finished)}.',
+      '## Runs',
+      f'† fewer than {metrics.WINDOW} episodes: scored over all. Only finished '
+      'runs are in the statistics.',
+      document.table(tables.runs(grid))]

@@ -11,6 +11,7 @@ from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import style
@@ -49,6 +50,10 @@ def update(runs: str, readme: str, check: bool,
   if not grid.used:
     raise collect.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
                               'finished.')
+  if len(grid.pools) > 1:
+    raise collect.ReportError(
+        f'{runs} has runs that no table puts together, on '
+        f'{" and on ".join(grid.pools)}; --runs takes one of them.')
   block, files = _make(grid, runs, os.path.dirname(readme))
   files[readme] = f'{before}{START}\n{block}{END}{after}'.encode()
   stale = [path for path, content in files.items()
@@ -101,50 +106,51 @@ def _make(grid: collect.Grid, runs: str, base: str
   if isinstance(figure, style.Made):
     picture = os.path.join(beside, f'{name}.png')
     files[picture] = figure.png
-    lines += [f'![{figure.title}]({os.path.relpath(picture, base)})', '',
-              f'*{figure.title}. {figure.caption}*', '']
-  verdicts = claims.all_claims(grid)
+    lines = [f'![{figure.title}]({os.path.relpath(picture, base)})',
+             f'*{figure.title}. {figure.caption}*']
   path = os.path.join(beside, _CLAIMS)
-  files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
+  verdicts = claims.all_claims(grid) if grid.of_paper else []
+  if verdicts:
+    files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
   runs_path = os.path.relpath(runs, base)
-  blocks = _blocks(grid, verdicts, os.path.relpath(path, base), runs_path,
-                   _others(grid, collect.left_out(runs), runs_path))
-  head = ''.join(f'{line}\n' for line in lines)
-  return head + document.blocks_to_markdown(blocks), files
+  text = _text(grid, verdicts, os.path.relpath(path, base), runs_path,
+               _others(grid, collect.left_out(runs), runs_path))
+  return '\n\n'.join(filter(None, [*lines, *text])) + '\n', files
 
 
-def _blocks(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-            claims_path: str, runs_path: str, others: str
-            ) -> List[document.Block]:
+def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
+          claims_path: str, runs_path: str, others: str) -> List[str]:
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
-  beside = tables.compact_table1(aggregate.rows(grid), len(grid.conditions))
   return [
-      document.Text(
-          f'{len(grid.used)} finished runs{others}. Mean ± standard deviation '
-          f'over n seeds of the last {metrics.WINDOW} training episodes, '
-          'exploration included; '
-          f'overshoot is max(0, J_C − β), R_penalized is R − {metrics.KAPPA:g} '
-          '× overshoot. ' + ' '.join(map(reductions.power, sizes))),
-      document.Text(f'Compute: {compute.total(grid.finished)}.'),
-      tables.by_coefficient(grid),
+      f'{len(grid.used)} finished runs{others}. Mean ± standard deviation over '
+      f'n seeds of the last {metrics.WINDOW} training episodes, exploration '
+      f'included; overshoot is max(0, J_C − β), R_penalized is R − '
+      f'{metrics.KAPPA:g} × overshoot. ' + ' '.join(
+          map(reductions.power, sizes)),
+      f'Compute: {compute.total(grid.finished)}.',
+      document.table(tables.by_coefficient(grid)),
       *coefficients.without_exploration(grid),
-      *([document.Text(
-          f"Beside the paper's Table 1. {reductions.scopes(grid)}" + (
-              ' Rows with ‡ are not over all our conditions.'
-              if any('‡' in row[-1] for row in beside.rows) else '')), beside]
-        if beside.rows else []),
-      document.Text(
-          'The paper\'s claims, judged by rules that are fixed in code '
-          '([docs/report.md](docs/report.md)); what stands behind each verdict '
-          f'is in [{claims_path}]({claims_path}).'),
-      tables.verdicts(verdicts),
-      document.Text('What is less than in the paper, or other:'),
-      document.Items(reductions.of(grid)),
-      document.Text(
-          f'The runs are in [{runs_path}]({runs_path}); this part of the page '
-          'is written by `./bazelw run //launchers:readme -- '
-          f'--runs={runs_path}`.')]
+      *(_beside_the_paper(grid, verdicts, claims_path) if verdicts else ()),
+      f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
+      f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
+
+
+def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
+                      claims_path: str) -> List[str]:
+  rows = [row for row in aggregate.rows(grid) if row.label in naming.PAPER]
+  conditions = len(grid.conditions)
+  partly = any(len(row.conditions) < conditions for row in rows)
+  return [
+      *([f"Beside the paper's Table 1. {reductions.scopes(grid)}"
+         + ' Rows with ‡ are not over all our conditions.' * partly,
+         document.table(tables.table1(rows, conditions))] if rows else ()),
+      "The paper's claims, judged by rules that are fixed in code "
+      '([docs/report.md](docs/report.md)); what stands behind each verdict is '
+      f'in [{claims_path}]({claims_path}).',
+      document.table(tables.verdicts(verdicts)),
+      'What is less than in the paper, or other:',
+      document.items(reductions.of(grid))]
 
 
 def _others(grid: collect.Grid, listed: Sequence[collect.Absent],

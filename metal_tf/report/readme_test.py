@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import shutil
 from unittest import mock
 
 from absl.testing import absltest
@@ -14,6 +15,7 @@ from metal_tf.report import claims
 from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import curves
+from metal_tf.report import document
 from metal_tf.report import noise_free
 from metal_tf.report import readme
 from metal_tf.report import reductions
@@ -58,11 +60,9 @@ class ReadmeTest(parameterized.TestCase):
     grid = collect.collect(self._runs, testing.silent)
     free = noise_free.scored(grid)
     for table in (tables.by_coefficient(grid), tables.by_coefficient(free),
-                  tables.compact_table1(
-                      aggregate.rows(grid), len(grid.conditions)),
+                  tables.table1(aggregate.rows(grid), len(grid.conditions)),
                   tables.verdicts(claims.all_claims(grid))):
-      for row in (table.header, *table.rows):
-        self.assertIn('\n| ' + ' | '.join(row) + ' |\n', text)
+      self.assertIn(f'\n\n{document.table(table)}\n\n', text)
     self.assertIn('\n3 finished runs (1 more in no statistics: '
                   '`metal-0.3-2`). ', text)
     self.assertIn(f'Table 1. {reductions.scopes(grid)} Rows with', text)
@@ -85,6 +85,20 @@ class ReadmeTest(parameterized.TestCase):
     self.assertLen(rows, 10)
     with open(f'{self._runs}.png', 'rb') as stream:
       self.assertEqual(stream.read(4), b'\x89PNG')
+
+  def test_tasks_of_ones_own_have_no_word_of_the_paper(self):
+    shutil.rmtree(self._runs)
+    os.makedirs(self._runs)
+    testing.copy_run(testing.SMALL_GRID, 'metal-0.3-0',
+                     os.path.join(self._runs, 'one'), domain='plant')
+    self._update()
+    self.assertIn('\n| 0.3 | MetaL |', self._read())
+    self.assertNotRegex(self._read(), "paper|claims|677.93")
+    testing.copy_run(testing.SMALL_GRID, 'metal-0.3-1',
+                     os.path.join(self._runs, 'two'))
+    with self.assertRaisesRegex(collect.ReportError,
+                                "paper's tasks and on plant; --runs takes one"):
+      self._update()
 
   def test_runs_that_the_archive_has_not_are_in_its_list(self):
     path = os.path.join(self._runs, collect.LEFT_OUT)

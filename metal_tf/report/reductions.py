@@ -6,8 +6,8 @@ from metal_tf.environments import tasks
 from metal_tf import metrics
 from metal_tf.report import captions
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import statistics
-from metal_tf.report import variants
 
 # Section 5 of the paper.
 EPISODES = 20_000
@@ -74,7 +74,7 @@ def of(grid: collect.Grid) -> List[str]:
     found.append(
         f'Tasks: {len(harder)} of {len(used)} finished runs have delays, noise '
         'or perturbations of the suite (--rwrl_spec), which the paper has not.')
-  missing = [label for label in variants.PAPER if label not in grid.labels]
+  missing = [label for label in naming.PAPER if label not in grid.labels]
   if missing:
     found.append(f'Agents of Table 1 without finished runs: '
                  f'{", ".join(missing)}.')
@@ -93,7 +93,7 @@ def of(grid: collect.Grid) -> List[str]:
 
 def _batches(grid: collect.Grid) -> List[str]:
   """Whether all agents' inner updates see equally many samples."""
-  sizes = {label: sorted({variants.inner_batch(run.run)
+  sizes = {label: sorted({naming.inner_batch(run.run)
                           for run in grid.of(label)}) for label in grid.labels}
   parts: Dict[str, List[str]] = {}
   for label, pairs in sizes.items():

@@ -9,13 +9,16 @@ from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from rliable import library
-import scipy.optimize
+import scipy.special
 import scipy.stats
+from statsmodels.stats import multitest
+from statsmodels.stats import power
 
 # Of every interval and test, two-sided.
 LEVEL = 0.05
 POWER = 0.8
-# Below so many seeds, only very large effects can be told from chance.
+# Below so many seeds, only very large effects can be told from chance, and a
+# bootstrap has too few scores to draw from.
 ENOUGH_SEEDS = 5
 RESAMPLES = 50_000
 BOOTSTRAP_SEED = 20210503
@@ -124,60 +127,30 @@ def hedges_g(x: Sequence[float], y: Sequence[float],
   if min(n, m) < 2 or not np.ptp(x) + np.ptp(y) > 0:
     return Interval(_NAN, _NAN, _NAN)
   df = n + m - 2
-  pooled = np.sqrt(((n - 1) * np.var(x, ddof=1) +
-                    (m - 1) * np.var(y, ddof=1)) / df)
-  scale = np.sqrt(1 / n + 1 / m)
-  t = (np.mean(x) - np.mean(y)) / (pooled * scale)
+  t = scipy.stats.ttest_ind(x, y).statistic
+  ends = scipy.special.nctdtrinc(df, [1 - level / 2, level / 2], t)
   correction = np.exp(scipy.special.gammaln(df / 2) -
                       scipy.special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
-  low, high = (_noncentrality(t, df, probability)
-               for probability in (1 - level / 2, level / 2))
-  return Interval(*(float(correction * scale * value)
-                    for value in (t, low, high)))
-
-
-def _noncentrality(t: float, df: float, probability: float) -> float:
-  """The noncentrality under which `t` is that quantile."""
-  def excess(noncentrality):
-    return scipy.stats.nct.cdf(t, df, noncentrality) - probability
-  # The cdf falls with the noncentrality. scipy's turns NaN far out, so the
-  # bracket is widened step by step.
-  low, high, step = t, t, 1.0 + 0.1 * abs(t)
-  for _ in range(60):
-    if excess(low) >= 0:
-      break
-    low -= step
-  for _ in range(60):
-    if excess(high) <= 0:
-      break
-    high += step
-  try:
-    return scipy.optimize.brentq(excess, low, high, xtol=1e-6)
-  except ValueError:  # A NaN: too far out for scipy.
-    return _NAN
+  return Interval(*(float(correction * np.sqrt(1 / n + 1 / m) * value)
+                    for value in (t, *ends)))
 
 
 def holm(p_values: Sequence[float]) -> List[float]:
   """Holm's adjusted p-values of one family, in the given order; NaN stays."""
-  adjusted = [_NAN] * len(p_values)
-  order = sorted((i for i, p in enumerate(p_values) if not np.isnan(p)),
-                 key=lambda i: p_values[i])
-  largest = 0.0
-  for rank, i in enumerate(order):
-    largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
-    adjusted[i] = largest
-  return adjusted
+  adjusted = np.array(p_values, np.float64)
+  known = ~np.isnan(adjusted)
+  if known.any():
+    adjusted[known] = multitest.multipletests(
+        adjusted[known], method='holm')[1]
+  return adjusted.tolist()
 
 
-def smallest_effect(n: int, m: int = 0, power: float = POWER,
-                    level: float = LEVEL) -> float:
-  """The smallest d that a two-sided t-test finds with that power.
+def smallest_effect(n: int, m: int = 0) -> float:
+  """The smallest d that a two-sided t-test finds with a power of `POWER`.
 
   Args:
     n: seeds of one algorithm.
     m: seeds of the other; n where it is 0.
-    power: chance to find it.
-    level: of the test.
 
   Returns:
     Difference of means in standard deviations; NaN below two seeds.
@@ -185,22 +158,12 @@ def smallest_effect(n: int, m: int = 0, power: float = POWER,
   m = m or n
   if min(n, m) < 2:
     return _NAN
-  df = n + m - 2
-  critical = scipy.stats.t.ppf(1 - level / 2, df)
-  scale = np.sqrt(1 / n + 1 / m)
-
-  def missing(d):
-    # The other tail adds less than 1e-4 at this power.
-    return power - scipy.stats.nct.sf(critical, df, d / scale)
-
-  return float(scipy.optimize.brentq(missing, 0.01, 20 * scale))
+  return float(power.TTestIndPower().solve_power(
+      nobs1=n, alpha=LEVEL, power=POWER, ratio=m / n))
 
 
 def interquartile_mean(scores: np.ndarray) -> np.ndarray:
-  """Mean of the middle half of all runs on all tasks.
-
-  Same as `rliable.metrics.aggregate_iqm`, for several metrics at once and fast
-  enough for 50,000 resamples.
+  """Mean of the middle half of all runs on all tasks, as rliable's.
 
   Args:
     scores: `[n, tasks, metrics]`.
@@ -208,15 +171,16 @@ def interquartile_mean(scores: np.ndarray) -> np.ndarray:
   Returns:
     `[metrics]`.
   """
-  ordered = np.sort(scores.reshape(-1, scores.shape[-1]), axis=0)
-  cut = len(ordered) // 4
-  return ordered[cut:len(ordered) - cut].mean(axis=0)
+  return scipy.stats.trim_mean(
+      scores.reshape(-1, scores.shape[-1]), 0.25, axis=0)
 
 
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
   """P(a run of x beats a run of y), mean over tasks; a tie counts one half.
 
-  Same as `rliable.metrics.probability_of_improvement`, but fast.
+  Same as `rliable.metrics.probability_of_improvement`, which makes a
+  Mann-Whitney test a task: 6.5 ms for 8 runs on 4 tasks, against 0.03 ms here,
+  and so 5 minutes a pair of algorithms for 50,000 resamples.
 
   Args:
     x: scores `[n, tasks]`, the more the better.
@@ -246,7 +210,9 @@ def across_tasks(
 
   Returns:
     per algorithm and metric the interquartile mean; per pair the probability.
-    Without intervals where an algorithm has a single run a task.
+    Without intervals where an algorithm has fewer than `ENOUGH_SEEDS` runs a
+    task: percentile intervals are too narrow then (those of the interquartile
+    mean of 3 normal scores, made for 95 %, cover it in 83 %).
   """
   calls = itertools.count()  # The first is for the estimate itself.
 
@@ -259,17 +225,18 @@ def across_tasks(
         [[probability_of_improvement(drawn[i][..., 0], drawn[j][..., 0])]
          for i, j in pairs])
 
+  sure = np.concatenate(
+      [np.full(x.shape[-1], len(x) >= ENOUGH_SEEDS) for x in scores] +
+      [[min(len(scores[i]), len(scores[j])) >= ENOUGH_SEEDS]
+       for i, j in pairs])
   # rliable draws from numpy's global generator, whatever it is given.
   state = np.random.get_state()
   np.random.seed(BOOTSTRAP_SEED)
   try:
     points, bounds = library.get_interval_estimates(
-        {'': list(scores)}, aggregates, reps=resamples)
+        {'': list(scores)}, aggregates, reps=resamples if sure.any() else 1)
   finally:
     np.random.set_state(state)
-  sure = np.concatenate(
-      [np.full(x.shape[-1], len(x) > 1) for x in scores] +
-      [[len(scores[i]) > 1 and len(scores[j]) > 1] for i, j in pairs])
   low, high = np.where(sure, bounds[''], _NAN)
   flat = [Interval(*map(float, row)) for row in zip(points[''], low, high)]
   means = [[flat.pop(0) for _ in range(x.shape[-1])] for x in scores]

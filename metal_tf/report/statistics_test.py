@@ -119,7 +119,7 @@ class StatisticsTest(parameterized.TestCase):
 
   def test_across_tasks_against_a_naive_bootstrap(self):
     rng = np.random.default_rng(1)
-    x, y = rng.normal(1, 1, (5, 3, 2)), rng.normal(0, 1, (4, 3, 2))
+    x, y = rng.normal(1, 1, (6, 3, 2)), rng.normal(0, 1, (5, 3, 2))
     means, improvement = statistics.across_tasks([x, y], [(0, 1)], 3000)
     drawn_means, drawn_improvement = [], []
     for _ in range(3000):
@@ -139,7 +139,7 @@ class StatisticsTest(parameterized.TestCase):
         means[1][1].estimate, rliable_metrics.aggregate_iqm(y[..., 1]))
 
   def test_across_tasks_repeats_itself_and_leaves_the_generator_alone(self):
-    x = np.random.default_rng(1).normal(size=(3, 2, 1))
+    x = np.random.default_rng(1).normal(size=(5, 2, 1))
     np.random.seed(5)
     expected = np.random.random()
     np.random.seed(5)
@@ -151,13 +151,22 @@ class StatisticsTest(parameterized.TestCase):
     self.assertEqual(
         statistics.across_tasks([x, x + 0.1], [(0, 1)], 100), first)
 
-  def test_across_tasks_of_single_runs_has_no_interval(self):
+  def test_across_tasks_of_few_runs_has_no_interval(self):
     means, improvement = statistics.across_tasks(
-        [np.ones((1, 2, 1)), np.zeros((2, 2, 1))], [(0, 1)], 10)
+        [np.ones((4, 2, 1)), np.zeros((5, 2, 1))], [(0, 1)], 10)
     self.assertEqual(means[0][0].estimate, 1.0)
     self.assertTrue(math.isnan(means[0][0].low))
     self.assertEqual(means[1][0].low, 0.0)
+    self.assertEqual(improvement[0].estimate, 1.0)
     self.assertTrue(math.isnan(improvement[0].high))
+
+  def test_percentile_intervals_of_three_scores_cover_too_little(self):
+    # So there are none: all means of 3 that can be drawn, for 400 samples.
+    rng = np.random.default_rng(0)
+    drawn = np.stack(np.meshgrid(*[range(3)] * 3), -1).reshape(-1, 3)
+    low, high = np.percentile(
+        rng.normal(size=(400, 3))[:, drawn].mean(axis=2), [2.5, 97.5], axis=1)
+    self.assertLess(np.mean((low < 0) & (0 < high)), 0.88)
 
 
 if __name__ == '__main__':

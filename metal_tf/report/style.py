@@ -10,19 +10,19 @@ from typing import Dict, NamedTuple, Sequence
 import matplotlib
 from matplotlib import figure as mpl_figure
 
-from metal_tf.report import variants
+from metal_tf.report import naming
 
 _KNOWN: Dict[str, str] = {
-    variants.METAL: '#0072B2',
-    variants.RC_D4PG: '#D55E00',
-    variants.D4PG: '#4D4D4D',
+    naming.METAL: '#0072B2',
+    naming.RC_D4PG: '#D55E00',
+    naming.D4PG: '#4D4D4D',
     'RS-0.1': '#E69F00',
     'RS-1.0': '#009E73',
     'RS-10.0': '#CC79A7',
     'RS-100.0': '#8C564B',
-    variants.MESH: '#56B4E9',
-    variants.outer_label('actor_critic'): '#332288',
-    variants.outer_label('actor'): '#882255',
+    naming.MESH: '#56B4E9',
+    naming.outer_label('actor_critic'): '#332288',
+    naming.outer_label('actor'): '#882255',
 }
 _OTHERS = ('#44AA99', '#999933', '#AA4499', '#117733', '#DDCC77', '#88CCEE')
 _MARKERS = 'osD^vP*X<>hpd8'

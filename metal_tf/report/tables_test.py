@@ -1,28 +1,34 @@
 """Tests of the tables and of what is said beside them."""
 
 from absl.testing import absltest
+import pandas as pd
 
 from metal_tf import metrics
 from metal_tf.report import aggregate
 from metal_tf.report import collect
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import tables
 from metal_tf.report import testing
-from metal_tf.report import variants
 
 
 class PaperTest(absltest.TestCase):
 
   def test_the_papers_overshoot_follows_from_its_returns(self):
-    published = tables.paper()
-    self.assertCountEqual(published, variants.PAPER)
-    for label, row in published.items():
+    self.assertCountEqual(tables.PAPER.index, naming.PAPER)
+    for label, row in tables.PAPER.iterrows():
       # The mean penalized return is the mean return less kappa times the mean
       # overshoot, which is printed to 0.01.
       self.assertAlmostEqual(
-          (row.episode_return - row.penalized_return) / metrics.KAPPA,
+          (row['return'] - row.penalized_return) / metrics.KAPPA,
           row.overshoot, delta=0.0055, msg=label)
+
+
+def _own(run):
+  """The run, as if it had been on an environment of the user's own."""
+  return run._replace(condition=run.condition._replace(
+      domain='own task (interface 123abc)'))
 
 
 class TablesTest(absltest.TestCase):
@@ -30,28 +36,24 @@ class TablesTest(absltest.TestCase):
   def test_table_1(self):
     grid = testing.grid_of(
         testing.made_run('MetaL', 0, 900, 0.215), testing.made_run(
-            'MetaL', 1, 700, 0.215), testing.made_run('D4PG', 0, 800, 0.0),
-        testing.made_run('D4PG', 0, 800, 0.0, safety_coeff=0.1))
+            'MetaL', 1, 700, 0.215), testing.made_run('MeSh', 0, 800, 0.0),
+        testing.made_run('MeSh', 0, 800, 0.0, safety_coeff=0.1))
     table = tables.table1(aggregate.rows(grid), len(grid.conditions))
-    self.assertEqual(table.rows, [
-        ['MetaL', '700.0 ± 141.4', '800.0 ± 141.4', '0.215 ± 0.000',
-         '0.100 ± 0.000', '2', '1 of 2 ‡', '677.93 ± 25.78', '921.16', '0.24'],
-        ['D4PG', '800.0', '800.0', '0.000', '0.000', '1', '2 of 2',
-         '432.70 ± 11.99', '927.66', '0.49']])
+    self.assertEqual(list(table)[:5], [
+        'agent', 'R_penalized (ours)', 'R_penalized (paper)', 'R (ours)',
+        'R (paper)'])
+    self.assertEqual(table.values.tolist(), [
+        ['MetaL', '700.0 ± 141.4', '677.93 ± 25.78', '800.0 ± 141.4', '921.16',
+         '0.215 ± 0.000', '0.100 ± 0.000', '0.24', '2', '1 of 2 ‡'],
+        ['MeSh', '800.0', '–', '800.0', '–', '0.000', '0.000', '–', '1',
+         '2 of 2']])
 
-  def test_compact_table_1_has_the_papers_agents_only(self):
-    grid = testing.grid_of(
-        testing.made_run('MetaL', 0, 900, 0.215),
-        testing.made_run('MeSh', 0, 900, 0.215),
-        testing.made_run('MeSh', 0, 900, 0.215, safety_coeff=0.1))
-    table = tables.compact_table1(aggregate.rows(grid), 2)
-    self.assertEqual(table.rows, [
-        ['MetaL', '800.0', '677.93 ± 25.78', '900.0', '921.16', '0.100', '0.24',
-         '1', '1 of 2 ‡']])
-    self.assertEqual(table.header[:4], [
-        'agent', 'R_penalized (ours)', 'R_penalized (paper)', 'R (ours)'])
-    self.assertLen(table.header, len(table.rows[0]))
-    self.assertEmpty(tables.compact_table1(aggregate.rows(grid)[1:], 2).rows)
+  def test_the_paper_does_not_stand_beside_tasks_of_ones_own(self):
+    papers = testing.made_run('MetaL', 0, 900, 0.215)
+    rows = aggregate.rows(testing.grid_of(_own(papers)))
+    self.assertEqual(tables.table1(rows, 1).values.tolist(), [
+        ['MetaL', '800.0', '900.0', '0.215', '0.100', '1', '1 of 1']])
+    self.assertNotIn('paper', tables.table1_csv(rows).to_csv())
 
   def test_scopes(self):
     grid = testing.grid_of(
@@ -70,7 +72,7 @@ class TablesTest(absltest.TestCase):
         testing.made_run('MetaL', 0, 900, 0.215),
         testing.made_run('MetaL', 0, 700, 0.115, safety_coeff=0.1),
         testing.made_run('D4PG', 0, 800, 0.0))
-    self.assertEqual(tables.by_coefficient(grid).rows, [
+    self.assertEqual(tables.by_coefficient(grid).values.tolist(), [
         ['0.1', 'MetaL', '700.0', '700.0', '0.115', '0.000', '1', '1 of 1'],
         ['0.3', 'MetaL', '800.0', '900.0', '0.215', '0.100', '1', '1 of 1'],
         ['0.3', 'D4PG', '800.0', '800.0', '0.000', '0.000', '1', '1 of 1'],
@@ -82,11 +84,11 @@ class TablesTest(absltest.TestCase):
         (run, run._replace(name='going', status='running', score=None,
                            left_out='0 of 8 episodes')),
         (collect.Absent('gone', 'failed'),)))
-    self.assertEqual([(row[0], row[-2], row[-1]) for row in table.rows], [
+    self.assertEqual([(row[0], row[-2], row[-1]) for row in table.values], [
         (run.name, 'finished', 'used'),
         ('going', '**running**', '0 of 8 episodes'),
         ('gone', '**nothing to read**', 'failed')])
-    self.assertEqual(table.rows[0][4], '1†')
+    self.assertEqual(table.values[0][4], '1†')
 
   def test_what_is_as_in_the_paper_is_not_named(self):
     grid = testing.grid_of(*(
@@ -146,17 +148,20 @@ class TablesTest(absltest.TestCase):
 class DocumentTest(absltest.TestCase):
 
   def test_text_is_escaped(self):
-    table = document.Table(['a'], [['x | <b> & `c`']])
-    blocks = [document.Heading('h'), document.Text('**t**'),
-              document.Items(['i']), table]
-    page = document.to_html('T', blocks, {})
-    self.assertIn('x | &lt;b&gt; &amp; <code>c</code>', page)
-    self.assertIn('<strong>t</strong>', page)
-    text = document.to_markdown('T', blocks)
+    table = document.table(pd.DataFrame(
+        [['x | <b> & `c`', 'a sentence of more than 24 letters']],
+        columns=['a', 'b']))
+    text = '\n\n'.join(['## h', '**t** <script>1</script> <http://a.b>',
+                        document.items(['i']), table])
     self.assertIn(r'| x \| <b> & `c` |', text)
-    self.assertIn('## h\n', text)
+    page = document.to_html('T', text, {})
+    self.assertIn('x | &lt;b&gt; &amp; <code>c</code>', page)
+    self.assertIn('<strong>t</strong> &lt;script&gt;1', page)
+    self.assertIn('<h2>h</h2>', page)
+    self.assertIn('<li>i</li>', page)
+    self.assertNotIn('<a ', page)
     latex = document.to_latex(
-        document.Table(['x'], [['1 % & β a_b {‡}']]), 'x ≤ 1')
+        pd.DataFrame({'x': ['1 % & β a_b {‡}']}), 'x ≤ 1')
     self.assertIn(r'1 \% \& $\beta$ a\_b \{$^\ddagger$\} \\', latex)
     self.assertIn(r'\caption{x $\leq$ 1}', latex)
 

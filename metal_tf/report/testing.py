@@ -9,7 +9,7 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.report import collect
-from metal_tf.report import variants
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 _ROOT = os.path.dirname(
@@ -27,13 +27,13 @@ def silent(line: str) -> None:
 def copy_grid(root: str) -> str:
   """Copies the small grid to a folder of a test."""
   path = os.path.join(root, 'runs')
-  for name in run_folder.find(SMALL_GRID):
-    # Files of a Bazel sandbox are links and not to be written.
-    to = os.path.join(path, os.path.basename(name))
-    os.makedirs(to)
-    for file in os.listdir(name):
-      shutil.copyfile(os.path.join(name, file), os.path.join(to, file))
+  _copy(SMALL_GRID, path)
   return path
+
+
+def _copy(path: str, to: str) -> None:
+  """Copies contents: files of a Bazel sandbox are links, not to be written."""
+  shutil.copytree(path, to, copy_function=shutil.copyfile)
 
 
 def copy_run(root: str, name: str, to: str, **changes: Any) -> str:
@@ -46,7 +46,7 @@ def copy_run(root: str, name: str, to: str, **changes: Any) -> str:
     **changes: of its settings; `algorithm` is that of the run.
   """
   path = os.path.join(root, to)
-  shutil.copytree(os.path.join(root, name), path)
+  _copy(os.path.join(root, name), path)
   algorithm = changes.pop('algorithm', None)
   config = os.path.join(path, 'config.json')
   with open(config, encoding='utf-8') as stream:
@@ -90,7 +90,7 @@ def made_run(label: str, seed: int, episode_return: float, penalty: float,
       condition.constraints, thresholds, (), 'builtin', episodes, {}, {},
       run_folder.FINISHED)
   return collect.ScoredRun(
-      name, variants.Variant(label, ()), condition, seed, run,
+      name, naming.Variant(label, ()), condition, seed, run,
       metrics.score([episode_return], [[penalty]], thresholds),
       run_folder.FINISHED, '')
 

@@ -1,10 +1,10 @@
 """Writes a report into a folder, and removes what an older one left there."""
 
-import csv
-import io
 import os
 import re
-from typing import Any, Callable, Dict, Sequence
+from typing import Callable
+
+import pandas as pd
 
 from metal_tf.report import collect
 from metal_tf.report import document
@@ -76,6 +76,7 @@ def run_around(path: str) -> str:
 
 
 def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
+  pools = grid.pools
   folder = os.path.join(output, 'figures')
   os.makedirs(folder, exist_ok=True)
   for name in os.listdir(folder):
@@ -86,17 +87,24 @@ def _write(made: page.Report, grid: collect.Grid, output: str) -> None:
     _bytes(folder, f'{figure.stem}.svg', figure.svg)
   images = {figure.stem: figure.png for figure in made.figures}
   texts = {
-      'report.md': document.to_markdown(page.TITLE, made.blocks),
-      'index.html': document.to_html(page.TITLE, made.blocks, images),
-      'table1.tex': document.to_latex(
-          tables.table1(made.rows, len(grid.conditions)),
-          f'Ours beside the paper\'s Table 1. {reductions.scopes(grid)}')}
+      'report.md': made.text,
+      'index.html': document.to_html(page.TITLE, made.text, images),
+      'table1.tex': '\n'.join(document.to_latex(
+          tables.table1(rows, len(pools[name].conditions)),
+          f'Ours beside the paper\'s Table 1. {reductions.scopes(pools[name])}'
+          if pools[name].of_paper else f'Means over seeds, on {name}.')
+                              for name, rows in made.rows.items()),
+      'table1.csv': csv_text(pd.concat(
+          tables.table1_csv(rows).assign(pool=name)
+          for name, rows in made.rows.items())),
+      'scores.csv': csv_text(tables.scores_csv(grid))}
+  claims = os.path.join(output, 'claims.csv')
+  if made.verdicts:
+    texts['claims.csv'] = csv_text(tables.verdicts_csv(made.verdicts))
+  elif os.path.exists(claims):  # Of an older report.
+    os.remove(claims)
   for name, text in texts.items():
     _bytes(output, name, text.encode('utf-8'))
-  for name, rows in (('table1.csv', tables.table1_csv(made.rows)),
-                     ('scores.csv', tables.scores_csv(grid)),
-                     ('claims.csv', tables.verdicts_csv(made.verdicts))):
-    _bytes(output, name, csv_text(rows).encode('utf-8'))
 
 
 def _bytes(folder: str, name: str, content: bytes) -> None:
@@ -104,17 +112,7 @@ def _bytes(folder: str, name: str, content: bytes) -> None:
     stream.write(content)
 
 
-def csv_text(rows: Sequence[Dict[str, Any]]) -> str:
-  """Returns rows as CSV, numbers with ten digits.
-
-  Args:
-    rows: at least one; all with the same names in the same order.
-  """
-  stream = io.StringIO()
-  writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  for row in rows:
-    writer.writerow({
-        key: f'{value:.10g}' if isinstance(value, float) else value
-        for key, value in row.items()})
-  return stream.getvalue()
+def csv_text(frame: pd.DataFrame) -> str:
+  """Returns a table as CSV, numbers with ten digits."""
+  return frame.to_csv(index=False, float_format='%.10g', na_rep='nan',
+                      lineterminator='\n')

@@ -12,22 +12,22 @@ import matplotlib.image
 import numpy as np
 
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import style
 from metal_tf.report import testing
-from metal_tf.report import variants
 from metal_tf.report import write
 
 _RESAMPLES = 100
 # Figure and the agents that have to be in it.
 _FIGURES = {
     'figure1_left': ('MetaL', 'MetaL (actor+critic)', 'MetaL (actor)'),
-    'figure1_right': variants.PAPER[:3],
-    'figure2': (*variants.PAPER[:3], 'RS-0.1', 'RS-1.0'),
-    'figure3': (*variants.PAPER[:3], 'RS-0.1', 'RS-1.0'),
-    'figure4': variants.PAPER[:2],
+    'figure1_right': naming.PAPER[:3],
+    'figure2': (*naming.PAPER[:3], 'RS-0.1', 'RS-1.0'),
+    'figure3': (*naming.PAPER[:3], 'RS-0.1', 'RS-1.0'),
+    'figure4': naming.PAPER[:2],
     'learning_curves_1': ('RS-1.0',),
     'meta_gradient': ('MetaL',),
-    'return_overshoot': (*variants.PAPER[:3], 'MeSh'),
+    'return_overshoot': (*naming.PAPER[:3], 'MeSh'),
 }
 
 
@@ -74,7 +74,7 @@ class FullReportTest(absltest.TestCase):
     write.report(runs, cls._output, cls._said.append, _RESAMPLES)
 
   def test_every_figure_is_there_and_shows_its_agents(self):
-    looks = style.looks(variants.PAPER + ('MeSh',) + _FIGURES['figure1_left'])
+    looks = style.looks(naming.PAPER + ('MeSh',) + _FIGURES['figure1_left'])
     for stem, labels in _FIGURES.items():
       pixels = matplotlib.image.imread(
           os.path.join(self._output, 'figures', f'{stem}.png'))
@@ -140,7 +140,7 @@ class FullReportTest(absltest.TestCase):
     scores = _rows(self._output, 'scores.csv')
     table = {row['algorithm']: row
              for row in _rows(self._output, 'table1.csv')}
-    for label in variants.PAPER[:5]:
+    for label in naming.PAPER[:5]:
       runs = [row for row in scores
               if row['algorithm'] == label and not row['left_out']]
       seeds = [np.mean([float(row['penalized_return']) for row in runs
@@ -237,6 +237,28 @@ class WriteTest(absltest.TestCase):
     penalty = float(row['penalty'])
     self.assertAlmostEqual(
         float(row['overshoot']), penalty - 0.115 + penalty - 0.5)
+
+  def test_tasks_of_ones_own_are_not_pooled(self):
+    self._keep('metal-0.3-0', 'd4pg-0.3-0')
+    for name in ('metal-0.3-1', 'd4pg-0.3-1'):
+      testing.copy_run(testing.SMALL_GRID, name,
+                       os.path.join(self._runs, name), domain='plant')
+    self._write()
+    text = _read(self._output, 'report.md')
+    papers, plant = text.split('\n# On ')[1:]
+    self.assertStartsWith(papers, "the paper's tasks\n")
+    self.assertStartsWith(plant, 'plant\n')
+    for only in ("## The paper's claims", '(paper) |', '677.93'):
+      self.assertIn(only, papers)
+      self.assertNotIn(only, plant)
+    scores = {row['run']: row['return']
+              for row in _rows(self._output, 'scores.csv')}
+    self.assertEqual(
+        [(row['pool'], row['algorithm'], row['n'], row['return'])
+         for row in _rows(self._output, 'table1.csv')],
+        [(pool, agent, '1', scores[f'{name}-0.3-{seed}'])
+         for pool, seed in (("the paper's tasks", 0), ('plant', 1))
+         for agent, name in (('MetaL', 'metal'), ('D4PG', 'd4pg'))])
 
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')

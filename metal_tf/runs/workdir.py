@@ -8,17 +8,12 @@ import shutil
 import tempfile
 from typing import Any, Dict, Mapping, Optional, Union
 
+from metal_tf import config as config_lib
 from metal_tf.runs import identity
 from metal_tf.runs import time_scales
 
 # The folder of all checkpoints, within the run's.
 CHECKPOINTS = 'checkpoints'
-
-# Settings that do not change what is learned.
-_CHANGEABLE = (
-    'num_episodes', 'checkpoint_seconds', 'evaluation_period',
-    'feasibility_episodes', 'workdir', 'num_actors', 'stall_seconds',
-    'learner_threads', 'replay_store')
 
 _NUMBER = (int, float)
 # Entries of `summary.json` that whoever reads it needs, and their types.
@@ -276,5 +271,5 @@ def _settings(description: Mapping[str, Any]) -> Dict[str, Any]:
   as flags do.
   """
   settings = {name: value for name, value in description['config'].items()
-              if name not in _CHANGEABLE}
+              if name not in config_lib.Config.names(changeable=True)}
   return dict(settings, algorithm=description['algorithm'])

@@ -38,12 +38,9 @@ def of_runs(states: Sequence[overview.State]) -> Dict[str, Speed]:
   Args:
     states: of the folder's runs.
   """
-  found: Dict[str, List[rates_lib.Rates]] = {}
-  for state in states:
-    if state.rates is not None:
-      found.setdefault(state.domain, []).append(state.rates)
   return {domain: _mean(rates, f'{len(rates)} run{"s" * (len(rates) > 1)} in '
-                        'the folder') for domain, rates in found.items()}
+                        'the folder')
+          for domain, rates in overview.rates_by_domain(states).items()}
 
 
 def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],

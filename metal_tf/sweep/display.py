@@ -1,8 +1,7 @@
-"""What a person sees of a sweep: events as lines, and one view of the grid."""
+"""What a person sees: lines, and one picture that is drawn again and again."""
 
-import sys
 import time
-from typing import Any, Callable, List, Optional, Sequence, TextIO
+from typing import Any, Callable, List, Optional, Sequence
 
 from rich import console as console_lib
 from rich import live as live_lib
@@ -11,71 +10,59 @@ from metal_tf.runs import rates
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 
-_LIVE_PERIOD = 2.0
-_PLAIN_PERIOD = 30.0
-_REST = 20.0  # Times as long as an update takes: the runs need the machine.
-# Makes something that rich can show from the runs and how many are at once.
-View = Callable[[Sequence[overview.State], int], Any]
+_REST = 20.0  # Times as long as a picture takes: the runs need the machine.
 
 
-class Display:
-  """A live view on a terminal, else a line now and then."""
+class Screen:
+  """A live picture on a terminal; elsewhere pictures follow each other."""
 
-  def __init__(self, view: View, stream: Optional[TextIO] = None):
+  def __init__(self, period: float,
+               console: Optional[console_lib.Console] = None):
     """Shows nothing yet.
 
     Args:
-      view: makes the picture for a terminal.
-      stream: where to write; standard output by default.
+      period: seconds between two pictures, at least.
+      console: where to write; standard output by default.
     """
-    self._view = view
-    self._stream = stream or sys.stdout
-    self._console = console_lib.Console(file=self._stream, highlight=False)
+    self.console = console or console_lib.Console(highlight=False)
+    self._period = period
     self._live: Optional[live_lib.Live] = None
+    self._picture: Any = ''
     self._due = 0.0
 
   @property
-  def due(self) -> bool:
-    """Whether it is time for `update`."""
-    return time.monotonic() >= self._due
+  def rest(self) -> float:
+    """Seconds until it is time for `update`; 0 if it is."""
+    return max(0.0, self._due - time.monotonic())
 
   def note(self, text: str) -> None:
-    """Writes a line of its own, above the view."""
-    if self._live is not None:
-      self._console.print(text, markup=False)
-    else:
-      print(text, file=self._stream, flush=True)
+    """Writes a line of its own, above the picture."""
+    self.console.print(text, markup=False, soft_wrap=self._live is None)
 
-  def update(self, read: Callable[[], Sequence[overview.State]],
-             jobs: int) -> None:
-    """Shows the runs.
-
-    Args:
-      read: finds out how the runs of the grid stand.
-      jobs: runs at once.
-    """
+  def update(self, draw: Callable[[], Any]) -> None:
+    """Shows what `draw` returns: something for rich, or a line."""
     started = time.monotonic()
-    states = read()
-    if self._console.is_terminal:
+    picture = self._picture = draw()
+    if isinstance(picture, str):
+      self.note(picture)
+    elif self.console.is_terminal:
       if self._live is None:
         # Refreshed by hand, without a thread of its own.
-        self._live = live_lib.Live(console=self._console, auto_refresh=False,
+        self._live = live_lib.Live(console=self.console, auto_refresh=False,
                                    transient=True)
         self._live.start()
-      self._live.update(self._view(states, jobs), refresh=True)
-      period = _LIVE_PERIOD
+      self._live.update(picture, refresh=True)
     else:
-      self.note(progress_line(states, jobs))
-      period = _PLAIN_PERIOD
+      self.console.print(picture)
     now = time.monotonic()
-    self._due = now + max(period, (now - started) * _REST)
+    self._due = now + max(self._period, _REST * (now - started))
 
-  def close(self, states: Sequence[overview.State]) -> None:
-    """Ends the view; the last one stays on the terminal."""
+  def close(self, draw: Optional[Callable[[], Any]] = None) -> None:
+    """Ends a live picture; the last one, or what `draw` returns, stays."""
     if self._live is not None:
       self._live.stop()
       self._live = None
-      self._console.print(self._view(states, 1))
+      self.console.print(draw() if draw else self._picture)
 
 
 def progress_line(states: Sequence[overview.State], jobs: int) -> str:
@@ -92,6 +79,6 @@ def progress_line(states: Sequence[overview.State], jobs: int) -> str:
   done = sum(min(state.episodes, state.num_episodes) for state in states)
   parts.append(f'episode {done}/{sum(s.num_episodes for s in states)} in all')
   left = overview.seconds_left(states, jobs)
-  if left and record.RUNNING in overview.count(states):
+  if left and record.RUNNING in counts:
     parts.append(f'ETA {rates.duration(left)}')
   return ', '.join(parts)

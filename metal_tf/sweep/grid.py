@@ -15,8 +15,8 @@ from metal_tf import validation
 
 # Fields of `Config` that the sweep decides, and the flag of the sweep for each.
 AXES: Mapping[str, str] = {
-    'domain': 'domains', 'safety_coeff': 'safety_coeffs',
-    'threshold': 'thresholds', 'seed': 'seeds', 'workdir': 'workdir'}
+    field.name: setting.axis for field, setting in config_lib.Config.settings()
+    if setting.axis}
 
 PAPER_ALGORITHMS = ('metal', 'rc_d4pg', 'd4pg', 'rs_d4pg:0.1', 'rs_d4pg:1',
                     'rs_d4pg:10', 'rs_d4pg:100')

@@ -172,7 +172,8 @@ def seconds_left(states: Sequence[State], jobs: int) -> Optional[float]:
   Returns:
     Seconds, or None as long as no run has a speed.
   """
-  speeds = domain_seconds(states)
+  speeds = {domain: sum(x.seconds_per_episode for x in each) / len(each)
+            for domain, each in rates_by_domain(states).items()}
   if not speeds:
     return None
   default = sum(speeds.values()) / len(speeds)
@@ -185,14 +186,14 @@ def seconds_left(states: Sequence[State], jobs: int) -> Optional[float]:
   return max(sum(left) / max(1, jobs), max(left, default=0.0))
 
 
-def domain_seconds(states: Sequence[State]) -> Dict[str, float]:
-  """Returns the mean seconds per episode of each domain with a measured run."""
-  found: Dict[str, List[float]] = {}
+def rates_by_domain(
+    states: Sequence[State]) -> Dict[str, List[rates_lib.Rates]]:
+  """Returns the speeds of the measured runs of each domain that has some."""
+  found: Dict[str, List[rates_lib.Rates]] = {}
   for state in states:
     if state.rates is not None:
-      found.setdefault(state.domain, []).append(
-          state.rates.seconds_per_episode)
-  return {domain: sum(each) / len(each) for domain, each in found.items()}
+      found.setdefault(state.domain, []).append(state.rates)
+  return found
 
 
 def _mean_rates(summary: Dict[str, Any]) -> Optional[rates_lib.Rates]:

@@ -1,6 +1,7 @@
 """Runs a grid: so many jobs at once, each outcome recorded, then the next."""
 
 import collections
+import dataclasses
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
 from metal_tf.runs import rates
 from metal_tf.runs import workdir as workdir_lib
-from metal_tf.sweep import display as display_lib
+from metal_tf.sweep import display
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
@@ -28,14 +29,17 @@ _REFUSED = 2
 _SIGNALLED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM,
               128 + signal.SIGINT)
 
+# Makes what a screen shows from the runs and how many are at once.
+View = Callable[[Sequence[overview.State], int], Any]
+
 
 class Sweep:
   """A grid on its way. Not to be used from a thread: see `jobs.Job`."""
 
   def __init__(self, runs: Sequence[grid.Run],
                command_of: Callable[[grid.Run], List[str]],
-               workdir: workdir_lib.Workdir, display: display_lib.Display,
-               jobs: int, environment: Dict[str, str],
+               workdir: workdir_lib.Workdir, screen: display.Screen,
+               view: View, jobs: int, environment: Dict[str, str],
                retry_failed: bool = False):
     """Finds out what is left to do; starts nothing.
 
@@ -43,7 +47,8 @@ class Sweep:
       runs: the grid; their folders lie in `workdir`.
       command_of: the command that trains a run.
       workdir: the sweep's folder, locked.
-      display: shows what happens.
+      screen: shows what happens.
+      view: makes the picture of how the runs stand.
       jobs: runs at once.
       environment: of their processes.
       retry_failed: whether failures so far are forgotten.
@@ -53,7 +58,8 @@ class Sweep:
         be.
     """
     self._workdir = workdir
-    self._display = display
+    self._screen = screen
+    self._view = view
     self._jobs = jobs
     self._environment = environment
     self._record = record_lib.Record(workdir)
@@ -88,7 +94,7 @@ class Sweep:
       for number, handler in handlers.items():
         signal.signal(number, handler)
     if self._signal is not None:
-      self._display.note(
+      self._screen.note(
           f'Stopped by {signal.Signals(self._signal).name}; the same command '
           'again goes on from the checkpoints.')
     self._show_end()
@@ -102,13 +108,11 @@ class Sweep:
   def _enter(self, run: grid.Run, command: List[str],
              retry_failed: bool) -> record_lib.Entry:
     """Makes a run's entry from what is known of it."""
-    entry = record_lib.Entry(
-        run.name, run.algorithm.name, run.settings, command)
+    now = dict(name=run.name, algorithm=run.algorithm.name,
+               settings=run.settings, command=command)
     before = self._record.entry(run.name)
-    if before is not None:
-      entry.status, entry.exit_status = before.status, before.exit_status
-      entry.seconds, entry.attempts = before.seconds, before.attempts
-      entry.last_line, entry.failures = before.last_line, before.failures
+    entry = (dataclasses.replace(before, **now) if before is not None else
+             record_lib.Entry(**now))
     if self._has_finished(run.name):  # Perhaps by hand or on a cluster.
       entry.status = record_lib.FINISHED
     elif entry.status == record_lib.FINISHED:
@@ -138,8 +142,8 @@ class Sweep:
         status = job.poll() if job else None
         if status is not None:
           self._settle(entry, self._running.pop(entry.name), status)
-      if self._display.due:
-        self._display.update(self._states, self._jobs)
+      if not self._screen.rest:
+        self._screen.update(self._picture)
       time.sleep(_PERIOD_SECONDS)
 
   def _stop_jobs(self, at_once: bool) -> None:
@@ -161,7 +165,7 @@ class Sweep:
       self._fail(entry, f'cannot be started: {error}')
     else:
       again = f', attempt {entry.attempts}' if entry.attempts > 1 else ''
-      self._display.note(f'started  {entry.name}{again}')
+      self._screen.note(f'started  {entry.name}{again}')
     self._save([entry])
 
   def _settle(self, entry: record_lib.Entry, job: jobs_lib.Job,
@@ -178,10 +182,10 @@ class Sweep:
       entry.last_line = str(error)
     if finished:
       entry.status = record_lib.FINISHED
-      self._display.note(f'finished {entry.name} in {took}')
+      self._screen.note(f'finished {entry.name} in {took}')
     elif status in _SIGNALLED or self._signal is not None:
       entry.status = record_lib.INTERRUPTED
-      self._display.note(f'stopped  {entry.name} after {took}')
+      self._screen.note(f'stopped  {entry.name} after {took}')
     else:
       self._fail(entry, entry.last_line)
     self._save([entry])
@@ -199,24 +203,25 @@ class Sweep:
       more = 'it is tried once more at the end'
     how = '' if entry.exit_status is None else (
         f' with status {entry.exit_status}')
-    self._display.note(
+    self._screen.note(
         f'FAILED   {entry.name}{how}: {reason} ({more}; log: '
         f'{self._log(entry.name)})')
 
   # --- What it tells ---------------------------------------------------------
 
-  def _states(self) -> List[overview.State]:
-    return self._overview.states([entry.name for entry in self._entries])
+  def _picture(self) -> Any:
+    return self._view(self._overview.states(
+        [entry.name for entry in self._entries]), self._jobs)
 
   def _show_end(self) -> None:
-    self._display.close(self._states())
+    self._screen.close(self._picture)
     left = [entry for entry in self._entries
             if entry.status != record_lib.FINISHED]
     for entry in left:
       if entry.status == record_lib.FAILED:
-        self._display.note(f'failed: {entry.name}: {entry.last_line} '
+        self._screen.note(f'failed: {entry.name}: {entry.last_line} '
                            f'(log: {self._log(entry.name)})')
-    self._display.note(
+    self._screen.note(
         f'{len(self._entries) - len(left)} of {len(self._entries)} runs have '
         f'finished. Everything is in {self._workdir.path}')
 
@@ -227,7 +232,7 @@ class Sweep:
     try:
       self._record.add(entries)
     except OSError as error:
-      self._display.note(f'Warning: {record_lib.FILE} could not be written '
+      self._screen.note(f'Warning: {record_lib.FILE} could not be written '
                          f'({error}); the sweep goes on.')
 
   def _on_signal(self, number: int, frame: Any) -> None:

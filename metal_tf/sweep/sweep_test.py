@@ -10,6 +10,7 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+from rich import console as console_lib
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
@@ -46,8 +47,9 @@ class SweepTest(parameterized.TestCase):
       return sweep.Sweep(
           runs, lambda run: testing.fake_command(
               run.config.workdir, behaviours[run.name], episodes),
-          workdir, display.Display(lambda *_: '', self._out), at_once,
-          jobs.environment(at_once, _ROOT), **options).run()
+          workdir, display.Screen(30.0, console_lib.Console(file=self._out)),
+          display.progress_line, at_once, jobs.environment(at_once, _ROOT),
+          **options).run()
     finally:
       workdir.close()
 

@@ -1,8 +1,7 @@
 """A sweep as a picture in text: the runs that matter now, as many as fit."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence
 
-import numpy as np
 from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
@@ -25,17 +24,16 @@ _CURVE = 12
 _AROUND = 8  # Lines above and below the rows.
 
 
-def make(states: Sequence[overview.State], jobs: int, width: int,
-         height: int) -> console_lib.Group:
+def make(states: Sequence[overview.State], jobs: int,
+         console: console_lib.Console) -> console_lib.Group:
   """Draws a sweep.
 
   Args:
     states: of its runs.
     jobs: runs at once.
-    width: columns of the terminal.
-    height: lines of the terminal.
+    console: where it is to fit; without a terminal all lines do.
   """
-  wide = width >= _WIDE
+  wide = console.width >= _WIDE
   table = table_lib.Table(box=None, padding=(0, 1, 0, 0), header_style='bold',
                           pad_edge=False)
   table.add_column('run', overflow='fold', min_width=12)
@@ -44,7 +42,7 @@ def make(states: Sequence[overview.State], jobs: int, width: int,
                  else ())):
     table.add_column(name, no_wrap=True)
   labels = _labels([state.name for state in states])
-  room = height - _AROUND
+  room = console.height - _AROUND if console.is_terminal else 1 << 20
   shown = 0
   for status, style in _STYLES.items():
     group = [state for state in states if state.status == status]
@@ -104,63 +102,53 @@ def _cells(state: overview.State, label: str, wide: bool
     name.append(f'\n  {state.last_line}', style='red')
   if left and not wide:
     name.append(f'\n    ETA {left}', style='dim')
-  numbers = _numbers(state)
+  episode_return, penalties, constraints, curve = _numbers(state)
+  speed = '' if state.rates is None else (
+      f'{state.rates.learner_steps:.0f}/{state.rates.actor_steps:.0f}')
   return [
-      name, _text(f'{state.episodes}/{state.num_episodes}'),
-      _text(numbers.episode_return), numbers.penalty,
-      _text('\n'.join(numbers.multiplier)),
-      _text('\n'.join(numbers.meta_parameter)),
-      _text('\n'.join(numbers.rate)),
-      *((_text(numbers.speed), _text(numbers.curve), _text(left)) if wide
-        else ())]
+      name, text_lib.Text(f'{state.episodes}/{state.num_episodes}'),
+      text_lib.Text(episode_return), text_lib.Text('\n').join(penalties),
+      *(text_lib.Text('\n'.join(column)) for column in constraints),
+      *(map(text_lib.Text, (speed, curve, left)) if wide else ())]
 
 
-class _Numbers:
-  """What the table says of a run; the lists have one text per constraint."""
+class _Numbers(NamedTuple):
+  """What the table says of a run.
 
-  def __init__(self) -> None:
-    self.episode_return = ''
-    self.penalty = text_lib.Text()
-    self.multiplier: List[str] = []
-    self.meta_parameter: List[str] = []
-    self.rate: List[str] = []
-    self.speed = ''
-    self.curve = ''
+  Attributes:
+    episode_return: R.
+    penalties: J_C against its threshold, a text per constraint.
+    constraints: lambda, alpha_lambda and the effective rate, likewise.
+    curve: of the returns so far.
+  """
+  episode_return: str
+  penalties: Sequence[text_lib.Text]
+  constraints: Sequence[Sequence[str]]
+  curve: str
 
 
 def _numbers(state: overview.State) -> _Numbers:
   """From the summary of a finished run, else from the log."""
-  numbers = _Numbers()
-  if state.rates is not None:
-    numbers.speed = (f'{state.rates.learner_steps:.0f}/'
-                     f'{state.rates.actor_steps:.0f}')
-  lines = []
   if state.summary is not None:
-    numbers.episode_return = f'{state.summary["return"]:.1f}'
-    for constraint in state.summary['constraints']:
-      lines.append(run_view.compared(
-          constraint['penalty'], constraint['threshold']))
-      numbers.multiplier.append(f'{constraint["lambda"]:.3g}')
-      numbers.meta_parameter.append(f'{constraint["alpha_lambda"]:.2g}')
-  elif state.run is not None and state.run.num_episodes:
-    run = state.run
-    returns = run.episodes['episode_return']
-    numbers.episode_return = f'{run_view.recent(returns):.1f}'
-    if len(returns) > 1:
-      numbers.curve = spark.line(spark.bins(returns, _CURVE))
-    for k, threshold in enumerate(run.thresholds):
-      lines.append(run_view.compared(
-          run_view.recent(run.per_constraint('penalty')[:, k]),
-          float(threshold)))
-    numbers.multiplier = _last(run.per_constraint('lambda'), '.3g')
-    numbers.meta_parameter = _last(run.per_constraint('alpha_lambda'), '.2g')
-    numbers.rate = _last(run.per_constraint('effective_rate'), '.2g')
-  numbers.penalty = text_lib.Text('\n').join(lines)
-  return numbers
-
-
-def _last(values: np.ndarray, form: str) -> List[str]:
-  return [format(value, form) for value in values[-1]]
+    of = state.summary['constraints']
+    return _Numbers(
+        f'{state.summary["return"]:.1f}',
+        [run_view.compared(c['penalty'], c['threshold']) for c in of],
+        [[f'{c["lambda"]:.3g}' for c in of],
+         [f'{c["alpha_lambda"]:.2g}' for c in of], []], '')
+  if state.run is None or not state.run.num_episodes:
+    return _Numbers('', [], [[], [], []], '')
+  run = state.run
+  returns, penalties = run.episodes['episode_return'], run.per_constraint(
+      'penalty')
+  return _Numbers(
+      f'{run_view.recent(returns):.1f}',
+      [run_view.compared(run_view.recent(penalty), float(threshold))
+       for penalty, threshold in zip(penalties.T, run.thresholds)],
+      [[format(value, form) for value in run.per_constraint(column)[-1]]
+       for column, form in (('lambda', '.3g'), ('alpha_lambda', '.2g'),
+                            ('effective_rate', '.2g'))],
+      spark.line(spark.bins(returns, _CURVE)) if len(returns) > 1 else '')
 
 
 def _left(state: overview.State) -> str:
@@ -169,6 +157,3 @@ def _left(state: overview.State) -> str:
   return rates.duration(state.rates.seconds_per_episode * (
       state.num_episodes - state.episodes))
 
-
-def _text(text: str) -> text_lib.Text:
-  return text_lib.Text(text)

@@ -5,18 +5,16 @@ import time
 from typing import Any
 
 from rich import console as console_lib
-from rich import live as live_lib
 from rich import text as text_lib
 
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.sweep import display
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
 from metal_tf.watch import run_view
 from metal_tf.watch import sweep_view
 
-# Times as long as a frame takes: the runs need the machine.
-_REST = 20.0
 # What a folder may hold before its run has written anything that can be shown.
 _EARLY = ('lock', 'logs', 'checkpoints')
 
@@ -64,11 +62,8 @@ class Watch:
   def _draw_sweep(self) -> Any:
     states = self._grid.states()
     self.finished = all(state.status == record.FINISHED for state in states)
-    # All lines where they need not fit onto a terminal.
-    height = self._console.height if self._console.is_terminal else 1 << 20
     return sweep_view.make(
-        states, overview.count(states).get(record.RUNNING, 0),
-        self._console.width, height)
+        states, overview.count(states).get(record.RUNNING, 0), self._console)
 
 
 def watch(path: str, period: float, once: bool,
@@ -86,23 +81,23 @@ def watch(path: str, period: float, once: bool,
       first; later on this is shown, since runs write while they are read.
   """
   watched = Watch(path, console)
-  picture, seconds = watched.draw(), 0.0
+  picture = watched.draw()
   if once or watched.finished or not console.is_terminal:
     console.print(picture)
     return
-  with live_lib.Live(console=console, auto_refresh=False) as live:
-    while True:
-      live.update(picture, refresh=True)
-      if watched.finished:
-        return
-      time.sleep(max(period, _REST * seconds))
-      started = time.monotonic()
+  screen = display.Screen(period, console)
+  screen.update(lambda: picture)
+  try:
+    while not watched.finished:
+      time.sleep(screen.rest)
       try:
-        picture = watched.draw()
+        screen.update(watched.draw)
       except (run_folder.RunFolderError, workdir_lib.WorkdirError,
               OSError) as error:
-        picture = text_lib.Text(str(error))
-      seconds = time.monotonic() - started
+        message = text_lib.Text(str(error))
+        screen.update(lambda message=message: message)
+  finally:
+    screen.close()
 
 
 def _check_early(path: str) -> None:

@@ -18,17 +18,15 @@ import numpy as np
 # Before absl's main, see metal_tf/cli/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
-from launchers import evaluate
+from metal_tf.cli import evaluate
 import metal_tf
 from metal_tf.agent import agents
 from metal_tf.cli import main
-from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
 from metal_tf import validation
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def _run(launcher, *arguments, **environment):
@@ -36,7 +34,7 @@ def _run(launcher, *arguments, **environment):
   inherited = {name: value for name, value in os.environ.items()
                if name != 'MUJOCO_GL'}
   ended = subprocess.run(
-      [sys.executable, os.path.join(_HERE, f'{launcher}.py'), *arguments],
+      [sys.executable, '-m', 'metal_tf.cli', launcher, *arguments],
       env={**inherited, 'PYTHONPATH': os.pathsep.join(sys.path),
            **environment}, capture_output=True, text=True, check=False)
   return ended.returncode, ended.stdout, ended.stderr
@@ -130,7 +128,7 @@ class EvaluateTest(parameterized.TestCase):
       with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY=folder):
         with mock.patch.object(sys, 'argv', ['evaluate.py', *arguments]):
           with self.assertRaises(SystemExit) as context:
-            tool.run(evaluate.main_program)
+            evaluate.main()
     self.assertEqual(context.exception.code, 2)
     self.assertRegex(err.getvalue(), '^evaluate: .*\n$')
     self.assertEmpty(os.listdir(folder))

@@ -2,7 +2,9 @@
 
 from absl.testing import absltest
 
-from metal_tf.report import variants
+from metal_tf.agent import agents
+from metal_tf import config as config_lib
+from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
 
@@ -13,7 +15,7 @@ def _run(algorithm, status=run_folder.FINISHED, **settings):
 
 
 def _labels(*runs):
-  return [variant.label for variant in variants.assign(runs)]
+  return [variant.label for variant in naming.assign(runs)]
 
 
 class VariantsTest(absltest.TestCase):
@@ -52,7 +54,7 @@ class VariantsTest(absltest.TestCase):
         workdir='elsewhere', xla=False, suite='builtin',
         feasibility_episodes=0, replay_store='reverb', deterministic=True)
     self.assertEqual(_labels(*same), ['D4PG', 'D4PG'])
-    self.assertLen(set(variants.assign(same)), 1)
+    self.assertLen(set(naming.assign(same)), 1)
     self.assertLen(set(_labels(
         _run('rc_d4pg'), _run('rc_d4pg', lagrange_lr=1.0),
         _run('rc_d4pg', meta_lr=1.0))), 2)
@@ -65,6 +67,21 @@ class VariantsTest(absltest.TestCase):
     self.assertLen(set(_labels(
         _run('metal'), _run('metal', safety_coeff=0.1, domain='walker',
                             threshold=0.2, constraints=['a']))), 1)
+
+  def test_every_setting_of_learning_tells_the_agents_that_use_it_apart(self):
+    # Generated, so that a new setting cannot be forgotten.
+    for field, setting in config_lib.Config.settings():
+      if field.name == 'preset':  # Other defaults come with it: see below.
+        continue
+      for algorithm in agents.ALGORITHMS:
+        changed = _run(algorithm, lagrange_multiplier=2.0, **{
+            field.name: 'something else'}) if (
+                field.name != 'lagrange_multiplier') else _run(
+                    algorithm, lagrange_multiplier=3.0)
+        uses = setting.role == config_lib.LEARNING and (
+            setting.agents is None or algorithm in setting.agents)
+        labels = _labels(_run(algorithm, lagrange_multiplier=2.0), changed)
+        self.assertLen(set(labels), 1 + uses, (field.name, algorithm))
 
   def test_given_and_default_settings_are_the_same(self):
     self.assertLen(set(_labels(
@@ -83,7 +100,7 @@ class VariantsTest(absltest.TestCase):
     labels = ['X', 'MeSh', 'RS-10.0', 'D4PG', 'MetaL [a=1]', 'RS-2.0', 'MetaL',
               'MetaL (actor)', 'D4PG']
     self.assertEqual(
-        variants.order(labels),
+        naming.order(labels),
         ['MetaL', 'MetaL [a=1]', 'D4PG', 'RS-10.0', 'MetaL (actor)', 'MeSh',
          'RS-2.0', 'X'])
 

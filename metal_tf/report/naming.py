@@ -1,7 +1,7 @@
 """Which runs are runs of the same agent: names, and what must not be pooled.
 
-Two runs are of one agent if they agree in every setting but those of
-`MACHINERY` and `CONDITION` and those that their algorithm does not use.
+Two runs are of one agent if they agree in every setting of `config.LEARNING`
+that their algorithm uses.
 """
 
 import dataclasses
@@ -11,17 +11,6 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.runs import run_folder
-
-# Where and how long a run goes, not what it learns, and settings that there
-# were once. The suite's two versions give the same numbers; lengths are pooled,
-# and the report says which.
-MACHINERY = frozenset((
-    'seed', 'workdir', 'num_episodes', 'checkpoint_seconds', 'stall_seconds',
-    'evaluation_period', 'feasibility_episodes', 'suite', 'xla',
-    'learner_threads', 'replay_store', *config_lib.RETIRED))
-# What the report has axes for.
-CONDITION = frozenset((
-    'domain', 'task', 'safety_coeff', 'constraints', 'threshold', 'preset'))
 
 METAL = agents.METAL.title
 RC_D4PG = 'RC-D4PG'
@@ -34,18 +23,12 @@ _TITLES = {agents.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
 PAPER = (METAL, RC_D4PG, D4PG, 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')
 OUTER_LOSSES = ('critic', 'actor_critic', 'actor')
 
-# Starts of the names of settings that an algorithm does not use, or that its
-# label says. An algorithm that is not listed uses all.
-_META = ('meta_', 'outer_', 'validation_fraction')
-_MESH = ('mesh_',)
-_LAGRANGE = ('lagrange_lr', 'penalty_', 'multiplier_projection')
-_UNUSED: Dict[str, Tuple[str, ...]] = {
-    agents.METAL.name: _MESH + ('outer_loss',),
-    'mesh': ('meta_', 'outer_loss'),
-    'rc_d4pg': _META + _MESH,
-    'rs_d4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
-    'd4pg': _META + _MESH + _LAGRANGE + ('lagrange_multiplier',),
-}
+# What the label of an agent says.
+_IN_LABEL = {agents.METAL.name: 'outer_loss',
+             agents.RS_D4PG.name: 'lagrange_multiplier'}
+
+_SETTINGS = {field.name: setting
+             for field, setting in config_lib.Config.settings()}
 
 Settings = Tuple[Tuple[str, str], ...]
 
@@ -85,12 +68,23 @@ def settings_of(run: run_folder.RunFolder) -> Settings:
   defaults = dataclasses.asdict(config_lib.Config.of_preset(
       run.config.get('preset', config_lib.Config.preset)))
   config = {**defaults, **run.config}
-  unused = _UNUSED.get(run.algorithm, ())
   return tuple(
       (name, _json(value)) for name, value in sorted(config.items())
-      if name not in MACHINERY | CONDITION
-      and not name.startswith(unused)
+      if _makes_the_agent(name, run.algorithm)
       and not (name in defaults and _json(value) == _json(defaults[name])))
+
+
+def _makes_the_agent(name: str, algorithm: str) -> bool:
+  """Whether a setting tells runs of an algorithm apart beside its label."""
+  setting = _SETTINGS.get(name)
+  if name in config_lib.RETIRED:
+    return False
+  if setting is None:  # Of another version.
+    return True
+  return (setting.role == config_lib.LEARNING
+          and name != _IN_LABEL.get(algorithm)
+          and (setting.agents is None or algorithm in setting.agents
+               or algorithm not in agents.ALGORITHMS))
 
 
 def _json(value: Any) -> str:
