@@ -59,6 +59,7 @@ class EndingTest(harness.FaultTestCase):
     """SIGTERM, twice, mid-episode -> ends at once, goes on exactly"""
     process = self.start_small(['slow', 0.5], num_episodes=4)
     self.wait_until(lambda: self.num_checkpoints() > 0)
+    time.sleep(5)  # Of the 20 s that the next episode takes at least.
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     time.sleep(0.1)
@@ -66,7 +67,9 @@ class EndingTest(harness.FaultTestCase):
     ended = self.end(process)
     self.assertLess(time.monotonic() - started, 15.0)
     self.assert_ended(ended, 143)
-    self.assertIn('goes on from the checkpoint at episode 2.', ended.out)
+    self.assertIn('after episode 2; the same command again goes on from there.',
+                  ended.out)
+    self.assertEqual(self.newest().run['episode'], 2)
     self.assert_ended(self.small(num_episodes=4), 0)
     straight = os.path.join(self.scratch, 'straight')
     self.assert_ended(self.small(workdir=straight, num_episodes=4), 0)
