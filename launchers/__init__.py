@@ -1,7 +1,1 @@
-"""Programs that train the paper's agents."""
-
-import os
-
-# Read when numpy is first imported. Actors multiply a matrix by a vector, and
-# OpenBLAS's second thread makes that slower.
-os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+"""The programs as Bazel's targets, and what makes pages of docs."""

@@ -9,10 +9,13 @@ so that importing the package loads nothing.
 
 import importlib
 import os
+import sys
 from typing import Any, List
 
 from metal_tf.system import proxies
 from metal_tf.system import versions
+
+__version__ = '0.1.0'
 
 # Where each name is defined.
 _LAZY = {
@@ -30,7 +33,10 @@ _LAZY = {
     'train': 'metal_tf.training.run',
 }
 
-versions.check()
+# The doctor has to start where nothing else does: it says what is wrong.
+if 'doctor' not in (os.path.basename(sys.argv[0]).partition('.')[0],
+                    *sys.argv[1:2]):
+  versions.check()
 proxies.except_loopback()
 
 # Training needs no renderer, and a machine without a display must not fail for

@@ -3,19 +3,20 @@
 import math
 from typing import Any, Dict
 
+from metal_tf import plant as plant_lib
 from metal_tf import validation
 from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
 
 
 def table(assessment: intervals.Assessment, measured: measure.Measured,
-          task: validation.Task) -> str:
+          plant: plant_lib.Plant) -> str:
   """The paper's metrics, one a line, with their intervals.
 
   Args:
     assessment: of the episodes.
     measured: the episodes.
-    task: what they were run on.
+    plant: what they were run on.
   """
   num = len(measured.episode_return)
   lines = [f'{num} episode{"s" * (num > 1)} without noise'
@@ -23,7 +24,7 @@ def table(assessment: intervals.Assessment, measured: measure.Measured,
               if measured.cut_episodes else '')]
   rows = [('return', assessment.episode_return, ''),
           ('penalized return', assessment.penalized_return, '')]
-  for k, constraint in enumerate(task.constraints):
+  for k, constraint in enumerate(plant.constraints):
     rows.append((f'{constraint.name} J_C', assessment.penalty[k],
                  _verdict(assessment, k, constraint)))
     rows.append((f'{constraint.name} overshoot', assessment.overshoot[k], ''))
@@ -39,11 +40,11 @@ def table(assessment: intervals.Assessment, measured: measure.Measured,
 
 
 def as_json(assessment: intervals.Assessment, measured: measure.Measured,
-            task: validation.Task) -> Dict[str, Any]:
+            plant: plant_lib.Plant) -> Dict[str, Any]:
   """The same with every episode; the arguments are `table`'s."""
   satisfied = [
       int((measured.penalty[:, k] <= constraint.threshold).sum())
-      for k, constraint in enumerate(task.constraints)]
+      for k, constraint in enumerate(plant.constraints)]
   return {
       'episodes': len(measured.episode_return),
       'cut_episodes': measured.cut_episodes,
@@ -57,12 +58,12 @@ def as_json(assessment: intervals.Assessment, measured: measure.Measured,
           'overshoot': assessment.overshoot[k].as_json(),
           'satisfied': assessment.satisfied[k],
           'satisfied_episodes': satisfied[k],
-      } for k, constraint in enumerate(task.constraints)],
+      } for k, constraint in enumerate(plant.constraints)],
       'each_episode': {
           'return': measured.episode_return.tolist(),
           'penalty': {
               constraint.name: measured.penalty[:, k].tolist()
-              for k, constraint in enumerate(task.constraints)},
+              for k, constraint in enumerate(plant.constraints)},
           'steps': measured.steps.tolist(),
       },
   }

@@ -49,7 +49,7 @@ def measure(form: str, domain: str, more: Sequence[str]) -> Speed:
     with open(os.path.join(directory, 'out'), 'w', encoding='utf-8') as out:
       started = time.monotonic()
       process = subprocess.Popen(  # pylint: disable=consider-using-with
-          [sys.executable, '-m', 'metal_tf.cli.agent', _ALGORITHM.value,
+          [sys.executable, '-m', 'metal_tf.cli', _ALGORITHM.value,
            f'--domain={domain}', f'--workdir={directory}',
            '--evaluation_period=0', '--checkpoint_seconds=1000000', *more],
           env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},

@@ -1,10 +1,9 @@
 """The environments that the contestants share."""
 
-from metal_tf.cli import main
 from metal_tf import config as config_lib
 from metal_tf import environments
+from metal_tf import plant
 from metal_tf import types
-from metal_tf import validation
 
 
 def make_environment(config: config_lib.Config,
@@ -15,8 +14,7 @@ def make_environment(config: config_lib.Config,
     config: says the task and who simulates it.
     seed: of the environment.
   """
-  return main.make_environment(
-      config, validation.resolve_task(config), config.suite, seed)
+  return plant.resolve(config).make(seed)
 
 
 def spec_of(domain: str) -> types.EnvironmentSpec:

@@ -112,7 +112,7 @@ def measure(variant: Variant, form: str) -> Result:
       arguments.append(f'--lp_launch_type={form}')
     with open(os.path.join(directory, 'out'), 'w', encoding='utf-8') as out:
       status = subprocess.run(
-          [sys.executable, '-m', 'metal_tf.cli.agent', variant.launcher,
+          [sys.executable, '-m', 'metal_tf.cli', variant.launcher,
            f'--domain={_DOMAIN.value}', f'--num_episodes={_EPISODES.value}',
            f'--workdir={directory}', '--evaluation_period=0',
            '--feasibility_episodes=0', *arguments],

@@ -1,4 +1,4 @@
-"""What the launchers that read folders of runs share: flags, errors, status."""
+"""What the programs that read folders of runs share: flags, errors, status."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What the launchers beside the agents' share: flags, errors, exit status."""
+"""What the programs beside the agents' share: flags, errors, exit status."""
 
 import os
 import sys
@@ -20,7 +20,8 @@ _USER_ERRORS = (
     flags.Error, validation.ConfigError, workdir.WorkdirError,
     checkpoint.CheckpointError, description.PolicyError)
 _RUN_ERRORS = (
-    OSError, environments.BadEnvironmentOutput, environments.EpisodeCut)
+    OSError, environments.BadEnvironmentOutput, environments.EpisodeCut,
+    environments.OwnEnvironmentError)
 
 
 def run(body: Callable[[], None]) -> NoReturn:

@@ -82,7 +82,7 @@ class FaultTestCase(absltest.TestCase):
   def launch(self, name: str, *flags: str) -> Ended:
     """Runs an agent's program to its end."""
     return self.end(self.start(
-        [sys.executable, '-m', 'metal_tf.cli.agent', name, *flags]))
+        [sys.executable, '-m', 'metal_tf.cli', name, *flags]))
 
   def end(self, process: subprocess.Popen,
           seconds: float = SECONDS) -> Ended:

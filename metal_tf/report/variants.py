@@ -21,7 +21,8 @@ MACHINERY = frozenset((
     'learner_threads', 'replay_store', *config_lib.RETIRED))
 # What the report has axes for.
 CONDITION = frozenset((
-    'domain', 'task', 'safety_coeff', 'constraints', 'threshold', 'preset'))
+    'domain', 'task', 'safety_coeff', 'constraints', 'threshold', 'preset',
+    'environment', 'environment_kwargs'))
 
 METAL = agents.METAL.title
 RC_D4PG = 'RC-D4PG'

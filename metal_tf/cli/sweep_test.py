@@ -13,7 +13,6 @@ from metal_tf.runs import log_tables
 from metal_tf.runs import run_folder
 from metal_tf.sweep import record
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
           '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
 _GRID = ('--algorithms=metal:meta_optimizer=adam,rs_d4pg:0.5',
@@ -25,7 +24,7 @@ _NAMES = ('metal-meta_optimizer=adam-cartpole-0.3-beta0.115-seed3',
 
 def _start(*arguments, directory='.'):
   return subprocess.Popen(
-      [sys.executable, os.path.join(_HERE, 'sweep.py'), *arguments],
+      [sys.executable, '-m', 'metal_tf.cli', 'sweep', *arguments],
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
            'BUILD_WORKING_DIRECTORY': directory},
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -8,9 +8,8 @@ import sys
 from unittest import mock
 
 from absl.testing import absltest
-from launchers import doctor_checks
+from metal_tf.cli import doctor_checks
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class DoctorTest(absltest.TestCase):
@@ -18,7 +17,7 @@ class DoctorTest(absltest.TestCase):
   def _doctor(self, first_on_path=''):
     folder = self.create_tempdir().full_path
     ended = subprocess.run(
-        [sys.executable, os.path.join(_HERE, 'doctor.py'),
+        [sys.executable, '-m', 'metal_tf.cli', 'doctor',
          f'--workdir={folder}/runs'],
         env={**os.environ, 'METAL_TF_CACHE': folder, 'COLUMNS': '1000',
              'PYTHONPATH': os.pathsep.join([first_on_path, *sys.path])},

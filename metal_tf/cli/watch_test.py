@@ -9,21 +9,19 @@ from absl.testing import parameterized
 
 from metal_tf.sweep import testing
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Says at the end whether TensorFlow came along.
 _CHECKED = '''
 import atexit, runpy, sys
 atexit.register(lambda: print('tensorflow' in sys.modules))
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name='__main__')
+runpy.run_module('metal_tf.cli', run_name='__main__')
 '''
 
 
 def _watch(*arguments, directory='.'):
   ended = subprocess.run(
-      [sys.executable, '-c', _CHECKED, os.path.join(_HERE, 'watch.py'),
-       *arguments], check=False, capture_output=True, text=True,
+      [sys.executable, '-c', _CHECKED, 'watch', *arguments], check=False,
+      capture_output=True, text=True,
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path),
            'BUILD_WORKING_DIRECTORY': directory})
   return ended.returncode, ended.stdout, ended.stderr

@@ -9,7 +9,8 @@ from absl.testing import absltest
 from metal_tf.report import readme
 from metal_tf.report import testing
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 
 
 class ReportTest(absltest.TestCase):
@@ -20,8 +21,8 @@ class ReportTest(absltest.TestCase):
         **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
         'BUILD_WORKING_DIRECTORY': cwd or _ROOT}
     return subprocess.run(
-        [sys.executable, os.path.join(_ROOT, 'launchers', f'{launcher}.py'),
-         *flags], cwd=_ROOT, env=environment, capture_output=True, text=True,
+        [sys.executable, '-m', 'metal_tf.cli', launcher, *flags], cwd=_ROOT,
+        env=environment, capture_output=True, text=True,
         timeout=120, check=False)
 
   def test_mistakes_are_one_sentence(self):

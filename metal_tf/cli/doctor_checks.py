@@ -1,7 +1,8 @@
 """The doctor's checks: what training needs of a machine, one by one.
 
-Only Python's own library is imported here, since on a machine that needs a
-doctor nothing else may load. Whatever needs more runs in another process.
+Only Python's own library is imported here, and what imports nothing else, since
+on a machine that needs a doctor nothing else may load. Whatever needs more runs
+in another process.
 """
 
 from importlib import metadata
@@ -16,10 +17,12 @@ import sys
 import tempfile
 from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
+from metal_tf.system import versions
+
 OK, NOTE, PROBLEM = 'OK', 'note', 'problem'
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_ROOT = os.path.dirname(_HERE)
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 _LOCK = os.path.join(_ROOT, 'requirements.txt')
 
 _INSTALL = ('start with ./bazelw, which makes the right environment, or '
@@ -75,9 +78,18 @@ class Finding(NamedTuple):
 
 
 def check_lock(installed: Callable[[str], str] = metadata.version) -> Finding:
-  """Compares every package of requirements.txt with what is installed."""
-  with open(_LOCK, encoding='utf-8') as stream:
-    locked = re.findall(r'^([\w.-]+)==([^\s;]+)', stream.read(), re.M)
+  """Compares every package of requirements.txt with what is installed.
+
+  Beside a wheel there is no such file, but the pins that the wheel was made
+  with.
+  """
+  lock = 'requirements.txt'
+  try:
+    with open(_LOCK, encoding='utf-8') as stream:
+      text = stream.read()
+  except FileNotFoundError:
+    lock, text = 'the wheel', '\n'.join(metadata.requires('metal_tf') or ())
+  locked = re.findall(r'^([\w.-]+)==([^\s;]+)', text, re.M)
   wrong: List[str] = []
   for name, version in locked:
     try:
@@ -87,7 +99,7 @@ def check_lock(installed: Callable[[str], str] = metadata.version) -> Finding:
     if found != version:
       wrong.append(f'{name} {found} (locked: {version})')
   if not wrong:
-    return Finding(OK, 'packages', f'all {len(locked)} as in requirements.txt')
+    return Finding(OK, 'packages', f'all {len(locked)} as in {lock}')
   more = f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''
   return Finding(PROBLEM, 'packages', ', '.join(wrong[:5]) + more, _INSTALL)
 
@@ -95,7 +107,7 @@ def check_lock(installed: Callable[[str], str] = metadata.version) -> Finding:
 def check_versions() -> Finding:
   """Whether TensorFlow, Reverb and Launchpad are made for each other."""
   try:
-    from metal_tf.system import versions  # pylint: disable=g-import-not-at-top
+    versions.check()
   except ImportError as error:  # Its message is a sentence with the remedy.
     return Finding(PROBLEM, 'versions', str(error))
   return Finding(OK, 'versions', ', '.join(
@@ -200,21 +212,21 @@ def check_rendering() -> Finding:
   if status == 0:
     return Finding(OK, 'rendering', out.strip())
   return Finding(NOTE, 'rendering', out.strip() or problem,
-                 'only --video of //launchers:evaluate needs it')
+                 'only --video of evaluate needs it')
 
 
 def check_training() -> Finding:
   """Trains small networks for some seconds, in a folder that goes again."""
   with tempfile.TemporaryDirectory() as folder:
     status, _, problem = _run(
-        [sys.executable, os.path.join(_HERE, 'metal.py'),
+        [sys.executable, '-m', 'metal_tf.cli', 'train',
          f'--workdir={folder}/run', *_SMOKE], _SMOKE_SECONDS)
     steps, left = _what_training_left(os.path.join(folder, 'run'))
   if status or not steps or left:
     return Finding(PROBLEM, 'training',
                    problem if status else left or 'no learner step was made',
-                   'mend what is named above first; if there is nothing, run '
-                   '//launchers:metal and see its whole output')
+                   'mend what is named above first; if there is nothing, train '
+                   'with --num_episodes=3 and see the whole output')
   return Finding(OK, 'training', f'3 episodes of cartpole, {steps} learner '
                  'steps of small networks, a checkpoint and an export')
 
@@ -236,14 +248,14 @@ def all_checks(workdir: str, cache: str) -> Iterator[Finding]:
     cache: where the environment and Bazel's output are.
   """
   yield check_lock()
-  versions = check_versions()
-  yield versions
+  fit = check_versions()
+  yield fit
   yield check_cpu()
   yield check_memory()
   yield check_disk('disk of runs', workdir)
   yield check_disk('disk of the cache', cache)
   yield check_ports()
-  if versions.status == PROBLEM:
+  if fit.status == PROBLEM:
     yield Finding(NOTE, 'the rest', 'loading, GPU, suite, rendering and '
                   'training were not tried', 'mend the versions first')
     return
