@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import Any, List, NoReturn, Sequence
+from typing import Any, Iterable, List, NoReturn, Sequence
 
 from absl import app
 from absl import flags as absl_flags
@@ -30,7 +30,7 @@ from metal_tf import validation
 from metal_tf.watch import sweep_view
 
 
-def _list(name: str, default: Sequence[object], text: str
+def _list(name: str, default: Iterable[object], text: str
           ) -> absl_flags.FlagHolder:
   return absl_flags.DEFINE_list(name, [str(item) for item in default], text)
 
@@ -138,7 +138,7 @@ def _check_launch_type(run: grid.Run) -> None:
 
 def _on_cluster() -> bool:
   flag = absl_flags.FLAGS[flags.LAUNCH_TYPE]
-  return flag.present and flag.value == 'vertex_ai'
+  return bool(flag.present and flag.value == 'vertex_ai')
 
 
 def _sweep(runs: Sequence[grid.Run]) -> int:
