@@ -84,6 +84,7 @@ class NotebookTest(absltest.TestCase):
     cells = [''.join(cell['source']) for cell in notebook['cells']
              if cell['cell_type'] == 'code']
     self.assertLen(cells, 5)
+    self.addCleanup(os.chdir, os.getcwd())
     os.chdir(self.create_tempdir().full_path)
     matplotlib.use('Agg')
     names = {}

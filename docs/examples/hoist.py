@@ -1,4 +1,4 @@
-r"""A plant of your own in dm_control: a hoist that saves energy and is not fast.
+r"""Your own plant in dm_control: a hoist that saves energy and is not fast.
 
     metal train --environment=docs/examples/hoist.py:make --num_episodes=200
     metal sweep --environment=docs/examples/hoist.py:make --workdir=runs/hoist \

@@ -3,9 +3,9 @@ r"""A Gymnasium environment with a budget: Pendulum-v1 that saves energy.
     metal train --environment=docs/examples/pendulum_budget.py:make \
         --vmin=-1700 --vmax=0
 
-Its rewards are costs, down to -16 a step, so the critic's atoms begin lower than
-for the paper's tasks. A film needs `pip install pygame`, with which Gymnasium
-draws this one.
+Its rewards are costs, down to -16 a step, so the critic's atoms begin lower
+than for the paper's tasks. A film needs `pip install pygame`, with which
+Gymnasium draws this one.
 """
 
 import gymnasium
