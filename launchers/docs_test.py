@@ -23,6 +23,7 @@ from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
 from metal_tf.runs import json_tables
 from metal_tf.runs import log_tables
+from metal_tf import plant
 from metal_tf import validation
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -57,13 +58,13 @@ def _commands():
 
 def _launched():
   """Every launcher that the pages start with arguments, and these."""
-  pattern = (r'(?://launchers:(?P<label>\w+) -- (?P<args>.*)|'
-             r'python -m launchers\.(?P<file>\w+) (?P<more>.*))$')
+  pattern = (r'(?://launchers:|python -m launchers\.|^metal )(?P<name>\w+)'
+             r'(?: --)? (?P<arguments>--.*)$')
   for page, line in _commands():
     found = re.search(pattern, line)
     if found:
-      yield (page, found['label'] or found['file'],
-             shlex.split(found['args'] or found['more']))
+      name = 'metal' if found['name'] == 'train' else found['name']
+      yield page, name, shlex.split(found['arguments'])
 
 
 def _own_flags():
@@ -103,13 +104,19 @@ class DocsTest(parameterized.TestCase):
         values = absl_flags.FlagValues()
         flags.define(values)
         absl_flags.DEFINE_string(flags.LAUNCH_TYPE, '', '', flag_values=values)
-        # The file for the suite is the reader's.
+        # Files for the suite are the reader's, and so are some plants.
         arguments = [argument for argument in arguments
-                     if not argument.startswith('--rwrl_spec=')]
+                     if not argument.startswith(
+                         ('--rwrl_spec=', '--environment=FILE'))]
         self.assertEmpty(values([launcher, *arguments])[1:])
-        config = flags.read(values)
+        with unittest.mock.patch.dict(
+            os.environ, BUILD_WORKING_DIRECTORY=_ROOT):
+          config = flags.read(values)
         validation.check_settings(config, agents.ALGORITHMS[launcher])
-        validation.resolve_task(config)
+        if config.environment:
+          plant.resolve(config)
+        else:  # The suite need not be here.
+          validation.resolve_task(config)
     self.assertContainsSubset({'metal', 'rs_d4pg', 'rc_d4pg'}, started)
 
   def test_python_starts_what_the_pages_say_at_the_root(self):

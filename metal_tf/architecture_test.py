@@ -91,7 +91,7 @@ class ArchitectureTest(absltest.TestCase):
     files = {file for file in os.listdir(_PACKAGE)
              if file.endswith('.py') and not file.endswith('_test.py')}
     self.assertEqual(files, {
-        '__init__.py', 'config.py', 'metrics.py', 'types.py',
+        '__init__.py', 'config.py', 'metrics.py', 'plant.py', 'types.py',
         'validation.py'})
 
 

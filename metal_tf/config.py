@@ -130,6 +130,15 @@ class Config:
       'file, or JSON itself, with keys such as delay_spec and noise_spec (see '
       'docs/tasks.md); empty means none. The content is recorded, not the '
       'path.', 'paper', role=TASK)
+  environment: str = _setting(
+      '', "An environment of your own in place of the suite's: "
+      'FILE.py:function or package.module:function, relative to where you '
+      'stand; the function takes a seed (see docs/own_environments.md). The settings above belong '
+      'to the suite and stay unset with it.', 'our choice', role=TASK)
+  environment_kwargs: str = _setting(
+      '', 'Settings of the own environment: a JSON object whose entries the '
+      'function gets by name, behind the seed.', 'our choice', role=TASK,
+      axis='environment_kwargs')
 
   # The run.
   preset: str = _setting(

@@ -17,6 +17,9 @@ from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
 
 
+# Settings of the suite's tasks, which an own environment has no use for.
+SUITE_SETTINGS = ('domain', 'task', 'safety_coeff', 'constraints', 'threshold',
+                  'suite', 'rwrl_spec')
 _KINDS = typing.get_type_hints(config_lib.Config)
 # What a setting of each kind may be given as, and what that is called.
 _WORDS: Dict[Any, Any] = {
@@ -72,6 +75,9 @@ def check_settings(config: config_lib.Config,
     ConfigError: for the first setting that cannot be used.
   """
   check_ranges(config)
+  check_own_environment(config, [
+      name for name in SUITE_SETTINGS
+      if getattr(config, name) != getattr(config_lib.Config(), name)])
   if not config.vmin < config.vmax:
     raise ConfigError('vmin', config.vmin, f'below --vmax={config.vmax:g}')
   if config.batch_size > config.replay_capacity:
@@ -101,6 +107,31 @@ def check_ranges(config: config_lib.Config) -> None:
   """
   for field, setting in config_lib.Config.settings():
     _check_setting(field.name, getattr(config, field.name), setting)
+
+
+def check_own_environment(config: config_lib.Config,
+                          given: Sequence[str]) -> None:
+  """Refuses what does not go with an environment of one's own, or without it.
+
+  Args:
+    config: the settings.
+    given: names of settings that were given.
+
+  Raises:
+    ConfigError: for the first of `SUITE_SETTINGS` beside `environment`, or for
+      `environment_kwargs` without it.
+  """
+  if config.environment_kwargs and not config.environment:
+    raise ConfigError('environment_kwargs', config.environment_kwargs,
+                      'unset without --environment')
+  for name in SUITE_SETTINGS:
+    if config.environment and name in given:
+      constrains = name in ('constraints', 'threshold')
+      raise ConfigError(
+          name, getattr(config, name), 'unset with --environment',
+          'The function that makes the environment states its constraints and '
+          'their thresholds; --environment_kwargs reaches it.' if constrains
+          else "It belongs to the suite's tasks.")
 
 
 def check_workers(config: config_lib.Config) -> None:
@@ -304,6 +335,12 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
   if value not in choices:
     raise ConfigError(name, value, 'one of ' + ', '.join(choices),
                       nearest(value, choices))
+
+
+def reason(error: Exception) -> str:
+  """Returns an error's text as a sentence of its own."""
+  text = f'Reason: {error}'
+  return text if text[-1] in '.?' else f'{text}.'
 
 
 def nearest(value: str, choices: Sequence[str]) -> str:

@@ -82,3 +82,26 @@ def metal_py_test(name, deps = [], size = "medium", slow = False, **kwargs):
         tags = kwargs.pop("tags", []) + (["slow"] if slow else []),
         **kwargs
     )
+
+_PYTHON = "@bazel_tools//tools/python:toolchain_type"
+
+def _wheel_impl(ctx):
+    # A folder, since the wheel's name has the version, which Bazel is not told.
+    folder = ctx.actions.declare_directory(ctx.label.name)
+    ctx.actions.run(
+        # The program begins with `env python3`, and an action has no such PATH.
+        executable = ctx.toolchains[_PYTHON].py3_runtime.interpreter_path,
+        arguments = [ctx.executable.maker.path, folder.path],
+        tools = [ctx.attr.maker[DefaultInfo].files_to_run],
+        outputs = [folder],
+        mnemonic = "Wheel",
+        progress_message = "Making the wheel in %s" % folder.short_path,
+    )
+    return [DefaultInfo(files = depset([folder]))]
+
+# A folder with the wheel that a program makes in it.
+wheel = rule(
+    implementation = _wheel_impl,
+    attrs = {"maker": attr.label(executable = True, cfg = "exec")},
+    toolchains = [_PYTHON],
+)

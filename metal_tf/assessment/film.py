@@ -15,11 +15,10 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFont
 
-from metal_tf import validation
+from metal_tf import plant as plant_lib
 from metal_tf.acting import episode as episode_lib
+from metal_tf.assessment import picture as picture_lib
 
-# MuJoCo's default offscreen buffer; the tasks have no larger one.
-WIDTH, HEIGHT = 640, 480
 _MAX_RATE = 50.0  # Frames per second; more are left out.
 
 _LINE, _MARGIN, _FONT_SIZE = 24, 12, 17
@@ -90,22 +89,23 @@ def draw(picture: np.ndarray, caption: Caption, names: Sequence[str],
 
 
 @contextlib.contextmanager
-def filming(path: str, num_episodes: int,
-            task: validation.Task) -> Iterator['Film']:
-  """Films one of the paper's tasks; a film that is interrupted is removed.
+def filming(path: str, num_episodes: int, plant: plant_lib.Plant,
+            control_timestep: float) -> Iterator['Film']:
+  """Films a plant; a film that is interrupted is removed.
 
   Args:
     path: of the MP4 file.
     num_episodes: to be filmed.
-    task: what is run.
+    plant: what is run.
+    control_timestep: seconds per step.
 
   Raises:
     OSError: if it cannot be written.
   """
   film = Film(
-      path, num_episodes, [c.name for c in task.constraints],
-      [c.threshold for c in task.constraints], task.info.episode_steps,
-      task.info.control_timestep)
+      path, num_episodes, [c.name for c in plant.constraints],
+      [c.threshold for c in plant.constraints], plant.episode_steps,
+      control_timestep)
   try:
     yield film
   except BaseException:
@@ -154,8 +154,7 @@ class Film:
     if episode > self._num_episodes:
       return
     if self.count(number, step):
-      self.add(episode, number, environment.environment.physics.render(
-          HEIGHT, WIDTH, camera_id=0))
+      self.add(episode, number, picture_lib.take(environment))
 
   def count(self, number: int, step: episode_lib.Step) -> bool:
     """Adds a step to the numbers so far; says whether it is to be a frame."""

@@ -7,15 +7,16 @@ import imageio.v2 as imageio
 import numpy as np
 
 from metal_tf import config
-from metal_tf import validation
+from metal_tf import plant as plant_lib
 from metal_tf.acting import episode as episode_lib
 from metal_tf.assessment import film
+from metal_tf.assessment import picture
 
 _NAMES, _THRESHOLDS = ('slider_pos', 'joint_angle'), (0.2, 0.5)
 
 
 def _picture(grey=90):
-  return np.full((film.HEIGHT, film.WIDTH, 3), grey, np.uint8)
+  return np.full((picture.HEIGHT, picture.WIDTH, 3), grey, np.uint8)
 
 
 def _caption(**changes):
@@ -43,11 +44,11 @@ class DrawTest(absltest.TestCase):
 
   def test_a_panel_below_the_picture(self):
     frame = self._draw()
-    self.assertEqual(frame.shape[1:], (film.WIDTH, 3))
+    self.assertEqual(frame.shape[1:], (picture.WIDTH, 3))
     self.assertEqual(frame.shape[0] % 2, 0)
     self.assertEqual(frame.dtype, np.uint8)
-    np.testing.assert_array_equal(frame[:film.HEIGHT], _picture())
-    self.assertGreater(frame[film.HEIGHT:].max(), 200)  # There is text.
+    np.testing.assert_array_equal(frame[:picture.HEIGHT], _picture())
+    self.assertGreater(frame[picture.HEIGHT:].max(), 200)  # There is text.
     self.assertFalse(_reddish(frame).any())
 
   def test_what_is_violated_is_red(self):
@@ -55,8 +56,8 @@ class DrawTest(absltest.TestCase):
         _reddish(self._draw(violated=violated))
         for violated in ((True, False), (False, True), (True, True)))
     for red in (first, second, both):
-      self.assertTrue(red[:film.HEIGHT].any())
-    rows = [set(np.flatnonzero(red[film.HEIGHT:].any(axis=1)))
+      self.assertTrue(red[:picture.HEIGHT].any())
+    rows = [set(np.flatnonzero(red[picture.HEIGHT:].any(axis=1)))
             for red in (first, second, both)]
     self.assertTrue(rows[0] and rows[1])
     self.assertEmpty(rows[0] & rows[1])
@@ -97,7 +98,7 @@ class FilmTest(absltest.TestCase):
                      [False, True, False, False])
     for frame, number in zip(frames, (2, 4, 6, 7)):
       self.assertAlmostEqual(
-          frame[film.HEIGHT // 2].mean(), 10 * number, delta=4)
+          frame[picture.HEIGHT // 2].mean(), 10 * number, delta=4)
 
   def test_sums_begin_anew_with_an_episode(self):
     filming = self._film()
@@ -129,12 +130,12 @@ class FilmTest(absltest.TestCase):
       for number in (1, 2):
         filming.watch(episode, number, world, _step(1., [0, 0], number == 2))
     filming.close(keep=True)
-    self.assertEqual(pictures, 2 * [(film.HEIGHT, film.WIDTH, 0)])
+    self.assertEqual(pictures, 2 * [(picture.HEIGHT, picture.WIDTH, 0)])
 
   def test_an_interrupted_film_is_removed(self):
-    task = validation.resolve_task(config.Config())
+    plant = plant_lib.resolve(config.Config())
     with self.assertRaises(KeyboardInterrupt):
-      with film.filming(self.path, 1, task) as filming:
+      with film.filming(self.path, 1, plant, 0.01) as filming:
         filming.count(1, _step(1., [0]))
         filming.add(1, 1, _picture())
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
 from metal_tf.assessment import summary
 from metal_tf import config
-from metal_tf import validation
+from metal_tf import plant as plant_lib
 
 
 def _measured(returns, penalties):
@@ -66,12 +66,12 @@ class IntervalsTest(absltest.TestCase):
 class ReportTest(absltest.TestCase):
 
   def _report(self, penalties, threshold):
-    task = validation.resolve_task(config.Config(threshold=threshold))
+    plant = plant_lib.resolve(config.Config(threshold=threshold))
     measured = _measured(np.arange(len(penalties)), penalties)
     assessment = intervals.assess(
-        measured, np.array([threshold]), [task.constraints[0].name])
-    return (summary.table(assessment, measured, task),
-            summary.as_json(assessment, measured, task))
+        measured, np.array([threshold]), [plant.constraints[0].name])
+    return (summary.table(assessment, measured, plant),
+            summary.as_json(assessment, measured, plant))
 
   def test_verdicts(self):
     for penalties, threshold, verdict in (

@@ -1,11 +1,13 @@
 """Where a policy comes from: a run's newest checkpoint, or an export."""
 
 import os
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from metal_tf import config as config_lib
+from metal_tf.environments import own
+from metal_tf import plant as plant_lib
 from metal_tf.policy import description as description_lib
 from metal_tf.runs import identity
 from metal_tf.runs import saved_run
@@ -22,6 +24,9 @@ class Source(NamedTuple):
     algorithm: name of the agent.
     config: the run's settings.
     suite: where the task came from.
+    observation_size: O.
+    action_size: A.
+    environment_source: of an own environment, see `own.describe_source`.
     load: loads the policy, which needs TensorFlow, and says how many training
       episodes it has seen.
   """
@@ -29,6 +34,9 @@ class Source(NamedTuple):
   algorithm: str
   config: config_lib.Config
   suite: str
+  observation_size: int
+  action_size: int
+  environment_source: Optional[Dict[str, str]]
   load: Callable[[], Tuple[Policy, int]]
 
 
@@ -57,7 +65,8 @@ def of_run(workdir: str, warn: Callable[[str], None]) -> Source:
 
   return Source(
       run.path, run.description['algorithm'], run.config,
-      run.description['suite'], load)
+      run.description['suite'], run.spec.observation_size,
+      run.spec.action_size, run.description.get('environment_source'), load)
 
 
 def of_export(directory: str) -> Source:
@@ -79,45 +88,72 @@ def of_export(directory: str) -> Source:
 
   return Source(
       os.path.abspath(directory), content['algorithm'],
-      saved_run.config_from_json(content['config']), content['suite'], load)
+      saved_run.config_from_json(content['config']), content['suite'],
+      content['observation']['size'], content['action']['size'],
+      content.get('environment_source'), load)
 
 
-def resolve(source: Source, *, safety_coeff: Optional[float] = None,
-            threshold: Optional[float] = None,
-            constraints: Optional[Sequence[str]] = None,
-            seed: Optional[int] = None, suite: Optional[str] = None
-           ) -> Tuple[config_lib.Config, validation.Task]:
-  """The task that a policy was trained on, with what is to be different.
+def resolve(source: Source, changes: Mapping[str, Any]
+           ) -> Tuple[config_lib.Config, plant_lib.Plant]:
+  """What a policy was trained on, with what is to be different.
 
   Args:
     source: of the policy.
-    safety_coeff: another coefficient.
-    threshold: another threshold, for all constraints without one of their own
-      in `constraints`.
-    constraints: other constraints, as in `Config`.
-    seed: another seed of the episodes' starts.
-    suite: another simulator of the same tasks.
+    changes: settings by name that replace the run's. A threshold is for all
+      constraints without one of their own among the `constraints` here.
 
   Returns:
-    The run's settings with the changes, and the task they describe.
+    The run's settings with the changes, and the plant they describe.
 
   Raises:
     ConfigError: for something that the task does not have, or if the policy
-      was trained on an environment of somebody's own.
+      was trained on an environment that its program alone can make.
   """
-  if identity.is_own(source.suite):
+  config = source.config
+  if (identity.is_own(source.suite) and not config.environment
+      and 'environment' not in changes):
     raise validation.ConfigError(
-        'workdir', source.path, 'a run on one of the paper\'s tasks',
-        'Only the program that made this one\'s environment can make it again: '
-        'use metal_tf.assessment.measure.measure there.')
-  changes: Any = dict(
-      safety_coeff=safety_coeff, threshold=threshold, seed=seed, suite=suite,
-      constraints=None if constraints is None else tuple(constraints))
-  if threshold is not None and constraints is None:
+        'environment', '', 'FILE.py:function, for a run that was not started '
+        'with it', "The program that made this one's environment did not name "
+        'a function that makes it again (or use '
+        'metal_tf.assessment.measure.measure there).')
+  changes = dict(changes)
+  if 'environment' in changes:
+    # A suite's task gives way to it, with all that describes it.
+    changes = {**{name: getattr(config_lib.Config(), name)
+                  for name in validation.SUITE_SETTINGS}, **changes}
+  elif 'threshold' in changes and 'constraints' not in changes:
     # The run's own thresholds stand in the way of the one asked for.
     changes['constraints'] = tuple(
-        text.partition(':')[0] for text in source.config.constraints)
-  config = source.config.replace(
-      **{name: value for name, value in changes.items() if value is not None})
+        text.partition(':')[0] for text in config.constraints)
+  config = config.replace(**changes)
   validation.check_ranges(config)
-  return config, validation.resolve_task(config)
+  validation.check_own_environment(config, list(changes) if config.environment
+                                   and 'environment' not in changes else ())
+  plant = plant_lib.resolve(config)
+  _check_sizes(source, plant)
+  return config, plant
+
+
+def changed_source(source: Source, config: config_lib.Config) -> str:
+  """Says that the file of an own environment is not what it was, or ''.
+
+  Args:
+    source: of the policy.
+    config: with the environment that it is to be evaluated on.
+  """
+  return own.changed(source.environment_source,
+                     own.describe_source(config.environment))
+
+
+def _check_sizes(source: Source, plant: plant_lib.Plant) -> None:
+  """Refuses an environment that the policy does not fit."""
+  if plant.spec is None:
+    return
+  for what, size, expected in (
+      ('observation', plant.spec.observation_size, source.observation_size),
+      ('action', plant.spec.action_size, source.action_size)):
+    if size != expected:
+      raise validation.ConfigError(
+          'environment', plant.name, f'one with {expected} numbers as {what}, '
+          'as the policy has', f'There are {size}.')

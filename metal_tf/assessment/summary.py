@@ -5,24 +5,25 @@ from typing import Any, Dict
 
 import pandas as pd
 
+from metal_tf import plant as plant_lib
 from metal_tf import validation
 from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
 
 
 def table(assessment: pd.DataFrame, measured: measure.Measured,
-          task: validation.Task) -> str:
+          plant: plant_lib.Plant) -> str:
   """The paper's metrics, one a line, with their intervals.
 
   Args:
     assessment: of the episodes, see `intervals.assess`.
     measured: the episodes.
-    task: what they were run on.
+    plant: what they were run on.
   """
   num = len(measured.episode_return)
   verdicts = {intervals.penalty(constraint.name): _verdict(
       assessment.loc[intervals.penalty(constraint.name)], constraint)
-              for constraint in task.constraints}
+              for constraint in plant.constraints}
   width = max(map(len, assessment.index))
   lines = [f'{num} episode{"s" * (num > 1)} without noise'
            + (f', {measured.cut_episodes} more cut by the simulator'
@@ -39,7 +40,7 @@ def table(assessment: pd.DataFrame, measured: measure.Measured,
 
 
 def as_json(assessment: pd.DataFrame, measured: measure.Measured,
-            task: validation.Task) -> Dict[str, Any]:
+            plant: plant_lib.Plant) -> Dict[str, Any]:
   """The same with every episode; the arguments are `table`'s."""
 
   def estimate(name: str) -> Dict[str, Any]:
@@ -48,7 +49,7 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
     return {'value': value, 'sd': sd, 'interval_95': ends}
 
   def constraint_entry(k: int) -> Dict[str, Any]:
-    constraint = task.constraints[k]
+    constraint = plant.constraints[k]
     penalty = estimate(intervals.penalty(constraint.name))
     return {
         'name': constraint.name,
@@ -65,12 +66,12 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
       'cut_episodes': measured.cut_episodes,
       'return': estimate(intervals.RETURN),
       'penalized_return': estimate(intervals.PENALIZED_RETURN),
-      'constraints': [*map(constraint_entry, range(len(task.constraints)))],
+      'constraints': [*map(constraint_entry, range(len(plant.constraints)))],
       'each_episode': {
           'return': measured.episode_return.tolist(),
           'penalty': {
               constraint.name: measured.penalty[:, k].tolist()
-              for k, constraint in enumerate(task.constraints)},
+              for k, constraint in enumerate(plant.constraints)},
           'steps': measured.steps.tolist(),
       },
   }

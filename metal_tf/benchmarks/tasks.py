@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from metal_tf.cli import main
 from metal_tf import config as config_lib
 from metal_tf import environments
+from metal_tf import plant
+from metal_tf import plant
 from metal_tf import types
-from metal_tf import validation
 
 
 def make_config(domain: str, preset: str = 'paper',
@@ -34,8 +34,7 @@ def make_environment(config: config_lib.Config,
     config: says the task and who simulates it.
     seed: of the environment.
   """
-  return main.make_environment(
-      config, validation.resolve_task(config), config.suite, seed)
+  return plant.resolve(config).make(seed)
 
 
 def make_spec(config: config_lib.Config) -> types.EnvironmentSpec:

@@ -21,11 +21,11 @@ import tensorflow as tf  # pylint: disable=unused-import
 from metal_tf.cli import evaluate
 import metal_tf
 from metal_tf.agent import agents
-from metal_tf.cli import main
 from metal_tf import config as config_lib
+from metal_tf.environments import own_testing
+from metal_tf import plant
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
-from metal_tf import validation
 
 
 
@@ -58,9 +58,7 @@ class EvaluateTest(parameterized.TestCase):
         workdir=cls.workdir, num_episodes=1, policy_layer_sizes=(8, 8),
         critic_layer_sizes=(8, 8), min_replay_size=2000,
         evaluation_period=0, suite='builtin')
-    task = validation.resolve_task(config)
-    run.train(agents.METAL, config, lambda seed: main.make_environment(
-        config, task, 'builtin', seed))
+    run.train(agents.METAL, config, plant.resolve(config).make)
 
   def _json(self, path):
     with open(path, encoding='utf-8') as stream:
@@ -119,6 +117,37 @@ class EvaluateTest(parameterized.TestCase):
     self.assertLen(frames, 500)  # 1000 steps of 10 ms, 50 frames a second.
     self.assertGreater(np.ptp(frames[0][:480]), 100)
     self.assertTrue((frames[0] != frames[-1]).any())
+
+  def test_an_own_environment_needs_the_runs_folder_only(self):
+    folder = self.create_tempdir().full_path
+    path = own_testing.write_plant(folder)
+    workdir = f'{folder}/run'
+    status, out, err = _run(
+        'train', '--environment=push.py:make', '--num_episodes=2',
+        '--policy_layer_sizes=8', '--critic_layer_sizes=8', '--noxla',
+        '--environment_kwargs={"mass": 2}', f'--workdir={workdir}',
+        BUILD_WORKING_DIRECTORY=folder)
+    self.assertEqual(status, 0, err)
+    self.assertIn(f'MetaL on Push, 2 episodes, seed 0\nmade by: {path}:make, '
+                  'with {"mass": 2}\nobservation: 2 numbers, action: 1', out)
+    self.assertIn('* energy  <= 0.3 [own]', out)
+    with open(path, 'a', encoding='utf-8') as stream:
+      stream.write('# more\n')
+    for source in (f'--workdir={workdir}', f'--policy={workdir}/export'):
+      status, out, err = _run(
+          'evaluate', source, '--episodes=2', f'--video={folder}/film.mp4',
+          f'--output={folder}/result.json')
+      self.assertEqual(status, 0, err)
+      self.assertIn('has changed since the run', out)
+      self.assertIn('2/2 episodes', out)
+      result = self._json(f'{folder}/result.json')
+      self.assertEqual(result['each_episode']['return'], [40.0, 40.0])
+      self.assertEqual(result['environment'], f'{path}:make')
+      with imageio.get_reader(f'{folder}/film.mp4') as reader:
+        self.assertLen([frame for frame in reader], 20)  # 10 a second.
+    self.assertIn('there is no screen', self._mistake(
+        f'--workdir={workdir}', '--video=a.mp4',
+        '--environment_kwargs={"render_mode": ""}'))
 
   @flagsaver.flagsaver
   def _mistake(self, *arguments):

@@ -14,6 +14,9 @@ _WORKDIR = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string(
     'output', '', 'Folder to be made, or an export to be replaced; empty means '
     '`export` in the run\'s folder.')
+_TFLITE = flags.DEFINE_bool(
+    'tflite', False, 'Writes policy.tflite beside the SavedModel, for a '
+    'controller that has TensorFlow Lite only: float32 [1, O] to [1, A].')
 
 
 def _export() -> None:
@@ -22,8 +25,11 @@ def _export() -> None:
   from metal_tf.training import export
   output = _OUTPUT.value and cli_flags.user_path(_OUTPUT.value)
   directory = export.export(
-      cli_flags.user_path(_WORKDIR.value), output or None)
-  print(f'{directory}: metal_tf.load_policy({directory!r}) loads it.')
+      cli_flags.user_path(_WORKDIR.value), output or None,
+      tflite=_TFLITE.value)
+  print(f'{directory}: metal_tf.load_policy({directory!r}) loads it'
+        + (', and TensorFlow Lite its policy.tflite.' if _TFLITE.value else
+           '.'))
 
 
 def main() -> NoReturn:

@@ -1,6 +1,7 @@
 """absl flags from the config: names, defaults, help, unit, range, origin."""
 
 import dataclasses
+import json
 import os
 import typing
 from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
@@ -12,6 +13,7 @@ import launchpad.flags
 from metal_tf import config as config_lib
 from metal_tf import validation
 from metal_tf.distributed import needs
+from metal_tf.environments import own
 from metal_tf.environments import rwrl_spec
 
 LAUNCH_TYPE = 'lp_launch_type'
@@ -82,12 +84,14 @@ def parse(argv: Sequence[str],
     raise
 
 
-def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
+def read(flag_values: flags.FlagValues = flags.FLAGS,
+         without: Collection[str] = ()) -> config_lib.Config:
   """Returns the config that the command line asks for.
 
   Args:
     flag_values: parsed flags; a field without one keeps its default, one whose
       flag is not given has the preset's value.
+    without: fields that keep their defaults, whatever flags there are.
 
   Raises:
     ValueError: for a list of numbers with something else in it, or a file
@@ -98,14 +102,47 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> config_lib.Config:
       field.name: _value(flag_values[field.name].value, hints[field.name],
                          field.name)
       for field in dataclasses.fields(config_lib.Config)
-      if field.name in flag_values
+      if field.name in flag_values and field.name not in without
   }
   if 'rwrl_spec' in values:
     values['rwrl_spec'] = _spec(values['rwrl_spec'])
+  if values.get('environment'):
+    values['environment'] = own_environment(values['environment'])
+  if values.get('environment_kwargs'):
+    values['environment_kwargs'] = own_settings(values['environment_kwargs'])
   given = {name: value for name, value in values.items()
            if flag_values[name].present}
   preset = config_lib.PRESETS.get(values.get('preset', ''), {})
-  return config_lib.Config(**{**values, **preset, **given})
+  config = config_lib.Config(**{**values, **preset, **given})
+  validation.check_own_environment(config, list(given))
+  return config
+
+
+def own_environment(name: str) -> str:
+  """The name of a user's function, independent of where the user stands.
+
+  Raises:
+    ConfigError: if it is no such name, or the file is not there.
+  """
+  try:
+    return own.resolve(name, user_path('.'))
+  except own.OwnEnvironmentError as error:
+    raise validation.ConfigError(
+        'environment', name, own.FORMS, validation.reason(error)) from error
+
+
+def own_settings(text: str) -> str:
+  """The same JSON for the same settings: a run is told apart by that.
+
+  Raises:
+    ConfigError: for something else than a JSON object.
+  """
+  try:
+    return json.dumps(own.settings(text), sort_keys=True)
+  except ValueError as error:
+    raise validation.ConfigError(
+        'environment_kwargs', text, 'a JSON object', validation.reason(error)
+    ) from error
 
 
 def _spec(value: str) -> str:

@@ -14,7 +14,7 @@ from metal_tf.distributed import needs
 from metal_tf import validation
 
 
-class FlagsTest(absltest.TestCase):
+class FlagsTest(parameterized.TestCase):
 
   def _read(self, *arguments):
     values = absl_flags.FlagValues()
@@ -61,6 +61,39 @@ class FlagsTest(absltest.TestCase):
         self._read('--rwrl_spec=bad.json')
       with self.assertRaisesRegex(ValueError, '--rwrl_spec: /.*: No such file'):
         self._read('--rwrl_spec=no.json')
+
+  def test_an_own_environment_is_named_by_its_place(self):
+    directory = self.create_tempdir()
+    directory.create_file('plant.py')
+    with mock.patch.dict(
+        os.environ, BUILD_WORKING_DIRECTORY=directory.full_path):
+      config = self._read('--environment=plant.py:make',
+                          '--environment_kwargs={"b":1, "a": [2]}')
+      for name, message in (('plant.py', 'not of that form'),
+                            ('other.py:make', 'no file /.*/other.py')):
+        with self.assertRaisesRegex(validation.ConfigError, message):
+          self._read(f'--environment={name}')
+    self.assertEqual(config.environment, f'{directory.full_path}/plant.py:make')
+    self.assertEqual(config.environment_kwargs, '{"a": [2], "b": 1}')
+    self.assertEqual(self._read(*flags.as_arguments(config)), config)
+
+  @parameterized.parameters(
+      '--domain=cartpole', '--task=', '--safety_coeff=0.3', '--constraints=a',
+      '--threshold=0.1', '--suite=auto', '--rwrl_spec=')
+  def test_the_suites_settings_are_refused_beside_it(self, flag):
+    name = flag[2:].partition('=')[0]
+    with self.assertRaisesRegex(
+        validation.ConfigError, f'^--{name}: .*unset with --environment'):
+      self._read('--environment=installed.package:make', flag)
+
+  def test_settings_of_an_own_environment_are_a_json_object(self):
+    own = '--environment=installed.package:make'
+    for text, message in (('{a: 1}', 'is not JSON'), ('3', 'no JSON object')):
+      with self.assertRaisesRegex(validation.ConfigError, message):
+        self._read(own, f'--environment_kwargs={text}')
+    with self.assertRaisesRegex(
+        validation.ConfigError, 'unset without --environment'):
+      self._read('--environment_kwargs={}')
 
   def test_arguments_make_the_same_settings_again(self):
     config = config_lib.Config(

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import sys
-from typing import Callable, List, NoReturn, Optional, Sequence, Tuple
+from typing import (
+    Callable, Iterator, List, NoReturn, Optional, Sequence, Tuple)
 import warnings
 
 from absl import app
@@ -17,10 +18,13 @@ from metal_tf.cli import tool
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf.environments import rwrl_spec
+from metal_tf import plant as plant_lib
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
 from metal_tf import validation
+
+_CONSTRAINTS = 'constraint (on the mean penalty per step):'
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -32,16 +36,15 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
   flags.define()
   flags.describe_launch_type()
   app.define_help_flags()
-  config, task, suite, launch_type = _check(sys.argv, algorithm)
-  print(start_table(algorithm, config, task, suite), flush=True)
+  config, plant, launch_type = _check(sys.argv, algorithm)
+  print(start_table(algorithm, config, plant), flush=True)
   print(_form(config, launch_type), flush=True)
-  quiet_start_up()
-  threads.set_up(config.learner_threads)
+  _prepare_process(config)
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
   import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
   try:
-    app.run(lambda argv: _train(algorithm, config, task, suite, launch_type))
+    app.run(lambda argv: _train(algorithm, config, plant, launch_type))
   except KeyboardInterrupt:  # Later on, the run itself takes care of it.
     tool.fail('stopped before the first episode.', tool.INTERRUPTED,
               algorithm.name)
@@ -50,7 +53,7 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
 
 def _check(
     argv: List[str], algorithm: agents.Algorithm
-) -> Tuple[config_lib.Config, validation.Task, str, Optional[str]]:
+) -> Tuple[config_lib.Config, plant_lib.Plant, Optional[str]]:
   """Checks everything that can be checked before TensorFlow is loaded."""
   try:
     _, *unexpected = flags.parse(argv)
@@ -59,22 +62,19 @@ def _check(
                        'flags, like --domain=cartpole.')
     config = flags.read()
     validation.check_settings(config, algorithm)
-    task = validation.resolve_task(config)
-    suite = resolve_suite(config)
-    validation.check_rwrl_spec(config, suite)
     launch_type = flags.launch_type(config)
+    if config.environment:  # Its file may load TensorFlow.
+      _prepare_process(config)
+    plant = plant_lib.resolve(config)
   except (absl_flags.Error, ValueError) as error:
     tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
-  return with_workdir(config, algorithm), task, suite, launch_type
+  return with_workdir(config, algorithm), plant, launch_type
 
 
-def resolve_suite(config: config_lib.Config) -> str:
-  """Chooses who simulates; ConfigError for a suite that is not here."""
-  try:
-    return environments.resolve_suite(config.suite)
-  except ValueError as error:
-    raise validation.ConfigError(
-        'suite', config.suite, 'builtin here', str(error)) from error
+def _prepare_process(config: config_lib.Config) -> None:
+  """What has to be set before TensorFlow is loaded."""
+  quiet_start_up()
+  threads.set_up(config.learner_threads)
 
 
 def quiet_start_up() -> None:
@@ -134,7 +134,7 @@ def _default_workdir(config: config_lib.Config,
   and needs a --workdir.
   """
   defaults = config_lib.Config()
-  parts = [algorithm.name, config.domain, f'{config.safety_coeff:g}']
+  parts = [algorithm.name, *plant_lib.folder_parts(config)]
   parts += [f'{name}={getattr(config, name)}' for name in shown
             if getattr(config, name) != getattr(defaults, name)]
   if config.lagrange_multiplier:
@@ -163,42 +163,14 @@ def _holds(path: str, config: config_lib.Config,
 
 
 def _train(algorithm: agents.Algorithm, config: config_lib.Config,
-           task: validation.Task, suite: str,
-           launch_type: Optional[str]) -> None:
-  train(algorithm, config,
-        lambda seed: make_environment(config, task, suite, seed), launch_type)
+           plant: plant_lib.Plant, launch_type: Optional[str]) -> None:
+  train(algorithm, config, plant.make, launch_type)
   try:
     told = closing.lines(config.workdir)
   except run_folder.RunFolderError as error:
     told = f'Warning: {error}'
   if told:
     print(told, flush=True)
-
-
-def make_environment(config: config_lib.Config, task: validation.Task,
-                     suite: str,
-                     seed: int) -> environments.ConstrainedEnvironment:
-  """Makes the environment of a run.
-
-  Args:
-    config: the run's settings.
-    task: what they describe.
-    suite: what `resolve_suite` chose.
-    seed: of the environment.
-
-  Raises:
-    ConfigError: if an installed suite is broken.
-  """
-  try:
-    return environments.make(
-        task.info.domain, task.info.task, safety_coeff=config.safety_coeff,
-        constraints=[(c.name, c.threshold) for c in task.constraints],
-        seed=seed, suite=suite, rwrl_spec=config.rwrl_spec)
-  except (ValueError, RuntimeError) as error:
-    name, allowed = (('rwrl_spec', 'what the suite can run')
-                     if config.rwrl_spec else ('suite', 'builtin here'))
-    raise validation.ConfigError(
-        name, getattr(config, name), allowed, str(error)) from error
 
 
 def train(
@@ -231,6 +203,7 @@ def train(
           checkpoint.CheckpointError) as error:
     tool.fail(str(error), tool.USAGE_ERROR, algorithm.name)
   except (environments.BadEnvironmentOutput, environments.EpisodeCut,
+          environments.OwnEnvironmentError,
           divergence.DivergenceError) as error:
     tool.fail(f'{type(error).__name__}: {error}', tool.RUN_ERROR,
               algorithm.name)
@@ -275,34 +248,58 @@ def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
 
 
 def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
-                task: validation.Task, suite: str) -> str:
+                plant: plant_lib.Plant) -> str:
   """What is about to run: task, constraints, thresholds and their origins."""
   preset = ('' if config.preset == config_lib.Config.preset else
             f', preset {config.preset}')
+  length = f'{config.num_episodes} episodes, seed {config.seed}{preset}'
+  if plant.task is None:
+    return '\n'.join(_own_lines(algorithm, config, plant, length))
+  task = plant.task
   lines = [
-      f'{algorithm.title} on {task.info.domain}/{task.info.task}, safety '
-      f'coefficient {config.safety_coeff:g}, {config.num_episodes} episodes, '
-      f'seed {config.seed}{preset}',
-      f'simulated by: {suite}' + (
+      f'{algorithm.title} on {plant.name}, safety coefficient '
+      f'{config.safety_coeff:g}, {length}',
+      f'simulated by: {plant.suite}' + (
           f', with {config.rwrl_spec}' if config.rwrl_spec else '') + (
               ' (its perturbations go on from episode to episode; a run that '
               'is resumed begins them anew)'
               if rwrl_spec.walks(rwrl_spec.parse(
                   config.rwrl_spec, task.info.domain)) else ''),
-      'constraint (on the mean penalty per step):',
+      _CONSTRAINTS,
   ]
   trained = {c.name: c for c in task.constraints}
   width = max(len(name) for name in task.info.constraint_names)
   for info in task.info.constraints:
-    if info.name in trained:
-      constraint = trained[info.name]
-      lines.append(
-          f'  * {info.name:{width}}  <= {constraint.threshold:g} '
-          f'[{constraint.origin}]  violated unless: {constraint.text}')
-    else:
-      lines.append(f'    {info.name:{width}}  not used; '
-                   f'{info.describe(config.safety_coeff)}')
+    lines.append(
+        _trained_line(trained[info.name], width) if info.name in trained else
+        f'    {info.name:{width}}  not used; '
+        f'{info.describe(config.safety_coeff)}')
   lines.append('  (* trained with; the threshold\'s origin in brackets; that '
                f'the paper uses {task.info.default_constraint} here: '
                f'{task.info.default_constraint_label})')
   return '\n'.join(lines)
+
+
+def _own_lines(algorithm: agents.Algorithm, config: config_lib.Config,
+               plant: plant_lib.Plant, length: str) -> Iterator[str]:
+  spec = plant.spec
+  assert spec is not None
+  yield f'{algorithm.title} on {plant.name}, {length}'
+  settings = config.environment_kwargs
+  yield f'made by: {config.environment}' + (
+      f', with {settings}' if settings else '')
+  yield (f'observation: {spec.observation_size} numbers, action: '
+         f'{spec.action_size}, episode: '
+         + (f'{spec.episode_steps} steps' if spec.episode_steps else
+            'of a length that the environment does not tell'))
+  yield _CONSTRAINTS
+  width = max(len(c.name) for c in plant.constraints)
+  for constraint in plant.constraints:
+    yield _trained_line(constraint, width)
+
+
+def _trained_line(constraint: validation.TaskConstraint, width: int) -> str:
+  text = f'  violated unless: {constraint.text}' if constraint.text else ''
+  return (f'  * {constraint.name:{width}}  <= {constraint.threshold:g} '
+          f'[{constraint.origin}]{text}')
+

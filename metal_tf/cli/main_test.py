@@ -14,6 +14,8 @@ from absl.testing import parameterized
 from metal_tf.agent.agents import METAL
 from metal_tf.cli import main
 from metal_tf import config as config_lib
+from metal_tf.environments import own_testing
+from metal_tf.runs import run_folder
 
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
           '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
@@ -46,6 +48,8 @@ class WrongFlagsTest(parameterized.TestCase):
       (['--batch_size=2000000'], 'at most --replay_capacity=1000000'),
       (['--suite=builtin', '--rwrl_spec={"combined_challenge": "easy"}'],
        'nothing with the builtin suite'),
+      (['--environment=no.py:make'], 'there is no file /.*/no.py'),
+      ([f'--environment={__file__}:no'], "has no function 'no'"),
   )
   def test_one_sentence_and_status_2(self, arguments, message):
     directory = self.create_tempdir().full_path
@@ -92,6 +96,12 @@ class DefaultWorkdirTest(parameterized.TestCase):
     self.assertEqual(
         self._name(safety_coeff=0.1, threshold=0.2, **settings),
         f'metal-cartpole-0.1{expected}-beta0.2-seed0')
+
+  def test_an_own_environment_names_it(self):
+    self.assertEqual(
+        self._name(environment='/plants/push.py:make', replay='prioritized',
+                   environment_kwargs='{"mass": 2.5}'),
+        'metal-push.make-mass=2.5-replay=prioritized-seed0')
 
   def test_a_run_of_the_older_name_goes_on_there(self):
     older = 'metal-cartpole-0.3-seed0'
@@ -144,6 +154,24 @@ class LauncherTest(parameterized.TestCase):
       summary = json.load(stream)
     self.assertEqual(summary['algorithm'], launcher)
     self.assertGreater(summary['learner_steps'], 0)
+
+  @parameterized.parameters('local_mp', 'local_mt')
+  def test_an_own_environment_with_workers(self, launch_type):
+    directory = self.create_tempdir().full_path
+    path = own_testing.write_plant(directory)
+    small = [flag for flag in _SMALL if not flag.startswith('--suite')]
+    status, out, err = _run(
+        'rc_d4pg', '--environment=push.py:make', '--num_episodes=4', *small,
+        '--environment_kwargs={"mass": 2}', '--num_actors=2',
+        f'--lp_launch_type={launch_type}', '--workdir=run',
+        '--min_replay_size=32', BUILD_WORKING_DIRECTORY=directory)
+    self.assertEqual(status, 0, err)
+    self.assertIn('RC-D4PG on Push, 4 episodes', out)
+    run = run_folder.read(f'{directory}/run')
+    self.assertEqual(run.num_episodes, 4)
+    self.assertEqual(set(run.episodes['episode_return']), {40.0})
+    self.assertEqual(run.config['environment'], f'{path}:make')
+    self.assertCountEqual(os.listdir(directory), ['push.py', 'run'])
 
   def test_another_configuration_is_refused_without_traceback(self):
     directory = self.create_tempdir().full_path

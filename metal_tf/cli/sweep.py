@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import List, NoReturn, Sequence
+from typing import Iterable, List, NoReturn, Sequence
 
 from absl import flags as absl_flags
 from rich import console as console_lib
@@ -16,7 +16,9 @@ from rich import console as console_lib
 from metal_tf.cli import flags
 from metal_tf.cli import main as main_lib
 from metal_tf.cli import tool
+from metal_tf import config as config_lib
 from metal_tf.environments import tasks
+from metal_tf import plant as plant_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import cost
 from metal_tf.sweep import display
@@ -28,7 +30,7 @@ from metal_tf import validation
 from metal_tf.watch import sweep_view
 
 
-def _list(name: str, default: Sequence[object], text: str
+def _list(name: str, default: Iterable[object], text: str
           ) -> absl_flags.FlagHolder:
   return absl_flags.DEFINE_list(name, [str(item) for item in default], text)
 
@@ -46,6 +48,9 @@ _THRESHOLDS = _list(
     'thresholds', (), "Thresholds beta; empty means the paper's three of each "
     'domain. (in [0, 1]; unit: mean penalty per step; origin: paper for '
     "cartpole's 0.115, recalled for the others)")
+_KWARGS = absl_flags.DEFINE_multi_string(
+    'environment_kwargs', [], 'Settings of the own environment, a JSON object; '
+    'given several times, each is run.')
 _SEEDS = _list('seeds', grid.PAPER_SEEDS,
                'Seeds. (origin of the default: paper)')
 _WORKDIR = absl_flags.DEFINE_string(
@@ -87,15 +92,30 @@ def _read_grid() -> Sequence[grid.Run]:
     raise validation.ConfigError('jobs', _JOBS.value, '>= 1')
   runs = grid.make(
       grid.Axes(_ALGORITHMS.value, _DOMAINS.value, _COEFFICIENTS.value,
-                _THRESHOLDS.value, _SEEDS.value),
-      flags.read(), flags.user_path(_WORKDIR.value), flags.read_settings)
-  suites = {suite: main_lib.resolve_suite(config) for suite, config in {
-      run.config.suite: run.config for run in runs}.items()}
+                _THRESHOLDS.value, _SEEDS.value,
+                [flags.own_settings(text) for text in _KWARGS.value]),
+      _read_shared(), flags.user_path(_WORKDIR.value), flags.read_settings)
   for run in runs:
-    validation.check_rwrl_spec(run.config, suites[run.config.suite])
     _check_launch_type(run)
   grid.check_folders(runs)
   return runs
+
+
+def _read_shared() -> config_lib.Config:
+  """The settings that all runs share."""
+  config = flags.read(without=grid.AXES)
+  if _KWARGS.value and not config.environment:
+    raise validation.ConfigError('environment_kwargs', _KWARGS.value[0],
+                                 'unset without --environment')
+  for axis in (_DOMAINS, _COEFFICIENTS, _THRESHOLDS):
+    if config.environment and axis.present:
+      raise validation.ConfigError(
+          axis.name, ','.join(axis.value), 'unset with --environment',
+          "It is an axis of the suite's tasks; --environment_kwargs is one of "
+          'your own.')
+  if config.environment:  # Its file may load anything.
+    main_lib.quiet_start_up()
+  return config
 
 
 def _check_launch_type(run: grid.Run) -> None:
@@ -111,7 +131,7 @@ def _check_launch_type(run: grid.Run) -> None:
 
 def _on_cluster() -> bool:
   flag = absl_flags.FLAGS[flags.LAUNCH_TYPE]
-  return flag.present and flag.value == 'vertex_ai'
+  return bool(flag.present and flag.value == 'vertex_ai')
 
 
 def _sweep(runs: Sequence[grid.Run]) -> int:
@@ -163,7 +183,8 @@ def _cost(runs: Sequence[grid.Run], directory: str) -> List[str]:
   speeds = cost.of_runs(states)
   for domain in cost.episodes_left(runs, states):
     if domain not in speeds:
-      some = [run for run in runs if run.config.domain == domain][:_JOBS.value]
+      some = [run for run in runs if plant_lib.short_name(
+          run.config) == domain][:_JOBS.value]
       _say(f'No run on {domain} has been measured in the folder; training '
            f'{", ".join(run.name for run in some)} shortly, in a temporary '
            'folder ...')
@@ -178,7 +199,8 @@ def _command(run: grid.Run) -> List[str]:
   return [
       sys.executable, '-m', 'metal_tf.cli', run.algorithm.name,
       *flags.as_arguments(run.config, always=(
-          'domain', 'safety_coeff', 'seed', 'num_episodes')),
+          'seed', 'num_episodes',
+          *(() if run.config.environment else ('domain', 'safety_coeff')))),
       *([f'--{flag.name}={flag.value}'] if flag.present else [])]
 
 

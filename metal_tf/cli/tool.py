@@ -26,7 +26,8 @@ USER_ERRORS = (
     checkpoint.CheckpointError, description.PolicyError, collect.ReportError,
     run_folder.RunFolderError)
 RUN_ERRORS = (
-    OSError, environments.BadEnvironmentOutput, environments.EpisodeCut)
+    OSError, environments.BadEnvironmentOutput, environments.EpisodeCut,
+    environments.OwnEnvironmentError)
 
 
 def run(body: Callable[[], Optional[int]]) -> NoReturn:

@@ -10,6 +10,7 @@ from metal_tf.environments.errors import BadEnvironmentOutput
 from metal_tf.environments.errors import EpisodeCut
 from metal_tf.environments.factory import make
 from metal_tf.environments.factory import resolve_suite
+from metal_tf.environments.own import OwnEnvironmentError
 from metal_tf.environments.tasks import TASKS
 from metal_tf.environments.wrapper import ConstrainedEnvironment
 from metal_tf.environments.wrapper import TimeStep
@@ -19,6 +20,7 @@ __all__ = (
     'ConstrainedEnvironment',
     'Constraint',
     'EpisodeCut',
+    'OwnEnvironmentError',
     'TASKS',
     'TimeStep',
     'adapt',

@@ -4,6 +4,7 @@
       policy.json         what goes in, what comes out, where it comes from
       saved_model.pb      the network; the signature is observation -> action
       variables/          its weights
+      policy.tflite       the network for TensorFlow Lite, if asked for
       manifest.json       sizes and SHA-256 sums of the above
 
 Loading needs TensorFlow and numpy and nothing else. No file is unpickled; but a

@@ -8,6 +8,7 @@ from metal_tf.runs import manifest
 
 FORMAT = 1  # Raised when an older program could no longer use the files.
 NAME = 'policy.json'
+TFLITE = 'policy.tflite'
 
 
 class PolicyError(Exception):

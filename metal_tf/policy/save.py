@@ -14,13 +14,14 @@ from metal_tf.runs import manifest
 
 
 def save(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
-         content: Mapping[str, Any]) -> None:
+         content: Mapping[str, Any], tflite: bool = False) -> None:
   """Writes an export, complete or not at all; one that is there is replaced.
 
   Args:
     directory: of the export; the folder above it is made if need be.
     network: a tf.Module, observations `[B, O]` to actions `[B, A]`.
     content: for `policy.json`; has the observation's size.
+    tflite: whether to write the network for TensorFlow Lite as well.
 
   Raises:
     PolicyError: if something else than an export is in that place.
@@ -36,6 +37,8 @@ def save(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
   os.makedirs(temporary)
   try:
     _write_model(temporary, network, content['observation']['size'])
+    if tflite:
+      _write_tflite(temporary, network, content['observation']['size'])
     with open(os.path.join(temporary, description_lib.NAME), 'w',
               encoding='utf-8') as stream:
       json.dump({'format': description_lib.FORMAT, **content}, stream, indent=2)
@@ -75,6 +78,21 @@ def _write_model(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
       tf.saved_model.save(module, directory, signatures=signature)
   except tf.errors.OpError as error:  # For instance a full disk.
     raise OSError(error.message) from error
+
+
+def _write_tflite(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
+                  observation_size: int) -> None:
+  """Writes the network for one observation, `[1, O]` to `[1, A]`.
+
+  A fixed size, so that a controller allocates its memory once.
+  """
+  function = tf.function(network, autograph=False, input_signature=[
+      tf.TensorSpec([1, observation_size], tf.float32, 'observation')])
+  with _without_generated_files():
+    converted = tf.lite.TFLiteConverter.from_concrete_functions(
+        [function.get_concrete_function()], network).convert()
+  with open(os.path.join(directory, description_lib.TFLITE), 'wb') as stream:
+    stream.write(converted)
 
 
 @contextlib.contextmanager

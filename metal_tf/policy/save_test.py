@@ -48,6 +48,25 @@ class SaveTest(parameterized.TestCase):
           single, in_numpy(observation), rtol=0, atol=1e-6)
     self.assertEqual(policy(np.zeros([0, 5])).shape, (0, 2))
 
+  def test_tensorflow_lite_has_the_same_actions(self):
+    save.save(self.directory, self.network, self.content, tflite=True)
+    interpreter = tf.lite.Interpreter(
+        model_path=os.path.join(self.directory, 'policy.tflite'))
+    interpreter.allocate_tensors()
+    [given], [result] = (
+        interpreter.get_input_details(), interpreter.get_output_details())
+    self.assertEqual(given['shape'].tolist(), [1, 5])
+    policy = load.load_policy(self.directory)  # Verifies all files.
+    for observation in _OBSERVATIONS:
+      interpreter.set_tensor(given['index'], observation[None])
+      interpreter.invoke()
+      np.testing.assert_allclose(
+          interpreter.get_tensor(result['index'])[0], policy(observation),
+          rtol=0, atol=1e-5)
+    # The next export, which is not asked for it, has none that is older.
+    self._save()
+    self.assertNotIn('policy.tflite', os.listdir(self.directory))
+
   def test_the_signature_is_for_other_programs(self):
     self._save()
     signature = tf.saved_model.load(

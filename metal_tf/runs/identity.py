@@ -70,11 +70,15 @@ def own_task(description: Mapping[str, Any]) -> str:
     description: content of a run's `config.json`.
 
   Returns:
-    The task's name with a digest of its interface; '' for the paper's tasks.
+    The task's name with its own settings and a digest of its interface; '' for
+    the paper's tasks.
   """
   if not is_own(description['suite']):
     return ''
   name = description.get('environment', {}).get('name') or 'own task'
+  kwargs = description.get('config', {}).get('environment_kwargs')
+  if kwargs:
+    name += f' {kwargs}'
   interface = description.get('interface')
   if interface is None:  # Of a version that did not write it.
     return name

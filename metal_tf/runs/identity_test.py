@@ -59,6 +59,10 @@ class IdentityTest(parameterized.TestCase):
     self.assertRegex(identity.own_task(_described()),
                      r'slope \(interface \w{6}\)')
 
+  def test_their_settings_tell_them_apart(self):
+    heavy = {**_described(), 'config': {'environment_kwargs': '{"mass": 2}'}}
+    self.assertStartsWith(identity.own_task(heavy), 'slope {"mass": 2} (inter')
+
   @parameterized.parameters('builtin (dm-control 1)', 'realworldrl abc')
   def test_the_papers_tasks_have_none(self, suite):
     self.assertEqual(identity.own_task(_described(suite=suite)), '')

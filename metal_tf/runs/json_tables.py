@@ -79,6 +79,8 @@ CONFIG = File(
         Entry('environment.action_size', 'length of an action'),
         Entry('environment.episode_steps',
               'steps of a full episode, 0 where the environment does not say'),
+        Entry('environment_source', '`file` and `sha256` of the source of an '
+              'own environment (`--environment`); null for the suite\'s tasks'),
         Entry('interface.observation[].name',
               'a part of the flat observation, in its order'),
         Entry('interface.observation[].size', 'its length'),

@@ -272,4 +272,6 @@ def _settings(description: Mapping[str, Any]) -> Dict[str, Any]:
   """
   settings = {name: value for name, value in description['config'].items()
               if name not in config_lib.Config.names(changeable=True)}
+  if settings.get('environment'):  # The file may have been moved as well.
+    settings['environment'] = os.path.basename(settings['environment'])
   return dict(settings, algorithm=description['algorithm'])

@@ -5,6 +5,7 @@ import tempfile
 import time
 from typing import Callable, Dict, List, NamedTuple, Sequence
 
+from metal_tf import plant as plant_lib
 from metal_tf.runs import rates as rates_lib
 from metal_tf.runs import run_folder
 from metal_tf.sweep import grid
@@ -124,7 +125,7 @@ def episodes_left(runs: Sequence[grid.Run], states: Sequence[overview.State]
   for run in runs:
     episodes = run.config.num_episodes - done.get(run.name, 0)
     if episodes > 0:
-      left.setdefault(run.config.domain, []).append(episodes)
+      left.setdefault(plant_lib.short_name(run.config), []).append(episodes)
   return left
 
 

@@ -1,15 +1,14 @@
 """The runs of a sweep: every combination of the axes, checked as a whole."""
 
-import hashlib
 import os
 import re
 from typing import (
     Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TypeVar)
-from urllib import parse
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf.environments import tasks
+from metal_tf import plant as plant_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf import validation
 
@@ -26,9 +25,6 @@ PAPER_SEEDS = tuple(range(8))
 # says what is wrong.
 SettingsReader = Callable[[Mapping[str, str]], Dict[str, Any]]
 
-# Of a value in a folder's name, which file systems end at 255 characters.
-_LONGEST = 64
-
 _Number = TypeVar('_Number', int, float)
 
 
@@ -41,12 +37,16 @@ class Axes(NamedTuple):
     safety_coeffs: numbers in [0, 1].
     thresholds: beta, numbers in [0, 1]; none means the paper's of each domain.
     seeds: whole numbers.
+    environment_kwargs: settings of an own environment, which the settings that
+      all runs share name: JSON objects, or none. Domains, coefficients and
+      thresholds do not count with it.
   """
   algorithms: Sequence[str]
   domains: Sequence[str]
   safety_coeffs: Sequence[str]
   thresholds: Sequence[str]
   seeds: Sequence[str]
+  environment_kwargs: Sequence[str] = ()
 
 
 class Run(NamedTuple):
@@ -94,23 +94,32 @@ def make(axes: Axes, base: config_lib.Config, directory: str,
   """
   variants = [_read_variant(text, read_settings)
               for text in _given('algorithms', axes.algorithms)]
-  domains = _given('domains', axes.domains)
-  coefficients = _numbers('safety_coeffs', axes.safety_coeffs, float)
   thresholds = _numbers('thresholds', axes.thresholds, float, empty=True)
-  seeds = _numbers('seeds', axes.seeds, int)
+  tasks_of = _own_tasks(axes) if base.environment else _suite_tasks(axes)
   runs = []
-  for seed in seeds:
-    for domain in domains:
-      for coefficient in coefficients:
-        for variant in variants:
-          config = base.replace(
-              domain=domain, safety_coeff=coefficient, seed=seed,
-              **variant.changes)
-          for threshold in thresholds or _paper_thresholds(config):
-            runs.append(_make_run(
-                variant, config.replace(threshold=threshold), directory))
+  for seed in _numbers('seeds', axes.seeds, int):
+    for task in tasks_of:
+      for variant in variants:
+        config = base.replace(seed=seed, **task, **variant.changes)
+        for threshold in thresholds or _paper_thresholds(config):
+          runs.append(_make_run(
+              variant, config.replace(threshold=threshold), directory))
   _check_different(runs)
   return runs
+
+
+def _suite_tasks(axes: Axes) -> Sequence[Dict[str, Any]]:
+  """The settings of each of the suite's tasks."""
+  domains = _given('domains', axes.domains)
+  coefficients = _numbers('safety_coeffs', axes.safety_coeffs, float)
+  return [dict(domain=domain, safety_coeff=coefficient)
+          for domain in domains for coefficient in coefficients]
+
+
+def _own_tasks(axes: Axes) -> Sequence[Dict[str, Any]]:
+  """The settings of each form of an own environment."""
+  return [dict(environment_kwargs=text) for text in _given(
+      'environment_kwargs', axes.environment_kwargs or ('',))]
 
 
 def describe(runs: Sequence[Run], directory: str) -> str:
@@ -127,18 +136,21 @@ def describe(runs: Sequence[Run], directory: str) -> str:
 
   thresholds: Dict[str, Dict[str, None]] = {}
   for run in runs:
-    thresholds.setdefault(run.config.domain, {}).update(
+    thresholds.setdefault(plant_lib.short_name(run.config), {}).update(
         (f'{c.threshold:g}', None)
-        for c in validation.resolve_task(run.config).constraints)
+        for c in plant_lib.resolve(run.config).constraints)
   variants = dict.fromkeys(run.variant for run in runs)
+  own = bool(runs[0].config.environment)
   return '\n'.join([
       f'{len(runs)} runs in {directory}',
       f'  algorithms     {", ".join(variants)}',
-      f'  domains        {of("domain")}',
-      f'  safety_coeffs  {of("safety_coeff")}',
+      *([f'  environment    {of("environment")}',
+         f'  with           {of("environment_kwargs") or "no settings"}']
+        if own else
+        [f'  domains        {of("domain")}',
+         f'  safety_coeffs  {of("safety_coeff")}']),
       '  thresholds     ' + '; '.join(
-          f'{", ".join(each)} ({domain})'
-          for domain, each in thresholds.items()),
+          f'{", ".join(each)} ({name})' for name, each in thresholds.items()),
       f'  seeds          {of("seed")}',
       f'  num_episodes   {of("num_episodes")}'])
 
@@ -225,10 +237,11 @@ def _check_free(text: str, setting: str) -> None:
   """Refuses settings that are none, or that the sweep decides."""
   known = [field.name for field, _ in config_lib.Config.settings()
            if field.name not in AXES]
-  if setting in AXES:
+  if setting in AXES or setting == 'environment':
     raise validation.ConfigError(
-        'algorithms', text, f'settings other than {", ".join(AXES)}',
-        f'Use --{AXES[setting]}.')
+        'algorithms', text,
+        f'settings other than {", ".join(AXES)}, environment',
+        f'Use --{AXES.get(setting, setting)}.')
   if setting == 'preset':  # It would win over settings that all runs share.
     raise validation.ConfigError(
         'algorithms', text, 'settings other than preset',
@@ -241,7 +254,7 @@ def _check_free(text: str, setting: str) -> None:
 
 def _paper_thresholds(config: config_lib.Config) -> Sequence[Any]:
   """The paper's thresholds, or (None,) where none would be used."""
-  if config.domain not in tasks.TASKS or (
+  if config.environment or config.domain not in tasks.TASKS or (
       config.constraints and all(':' in c for c in config.constraints)):
     return (None,)
   return [beta for beta, _ in tasks.TASKS[config.domain].thresholds]
@@ -249,14 +262,14 @@ def _paper_thresholds(config: config_lib.Config) -> Sequence[Any]:
 
 def _make_run(variant: _Variant, config: config_lib.Config,
               directory: str) -> Run:
-  parts = [variant.name, config.domain, _text(config.safety_coeff)]
+  parts = [variant.name, *plant_lib.folder_parts(config)]
   if config.threshold is not None:
     parts.append(f'beta{_text(config.threshold)}')
   name = '-'.join([*parts, f'seed{config.seed}'])
   config = config.replace(workdir=os.path.join(directory, name))
   try:
     validation.check_settings(config, variant.algorithm)
-    validation.resolve_task(config)
+    plant_lib.resolve(config)
   except validation.ConfigError as error:
     if error.field in variant.changes or error.field == 'lagrange_multiplier':
       raise validation.ConfigError(
@@ -267,9 +280,10 @@ def _make_run(variant: _Variant, config: config_lib.Config,
           f'--{error.field}:', f'--{AXES[error.field]}:', 1)) from error
     raise
   varied = validation.as_json(config)
+  task = (('environment', 'environment_kwargs') if config.environment else
+          ('domain', 'safety_coeff', 'threshold'))
   settings = {key: varied[key] for key in (
-      *variant.changes, 'domain', 'safety_coeff', 'threshold', 'seed',
-      'num_episodes')}
+      *variant.changes, *task, 'seed', 'num_episodes')}
   return Run(name, variant.name, variant.algorithm, settings, config)
 
 
@@ -279,7 +293,7 @@ def _check_different(runs: Sequence[Run]) -> None:
   for run in runs:
     constraints = tuple(
         (c.name, c.threshold)
-        for c in validation.resolve_task(run.config).constraints)
+        for c in plant_lib.resolve(run.config).constraints)
     key = (run.algorithm.name, constraints,
            run.config.replace(workdir='', threshold=None, constraints=()))
     if key in seen:
@@ -300,7 +314,4 @@ def _quoted(value: Any) -> str:
     return _text(value)
   if isinstance(value, tuple):
     value = ','.join(str(item) for item in value)
-  text = parse.quote(str(value), safe=',')
-  if len(text) > _LONGEST:  # Such as a whole rwrl_spec.
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-  return text
+  return plant_lib.quoted(str(value))

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 from metal_tf.cli import flags
 from metal_tf import config as config_lib
 from metal_tf.environments import tasks
+from metal_tf.environments import own_testing
 from metal_tf.runs import workdir
 from metal_tf.sweep import grid
 from metal_tf import validation
@@ -148,6 +149,46 @@ class FoldersTest(absltest.TestCase):
       stream.write('{}')
     with self.assertRaisesRegex(workdir.WorkdirError, 'of no run'):
       grid.check_folders(runs)
+
+
+class OwnEnvironmentTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    path = own_testing.write_plant(self.create_tempdir().full_path)
+    self.name = f'{path}:make'
+
+  def _make(self, *kwargs, algorithms=('metal', 'd4pg')):
+    return _make(_PAPER._replace(
+        algorithms=algorithms, seeds=['0'], environment_kwargs=kwargs),
+                 environment=self.name)
+
+  def test_its_settings_are_an_axis(self):
+    runs = self._make('{"mass": 1.0}', '{"mass": 2.0}')
+    self.assertEqual([run.name for run in runs], [
+        f'{algorithm}-push.make-mass={mass}-seed0'
+        for mass in ('1.0', '2.0') for algorithm in ('metal', 'd4pg')])
+    self.assertEqual(runs[3].settings, {
+        'environment': self.name, 'environment_kwargs': '{"mass": 2.0}',
+        'seed': 0, 'num_episodes': 20000})
+    self.assertIsNone(runs[0].config.threshold)
+    text = grid.describe(runs, '/sweep')
+    self.assertIn(f'environment    {self.name}\n', text)
+    self.assertIn('thresholds     0.3 (push.make)', text)
+    self.assertNotIn('domains', text)
+
+  def test_it_may_have_none(self):
+    self.assertEqual([run.name for run in self._make()],
+                     ['metal-push.make-seed0', 'd4pg-push.make-seed0'])
+
+  def test_refuses_before_anything_starts(self):
+    for kwargs, message in (
+        (['{"mas": 1}'], '--environment_kwargs: .*called as make'),
+        (['{"mass": 1}'] * 2, 'stands there twice')):
+      with self.assertRaisesRegex(ValueError, message):
+        self._make(*kwargs)
+    with self.assertRaisesRegex(validation.ConfigError, 'Use --environment.'):
+      self._make(algorithms=['metal:environment=x.py:make'])
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ ended.
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from metal_tf.environments import own
 from metal_tf.runs import rates as rates_lib
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
@@ -22,7 +23,7 @@ class State(NamedTuple):
   Attributes:
     name: of its folder.
     algorithm: the agent's name.
-    domain: that it trains on.
+    domain: that it trains on, or a short name of an own environment.
     status: one of `record`'s.
     episodes: done.
     num_episodes: asked for.
@@ -111,7 +112,7 @@ class Overview:
       if entry.name not in self._finished:
         self._read.pop(path, None)
         self._finished[entry.name] = State(
-            entry.name, entry.algorithm, entry.settings['domain'],
+            entry.name, entry.algorithm, _domain(entry),
             record_lib.FINISHED, summary['episodes'], num_episodes,
             _mean_rates(summary), None, summary)
       return self._finished[entry.name]
@@ -121,7 +122,7 @@ class Overview:
     if status == record_lib.FINISHED:  # Its folder was removed or made longer.
       status = record_lib.WAITING
     return State(
-        entry.name, entry.algorithm, entry.settings['domain'], status,
+        entry.name, entry.algorithm, _domain(entry), status,
         run.num_episodes if run else 0, num_episodes,
         rates_lib.of(run) if run else None, run, None, last_line)
 
@@ -203,6 +204,11 @@ def _mean_rates(summary: Dict[str, Any]) -> Optional[rates_lib.Rates]:
   return rates_lib.Rates(
       seconds / summary['episodes'], summary['actor_steps'] / seconds,
       summary['learner_steps'] / seconds)
+
+
+def _domain(entry: record_lib.Entry) -> str:
+  own_name = entry.settings.get('environment')
+  return own.label(own_name) if own_name else entry.settings['domain']
 
 
 def _stamp(path: str) -> Optional[Tuple[int, int]]:

@@ -29,7 +29,6 @@ _KINDS = {
     'name': str, 'algorithm': str, 'settings': dict, 'command': list,
     'exit_status': (int, type(None)), 'seconds': (int, float), 'attempts': int,
     'failures': int, 'last_line': str}
-_SETTINGS = {'domain': str, 'num_episodes': int}
 
 
 @dataclasses.dataclass
@@ -126,7 +125,8 @@ def read(path: str) -> Optional[List[Entry]]:
 def _checked(entry: Entry) -> Entry:
   """Raises ValueError for what no sweep has written."""
   workdir_lib.check_entries(vars(entry), _KINDS, repr(entry.name))
-  workdir_lib.check_entries(entry.settings, _SETTINGS,
+  task = 'environment' if 'environment' in entry.settings else 'domain'
+  workdir_lib.check_entries(entry.settings, {task: str, 'num_episodes': int},
                             f'settings of {entry.name!r}')
   if entry.status not in _STATUSES:
     raise ValueError(f'status of {entry.name!r} is {entry.status!r}')

@@ -19,7 +19,7 @@ Path = Union[str, 'os.PathLike[str]']
 
 
 def export(workdir: Path, output: Optional[Path] = None,
-           warn: Callable[[str], None] = print) -> str:
+           warn: Callable[[str], None] = print, tflite: bool = False) -> str:
   """Exports the policy of a run, which may still be training.
 
   Args:
@@ -27,6 +27,8 @@ def export(workdir: Path, output: Optional[Path] = None,
     output: where to; `<workdir>/export` if None. An export that is there is
       replaced.
     warn: takes one line for each damaged checkpoint.
+    tflite: whether to write `policy.tflite` as well, for controllers without
+      TensorFlow: one observation `[1, O]` to one action `[1, A]`, float32.
 
   Returns:
     The export's folder, for `metal_tf.load_policy`.
@@ -40,7 +42,8 @@ def export(workdir: Path, output: Optional[Path] = None,
   run = saved_run.read(workdir)
   saved = run.newest_checkpoint(warn)
   directory = workdir_lib.absolute(output or os.path.join(run.path, NAME))
-  save.save(directory, restore_policy(run, saved), _describe(run, saved))
+  save.save(directory, restore_policy(run, saved), _describe(run, saved),
+            tflite)
   return directory
 
 
@@ -108,6 +111,7 @@ def _describe(run: saved_run.SavedRun,
       'training': {'episodes': episode, 'summary': summary},
       # What it was trained on, for whoever evaluates it.
       'suite': described['suite'],
+      'environment_source': described.get('environment_source'),
       'environment': described['environment'],
       'config': described['config'],
       'versions': provenance.versions(),

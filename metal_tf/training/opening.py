@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.environments import own
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import identity
 from metal_tf.runs import saved_run
@@ -54,6 +55,10 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
   described = _describe(algorithm, config, spec, suite)
   if before is not None:
     workdir_lib.check_same_run(before, described)
+    told = own.changed(before.get('environment_source'),
+                       described['environment_source'])
+    if told:
+      note(f'Warning: {told}')
   checkpoints = checkpoint_lib.Checkpointer(
       workdir.file(workdir_lib.CHECKPOINTS), note)
   saved = checkpoints.load_newest()
@@ -131,4 +136,5 @@ def _describe(algorithm: agents.Algorithm, config: config_lib.Config,
       'algorithm': algorithm.name,
       'config': validation.as_json(config),
       **identity.describe(spec, suite),
+      'environment_source': own.describe_source(config.environment),
   }

@@ -7,6 +7,7 @@ import numpy as np
 
 from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.environments import own_testing
 from metal_tf.runs import checkpoint
 from metal_tf.runs import saved_run
 from metal_tf.runs import workdir as workdir_lib
@@ -145,6 +146,28 @@ class OpeningTest(absltest.TestCase):
     with self.assertRaisesRegex(
         workdir_lib.WorkdirError, 'lagrange_lr=0.0001, this one .*0.001'):
       self._open(agents.METAL, **{**defaults, 'lagrange_lr': 1e-3})
+
+  def test_a_changed_source_of_the_environment_is_told_not_refused(self):
+    folder = self.create_tempdir().full_path
+    path = own_testing.write_plant(folder)
+    name = f'{path}:make'
+    self._open(environment=name)
+    before = self._workdir.read_json('config.json')['environment_source']
+    self.assertEqual(before['file'], path)
+    self._open(environment=name)
+    self.assertNotIn('has changed', ' '.join(self._notes))
+    moved = own_testing.write_plant(self.create_tempdir().full_path)
+    with open(moved, 'a', encoding='utf-8') as stream:
+      stream.write('# more\n')
+    self._open(environment=f'{moved}:make')
+    self.assertRegex(self._notes[0],
+                     rf'^Warning: .*{moved} \(before: {path}\), has changed')
+    self.assertNotEqual(
+        self._workdir.read_json('config.json')['environment_source'], before)
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, "environment='push.py:make', this one "
+        "environment='push.py:other'"):
+      self._open(environment=f'{moved}:other')
 
   def test_a_run_from_before_a_setting_was_retired(self):
     for value in (True, False):

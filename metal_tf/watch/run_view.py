@@ -77,10 +77,13 @@ def compared(penalty: float, threshold: float) -> text_lib.Text:
 
 
 def _title(run: run_folder.RunFolder) -> text_lib.Text:
-  title = text_lib.Text(f'{run.algorithm} on {run.config["domain"]}',
-                        style='bold')
-  title.append(f', safety coefficient {run.config["safety_coeff"]:g}, seed '
-               f'{run.config["seed"]}\n', style='not bold')
+  title = text_lib.Text(
+      f'{run.algorithm} on {run.own_task or run.config["domain"]}',
+      style='bold')
+  if not run.own_task:
+    title.append(f', safety coefficient {run.config["safety_coeff"]:g}',
+                 style='not bold')
+  title.append(f', seed {run.config["seed"]}\n', style='not bold')
   return title.append(run.path, style='not bold dim')
 
 
