@@ -61,15 +61,21 @@ def _run(name: str, xml: str) -> Optional[str]:
   status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
   if status:
     return f'ended with status {status}'
-  return None if os.path.exists(xml) else 'wrote no results'
+  return None if _read(xml) else 'wrote no results'
+
+
+def _read(xml: str) -> List[ElementTree.Element]:
+  """The results of a module; none of one that died while it ran."""
+  try:
+    return list(ElementTree.parse(xml).getroot())
+  except (OSError, ElementTree.ParseError):
+    return []
 
 
 def _suites(name: str, xml: str,
             problem: Optional[str]) -> List[ElementTree.Element]:
   """The results of a module, with a case for a problem that has none."""
-  suites: List[ElementTree.Element] = []
-  if os.path.exists(xml):
-    suites = list(ElementTree.parse(xml).getroot())
+  suites = _read(xml)
   cases = [case for suite in suites for case in suite.iter('testcase')]
   if problem and not any(case.find(kind) is not None for case in cases
                          for kind in ('failure', 'error')):

@@ -25,8 +25,8 @@ import time
 from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
-from metal_tf.cli import main
-main.quiet_start_up()  # Before the imports below load TensorFlow.
+from metal_tf.cli import main as main_lib
+main_lib.quiet_start_up()  # Before the imports below load TensorFlow.
 
 # pylint: disable=g-import-not-at-top,wrong-import-position
 from dm_control.rl import control
@@ -269,7 +269,10 @@ _FAULTS = {function.__name__: function for function in (
     no_large_files, slow_counter, no_last_checkpoint, stuck)}
 
 
-def _main(request: Mapping[str, Any]) -> None:
+def main() -> None:
+  """Makes the run that the first argument asks for."""
+  absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
+  request = json.loads(sys.argv[1])
   make = _WORLDS[request.get('world', 'slope')]
   name, *arguments = request.get('fault') or [None]
   if name:
@@ -277,7 +280,7 @@ def _main(request: Mapping[str, Any]) -> None:
     # Workers make their environments each on its own.
     make = (faulty if request.get('launch_type') else
             _first_only(faulty, make))
-  main.train(
+  main_lib.train(
       _BrokenInLearner(*agents.METAL) if request.get('broken') else
       agents.METAL,
       testing.small_config(**request['config']), make,
@@ -285,5 +288,4 @@ def _main(request: Mapping[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-  absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
-  _main(json.loads(sys.argv[1]))
+  main()

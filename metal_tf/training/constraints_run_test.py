@@ -45,6 +45,10 @@ def _slack_and_binding(seed):
       constraint.Constraint.of_time_step('binding', lambda step: True, 0.5)])
 
 
+def setUpModule():
+  testing.share_learners()
+
+
 class ConstraintsRunTest(parameterized.TestCase):
 
   def _train(self, make=None, which=agents.METAL, **changes):

@@ -39,6 +39,10 @@ def _weights(path):
   return _newest(path).learner
 
 
+def setUpModule():
+  testing.share_learners()
+
+
 class RunTest(parameterized.TestCase):
 
   def _path(self, name='run'):
