@@ -6,6 +6,28 @@ It is one library, so Bazel itself refuses two rooms that import each other.
 
 _PACKAGE = "//metal_tf"
 
+# Every folder with tests: //:quick and //tools:lint_test go through them, and
+# .ci/run checks that none is missing.
+ROOMS = ["launchers", "metal_tf"] + ["metal_tf/" + room for room in [
+    "acting",
+    "agent",
+    "assessment",
+    "benchmarks",
+    "cli",
+    "distributed",
+    "environments",
+    "faults",
+    "maths",
+    "policy",
+    "replay",
+    "report",
+    "runs",
+    "sweep",
+    "system",
+    "training",
+    "watch",
+]] + ["tools"]
+
 def _with_package(deps):
     """Adds metal_tf/__init__.py to the dependencies of what lies below."""
     below = native.package_name().startswith("metal_tf/")
@@ -15,8 +37,7 @@ def _with_package(deps):
 def metal_room(deps = [], data = [], tests = {}, exclude = []):
     """A folder: one library of its modules, and a test of each `*_test.py`.
 
-    Also declares `:quick`, the room's part of `//:quick`, and shows the BUILD
-    file to //launchers:docs_test, which looks labels up.
+    Shows the BUILD file to //launchers:docs_test, which looks labels up.
 
     Args:
       deps: the rooms that it imports.
@@ -45,6 +66,8 @@ def metal_tests(deps, tests = {}, exclude = []):
     modules for which `tests` says nothing else in one program, each in a process
     of its own (//tools:room_tests). Each is also a target of its own name, which
     has to be named to be run: `//room:module_test`.
+
+    Also declares `:quick`, the folder's part of `//:quick`, and `:sources`.
 
     Args:
       deps: what all tests need.
@@ -87,6 +110,11 @@ def metal_tests(deps, tests = {}, exclude = []):
         name = "quick",
         tags = ["-slow", "-manual"],
         visibility = ["//visibility:public"],
+    )
+    native.filegroup(
+        name = "sources",
+        srcs = native.glob(["*.py", "testing/*.py"]),
+        visibility = ["//tools:__pkg__"],
     )
 
 def _union(lists):

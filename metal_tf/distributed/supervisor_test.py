@@ -21,7 +21,7 @@ with open(sys.argv[1]) as log:
 _SLEEP = f'time.sleep({_LONG})\n'
 _KILL_ONCE = 'if starts == 1: os.kill(os.getpid(), signal.SIGKILL)\n'
 _KILL_ALWAYS = 'os.kill(os.getpid(), signal.SIGKILL)\n'
-_ADOPT = ('from metal_tf.distributed import process\nprocess.adopt()\n')
+_ADOPT = ('from metal_tf.system import process\nprocess.adopt()\n')
 
 
 class SupervisorTest(absltest.TestCase):
