@@ -34,10 +34,10 @@ class DistributedTest(harness.FaultTestCase):
   def _kill(self, pid):
     os.kill(pid, signal.SIGKILL)
 
-  def _run_out(self, num_episodes):
+  def _run_out(self, num_episodes, **config):
     """Goes on with the run to its end."""
     return self._end_whole(
-        self._start(num_episodes=num_episodes), num_episodes)
+        self._start(num_episodes=num_episodes, **config), num_episodes)
 
   def _end_whole(self, process, num_episodes):
     """Waits for a run's normal end; the rows are whole then."""
@@ -122,9 +122,12 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f06_a_signal_though_nobody_reads(self):
     """SIGTERM, output's reader gone -> as ever: checkpoint, 143, no child"""
+    runs = []
     for launch_type in (_PROCESSES, _THREADS):
-      self.workdir = os.path.join(self.scratch, launch_type)
-      process = self._start(num_episodes=_MANY, launch_type=launch_type)
+      workdir = os.path.join(self.scratch, launch_type)
+      runs.append((workdir, self._start(
+          num_episodes=_MANY, launch_type=launch_type, workdir=workdir)))
+    for self.workdir, process in runs:
       self._workers(process)
       process.stdout.close()
       process.stderr.close()

@@ -23,7 +23,7 @@ EPISODE_STEPS = 40
 # Settings of a run that its learner's graph does not depend on.
 _OF_THE_RUN_ALONE = (
     'workdir', 'num_episodes', 'seed', 'evaluation_period', 'exploration_sigma',
-    'checkpoint_seconds', 'deterministic')
+    'checkpoint_seconds', 'replay_store')
 
 
 class Slope(dm_env.Environment):
