@@ -16,8 +16,8 @@ _OUTSIDE = ('baselines', 'launchers', 'tools')
 # What starts at once: checks before a run, and what reads the files of runs.
 _LIGHT = ('__init__', 'config', 'metrics', 'report', 'runs', 'sweep', 'types',
           'validation', 'watch')
-_HEAVY = ('acme', 'dm_control', 'jax', 'launchpad', 'mujoco', 'reverb', 'sonnet',
-          'tensorflow')
+_HEAVY = ('acme', 'dm_control', 'jax', 'launchpad', 'mujoco', 'reverb',
+          'sonnet', 'tensorflow')
 _IMPORTS = """
 import importlib, sys
 heavy = set(sys.argv[1].split(','))

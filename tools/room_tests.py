@@ -3,13 +3,13 @@
     python tools/room_tests.py metal_tf.replay.n_step_test ...
 
 Most modules test for less time than TensorFlow takes to import. So this program
-imports all modules once and forks for each of them: what a module changes in its
-process (signals, flags, environment variables, TensorFlow's threads) is gone
-with that process, and no module depends on another or on their order.
+imports all modules once and forks for each of them: what a module changes in
+its process (signals, flags, environment variables, TensorFlow's threads) is
+gone with that process, and no module depends on another or on their order.
 
 The result is as Bazel expects it from one test program: the status, 0 if every
-module passed, and `$XML_OUTPUT_FILE` with all cases of all modules. A module that
-cannot be imported, or dies, is a failed case of its own name there.
+module passed, and `$XML_OUTPUT_FILE` with all cases of all modules. A module
+that cannot be imported, or dies, is a failed case of its own name there.
 """
 
 import importlib
@@ -27,7 +27,7 @@ def _import(name: str) -> Optional[str]:
   """Imports a module; returns what went wrong."""
   try:
     importlib.import_module(name)
-  except BaseException:  # Whatever it is, the other modules are to be run.
+  except BaseException:
     return traceback.format_exc()
   return None
 
@@ -116,6 +116,7 @@ def run(names: List[str], xml: Optional[str]) -> Dict[str, str]:
 
 
 def main() -> None:
+  """Runs the modules that the arguments name."""
   names = sys.argv[1:]
   if not names:
     sys.exit('room_tests: name the modules to run')

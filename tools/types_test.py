@@ -1,4 +1,4 @@
-"""Checks the types of metal_tf, by the rules of pyproject.toml's `tool.mypy`."""
+"""Checks the types of metal_tf by pyproject.toml's `tool.mypy`."""
 
 import os
 import subprocess

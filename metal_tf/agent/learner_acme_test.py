@@ -58,10 +58,8 @@ class AcmeTest(tf.test.TestCase, parameterized.TestCase):
             for b in batches))))).map(acme_peer.Sample)
     logger = _Kept()
     acme = acme_peer.make_learner(spec, config, iter(data), logger)
-    # pylint: disable=protected-access
     acme_online = (*acme._critic_network.trainable_variables,
                    *acme._policy_network.trainable_variables)
-    # pylint: enable=protected-access
     for source, target in zip(ours.networks.online_variables, acme_online):
       self.assertEqual(source.shape, target.shape)
       target.assign(source)

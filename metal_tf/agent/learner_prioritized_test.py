@@ -30,7 +30,7 @@ def _make(kind: agents.Algorithm = agents.METAL,
   return learner
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _shared() -> Tuple[learner_lib.Learner, fixtures.State]:
   """Returns one learner per process, traced once, and its first state."""
   learner = _make()

@@ -31,13 +31,13 @@ def _make(kind: agents.Algorithm = agents.METAL,
       _SPEC, kind, fixtures.make_config(**{**defaults, **settings}))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(xla: bool) -> learner_lib.Learner:
   """Returns one learner per process: reset it by `set_state`."""
   return _make(xla=xla)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _initial_state(xla: bool) -> fixtures.State:
   fixtures.randomize(np.random.RandomState(0), _compiled(xla))
   return _compiled(xla).get_state()
@@ -98,7 +98,6 @@ class StateTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters((False, 0), (True, 1))
   def test_all_of_the_arithmetic_is_compiled_as_one(self, xla, parts):
-    # pylint: disable-next=protected-access
     graph = _make(xla=xla)._steps.get_concrete_function().graph
     operations = graph.get_operations()
     compiled = [x for x in operations

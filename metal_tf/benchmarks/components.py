@@ -17,7 +17,6 @@ from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import config as config_lib
 from metal_tf import types
 
-# pylint: disable=g-import-not-at-top
 
 _MATRIX_SIZE = 2048
 

@@ -8,7 +8,6 @@ from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import environments
 
-# pylint: disable=g-import-not-at-top
 
 # The first fills the replay, in the second the learner is compiled.
 _WARM_UP_EPISODES = 2

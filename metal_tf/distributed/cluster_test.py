@@ -114,7 +114,6 @@ class ClusterTest(absltest.TestCase):
   def test_launchpad_is_left_as_it_was(self):
     self._submit()
     with fake_xmanager.installed(self._experiment):
-      # pylint: disable-next=g-import-not-at-top
       from launchpad.nodes.python import xm_docker
       original = xm_docker.to_docker_executables
       with mock.patch.object(lp, 'launch', side_effect=OSError('no docker')):

@@ -31,7 +31,6 @@ class SupervisorTest(absltest.TestCase):
     self._log = os.path.join(self.create_tempdir().full_path, 'starts')
 
   def _start(self, code):
-    # pylint: disable-next=consider-using-with
     process = subprocess.Popen(
         [sys.executable, '-m', 'metal_tf.distributed.supervisor',
          sys.executable, '-c', _START + code, self._log],

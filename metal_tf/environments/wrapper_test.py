@@ -16,7 +16,7 @@ from metal_tf.environments import testing
 from metal_tf.environments import wrapper
 
 # After metal_tf, which says that no renderer is needed.
-from dm_control.rl import control  # pylint: disable=g-bad-import-order
+from dm_control.rl import control
 
 _OBSERVATION_SPEC = collections.OrderedDict(
     position=specs.Array((2,), np.float64),

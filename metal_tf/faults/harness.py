@@ -76,7 +76,6 @@ class FaultTestCase(absltest.TestCase):
         'HOME': self.home, 'TMPDIR': self.home, 'MUJOCO_GL': 'disable',
         'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONDONTWRITEBYTECODE': '1',
         'BUILD_WORKING_DIRECTORY': self.home}
-    # pylint: disable-next=consider-using-with
     process = subprocess.Popen(
         command, env=environment, cwd=self.home, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,

@@ -28,7 +28,6 @@ from absl import flags as absl_flags
 from metal_tf.cli import main as main_lib
 main_lib.quiet_start_up()  # Before the imports below load TensorFlow.
 
-# pylint: disable=g-import-not-at-top,wrong-import-position
 from dm_control.rl import control
 import numpy as np
 from metal_tf.agent import agents
@@ -38,7 +37,6 @@ from metal_tf.environments import wrapper
 from metal_tf.replay import in_process
 from metal_tf.runs import checkpoint
 from metal_tf.training import testing
-# pylint: enable=g-import-not-at-top,wrong-import-position
 
 # Small, so that a run of some hundred transitions has several.
 in_process.SEGMENT_BYTES = 4096
@@ -106,6 +104,7 @@ def at_step(make: _Factory, step: int,
 
 
 def kill_at_step(make: _Factory, step: int) -> _Factory:
+  """SIGKILL in the middle of one step, counted over episodes."""
   return at_step(make, step,
                  lambda time_step: os.kill(os.getpid(), signal.SIGKILL))
 
@@ -235,7 +234,7 @@ def no_last_checkpoint(make: _Factory) -> _Factory:
 
 def _with_position(make: _Factory, instead: Callable[..., Any]) -> _Factory:
   """Puts `instead` in place of the counter's `position`, its first argument."""
-  from metal_tf.distributed import counter  # pylint: disable=g-import-not-at-top
+  from metal_tf.distributed import counter
   position = counter.Counter.position
   counter.Counter.position = lambda *args: instead(position, *args)
   return make

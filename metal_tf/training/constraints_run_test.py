@@ -32,7 +32,6 @@ def _short(config):
         config.domain, safety_coeff=config.safety_coeff, seed=seed,
         constraints=[(c.name, c.threshold) for c in task.constraints],
         suite='builtin')
-    # pylint: disable-next=protected-access
     environment.environment._step_limit = _STEPS
     return environment
 

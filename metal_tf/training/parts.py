@@ -80,7 +80,6 @@ def learn(learner: learner_lib.Learner,
 def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
                config: config_lib.Config) -> actor_lib.Actor:
   """Makes the exploring actor; it takes the learner's weights every episode."""
-
   weights = policy_weights(learner)
   return actor_lib.Actor(
       numpy_policy.NumpyPolicy(

@@ -154,6 +154,7 @@ def make_mesh(**settings: Any) -> learner_lib.Learner:
 
 
 def mesh_data(seed: int = 1) -> Tuple[types.Transition, np.ndarray]:
+  """A random batch, `[16, ...]`, and episode penalties, `[M, K]`."""
   rng = np.random.RandomState(seed)
   return (fixtures.random_batch(rng, MESH_SPEC, 16, np.float64),
           fixtures.random_penalties(rng, MESH_SPEC, dtype=np.float64))
