@@ -27,7 +27,7 @@ def _import(name: str) -> Optional[str]:
   """Imports a module; returns what went wrong."""
   try:
     importlib.import_module(name)
-  except BaseException:
+  except BaseException:  # noqa: BLE001 (the other modules are to be run)
     return traceback.format_exc()
   return None
 
@@ -42,7 +42,7 @@ def _run_here(name: str, xml: str) -> NoReturn:
     absltest.main(module=None, argv=[sys.argv[0], name])
   except SystemExit as end:
     status = end.code if isinstance(end.code, int) else int(bool(end.code))
-  except BaseException:
+  except BaseException:  # noqa: BLE001 (it is this module's result)
     traceback.print_exc()
   finally:
     sys.stdout.flush()

@@ -116,7 +116,7 @@ class ActorWorker:
     leash.doing = 'acting'
     steps = 0
     try:
-      for steps, step in enumerate(episode, 1):
+      for steps, step in enumerate(episode, 1):  # noqa: B007 (for a cut)
         for transition in accumulator.append(*step):
           writer.insert(transition)
         leash.count += 1

@@ -105,7 +105,7 @@ class _Launched:
       self._manager.wait(raise_error=False)
       with contextlib.suppress(*([RuntimeError] if self._killed else [])):
         self._manager.wait()  # Raises if one failed behind the coordinator.
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 (raised again below)
       if self._signal is None:
         self._failure = self._failure or self._describe(error)
         screen.stop(str(self._failure))
@@ -169,7 +169,7 @@ def _start(program: lp.Program, launch_type: str,
   logs = os.path.join(run.directory, 'logs')
   shutil.rmtree(logs, ignore_errors=True)  # Of the session before.
   # Launchpad reads LAUNCHPAD_LOGGING_DIR when it is imported, too early.
-  launch_local_output_to_files._LOGGING_DIR = logs
+  launch_local_output_to_files._LOGGING_DIR = logs  # noqa: SLF001 (see above)
   resources = {label: _process(label) for label in program.groups}
   tempfile.tempdir = run.scratch_directory
   try:

@@ -88,7 +88,7 @@ class Screen:
         self._show_notes()
         if self._progress.due:
           self._show_numbers()
-      except Exception:
+      except Exception:  # noqa: BLE001 (Courier has one error for everything)
         # Not there yet, or gone.
         self._check_silence()
 

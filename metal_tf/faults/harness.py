@@ -233,7 +233,7 @@ def _become(command: List[str], environment: Dict[str, str],
     status = 0
   except SystemExit as end:
     status = end.code
-  except BaseException:
+  except BaseException:  # noqa: BLE001 (as the interpreter would)
     traceback.print_exc()
   # With all that an interpreter's end brings: destructors, exit handlers.
   ctypes.pythonapi.Py_Exit(ctypes.c_int(status))

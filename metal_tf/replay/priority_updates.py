@@ -79,7 +79,7 @@ class PriorityUpdates:
           return
         if self._error is None:
           self._send(*update)
-      except Exception as error:
+      except Exception as error:  # noqa: BLE001 (for the thread that learns)
         self._error = error
       finally:
         self._queue.task_done()

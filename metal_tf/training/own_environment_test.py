@@ -240,7 +240,7 @@ class ProgramTest(absltest.TestCase):
     def body():
       try:
         self._train()
-      except BaseException as error:
+      except BaseException as error:  # noqa: BLE001 (looked at below)
         failures.append(error)
 
     thread = threading.Thread(target=body)
