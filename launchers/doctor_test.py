@@ -8,6 +8,7 @@ import sys
 from unittest import mock
 
 from absl.testing import absltest
+
 from launchers import doctor_checks
 
 _HERE = os.path.dirname(os.path.abspath(__file__))

@@ -15,18 +15,19 @@ from absl.testing import flagsaver
 from absl.testing import parameterized
 import imageio.v2 as imageio
 import numpy as np
+
 # Before absl's main, see metal_tf/cli/main.py.
 import tensorflow as tf  # pylint: disable=unused-import
 
 from launchers import evaluate
 import metal_tf
+from metal_tf import config as config_lib
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.cli import main
 from metal_tf.cli import tool
-from metal_tf import config as config_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
-from metal_tf import validation
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 

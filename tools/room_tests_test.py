@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from absl.testing import absltest
+
 from tools import room_tests
 from tools import test_summary
 

@@ -8,11 +8,11 @@ from acme.utils import loggers
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.benchmarks import acme_peer
-from metal_tf import config as config_lib
 
 _STEPS = 20
 _DISCOUNT = 0.99**5

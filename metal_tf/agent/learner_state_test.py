@@ -8,11 +8,11 @@ from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 _SPEC = fixtures.make_spec(3)
 _NUM_TRAINING = 8

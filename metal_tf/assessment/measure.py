@@ -5,9 +5,9 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
+from metal_tf import config as config_lib
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import episode as episode_lib
-from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.environments import wrapper
 from metal_tf.training import hints

@@ -4,6 +4,7 @@ from acme import types as acme_types
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
@@ -11,7 +12,6 @@ from metal_tf.benchmarks import acme_peer
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
-from metal_tf import types
 
 # Steps before the first measurement: compilation, and a copy to the targets.
 _WARM_UP_STEPS = 16

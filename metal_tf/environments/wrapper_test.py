@@ -15,6 +15,7 @@ from metal_tf import environments
 from metal_tf.environments import testing
 from metal_tf.environments import wrapper
 
+# isort: split
 # After metal_tf, which says that no renderer is needed.
 from dm_control.rl import control
 

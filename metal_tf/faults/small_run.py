@@ -25,13 +25,16 @@ import time
 from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
+
 from metal_tf.cli import main as main_lib
+
 main_lib.quiet_start_up()  # Before the imports below load TensorFlow.
 
 from dm_control.rl import control
 import numpy as np
-from metal_tf.agent import agents
+
 from metal_tf import environments
+from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
 from metal_tf.replay import in_process

@@ -9,8 +9,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf.agent import agents
 from metal_tf import environments
+from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import tasks
 from metal_tf.environments import wrapper
@@ -18,7 +19,6 @@ from metal_tf.runs import log_tables
 from metal_tf.training import feasibility
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import validation
 
 _STEPS = 40
 

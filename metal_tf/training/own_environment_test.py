@@ -16,6 +16,7 @@ import dm_env
 from dm_env import specs
 import numpy as np
 
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import errors
@@ -28,7 +29,6 @@ from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import export
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import validation
 
 _RIGHT = constraint.Constraint.of_time_step(
     'right', lambda step: step.observation[0] > 0, 0.2)

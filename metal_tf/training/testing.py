@@ -11,13 +11,13 @@ from dm_env import specs
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
-from metal_tf import config as config_lib
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
 from metal_tf.training import parts
-from metal_tf import types
 
 EPISODE_STEPS = 40
 # Settings of a run that its learner's graph does not depend on.

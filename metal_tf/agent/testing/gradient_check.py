@@ -8,11 +8,11 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.agent.testing import oracle as oracle_lib
-from metal_tf import types
 
 PATHS = ('direct', 'through_weights', 'total')
 NUM_VALIDATION = 8
