@@ -3,13 +3,31 @@
 import ast
 import os
 import re
-from typing import Dict, Iterator, Set, Tuple
+import subprocess
+import sys
+from typing import Dict, Iterator, List, Set, Tuple
 
 from absl.testing import absltest
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PACKAGE = os.path.join(_ROOT, 'metal_tf')
 _OUTSIDE = ('baselines', 'launchers', 'tools')
+
+# What starts at once: checks before a run, and what reads the files of runs.
+_LIGHT = ('__init__', 'config', 'metrics', 'report', 'runs', 'sweep', 'types',
+          'validation', 'watch')
+_HEAVY = ('acme', 'dm_control', 'jax', 'launchpad', 'mujoco', 'reverb',
+          'sonnet', 'tensorflow')
+_IMPORTS = """
+import importlib, sys
+heavy = set(sys.argv[1].split(','))
+for module in sys.argv[2:]:
+  importlib.import_module(module)
+  loaded = heavy & set(sys.modules)
+  if loaded:
+    print(module, *loaded)
+    heavy -= loaded
+"""
 
 
 def _rules() -> Dict[str, Set[str]]:
@@ -56,6 +74,21 @@ def _modules() -> Iterator[str]:
         yield path
 
 
+def _module(path: str) -> str:
+  """The importable name of a file."""
+  name = os.path.relpath(path, _ROOT)[:-len('.py')].replace(os.sep, '.')
+  return name[:-len('.__init__')] if name.endswith('.__init__') else name
+
+
+def _first_to_load_something_heavy(modules: List[str]) -> str:
+  """Imports modules in a fresh interpreter, one after the other."""
+  path = [_ROOT] + [path for path in sys.path if path != _PACKAGE]
+  return subprocess.run(
+      [sys.executable, '-c', _IMPORTS, ','.join(_HEAVY), *modules], check=True,
+      env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)},
+      stdout=subprocess.PIPE, text=True).stdout
+
+
 class ArchitectureTest(absltest.TestCase):
 
   def test_the_table_has_every_room(self):
@@ -86,6 +119,13 @@ class ArchitectureTest(absltest.TestCase):
     broken = [f'{path}:{line}' for path in _modules()
               for line, name in _imports(path) if name.startswith(_OUTSIDE)]
     self.assertEmpty(broken)
+
+  def test_what_starts_at_once_loads_nothing_slow(self):
+    modules = [_module(path) for path in _modules() if _room(path) in _LIGHT]
+    self.assertContainsSubset({'metal_tf', 'metal_tf.validation'}, modules)
+    self.assertEqual(_first_to_load_something_heavy(modules), '')
+    self.assertIn('tensorflow', _first_to_load_something_heavy(
+        ['metal_tf.training.testing']))
 
   def test_the_root_is_small(self):
     files = {file for file in os.listdir(_PACKAGE)

@@ -89,7 +89,6 @@ class Setting:
     return f'in {left}{low:.10g}, {high:.10g}{right}'
 
 
-# pylint: disable-next=redefined-builtin
 def _setting(default: Any, help: str, origin: str, **details: Any) -> Any:
   return dataclasses.field(
       default=default, metadata={'setting': Setting(help, origin, **details)})

@@ -9,9 +9,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
 from metal_tf import validation
+from metal_tf.agent import agents
 
 
 class CheckSettingsTest(parameterized.TestCase):

@@ -65,6 +65,7 @@ def summary_line(counts: collections.Counter) -> str:
 
 
 def main() -> None:
+  """Prints the summary; the arguments are the events and Bazel's status."""
   path, bazel_status = sys.argv[1], int(sys.argv[2])
   try:
     with open(path, encoding='utf-8') as file:

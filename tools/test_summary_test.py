@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from absl.testing import absltest
+
 from tools import test_summary
 
 _XML = """<?xml version="1.0"?>

@@ -4,8 +4,8 @@ import os
 
 from absl.testing import absltest
 
-from metal_tf.agent import agents
 from metal_tf import config
+from metal_tf.agent import agents
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -14,12 +14,12 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import critics
 from metal_tf.maths import lagrange
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 
 class TrainingState(NamedTuple):

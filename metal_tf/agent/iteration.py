@@ -10,14 +10,14 @@ from typing import Dict, NamedTuple, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import algorithm1
 from metal_tf.agent import mesh
 from metal_tf.agent import theorem_check
-from metal_tf import config as config_lib
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 
 class Tally(NamedTuple):

@@ -14,6 +14,8 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import algorithm1
 from metal_tf.agent import compilation
@@ -24,10 +26,8 @@ from metal_tf.agent import networks as networks_lib
 from metal_tf.agent import side_by_side
 from metal_tf.agent import state as state_lib
 from metal_tf.agent import step_metrics
-from metal_tf import config as config_lib
 from metal_tf.maths import lagrange
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 
 class Learner:

@@ -8,11 +8,11 @@ from acme.utils import loggers
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.benchmarks import acme_peer
-from metal_tf import config as config_lib
 
 _STEPS = 20
 _DISCOUNT = 0.99**5
@@ -58,10 +58,8 @@ class AcmeTest(tf.test.TestCase, parameterized.TestCase):
             for b in batches))))).map(acme_peer.Sample)
     logger = _Kept()
     acme = acme_peer.make_learner(spec, config, iter(data), logger)
-    # pylint: disable=protected-access
     acme_online = (*acme._critic_network.trainable_variables,
                    *acme._policy_network.trainable_variables)
-    # pylint: enable=protected-access
     for source, target in zip(ours.networks.online_variables, acme_online):
       self.assertEqual(source.shape, target.shape)
       target.assign(source)

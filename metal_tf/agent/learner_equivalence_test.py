@@ -6,10 +6,10 @@ from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
-from metal_tf import types
 
 _STEPS = 50
 # Multiples of 16, as in a real run: Eigen's vectorized functions round the rest

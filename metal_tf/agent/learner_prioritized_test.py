@@ -7,12 +7,12 @@ from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.agent.testing import oracle
 from metal_tf.maths import losses
-from metal_tf import types
 
 _SPEC = fixtures.make_spec(2)
 _SIZE, _NUM_TRAINING = 16, 8
@@ -30,7 +30,7 @@ def _make(kind: agents.Algorithm = agents.METAL,
   return learner
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _shared() -> Tuple[learner_lib.Learner, fixtures.State]:
   """Returns one learner per process, traced once, and its first state."""
   learner = _make()

@@ -8,11 +8,11 @@ from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 _SPEC = fixtures.make_spec(3)
 _NUM_TRAINING = 8
@@ -31,13 +31,13 @@ def _make(kind: agents.Algorithm = agents.METAL,
       _SPEC, kind, fixtures.make_config(**{**defaults, **settings}))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(xla: bool) -> learner_lib.Learner:
   """Returns one learner per process: reset it by `set_state`."""
   return _make(xla=xla)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _initial_state(xla: bool) -> fixtures.State:
   fixtures.randomize(np.random.RandomState(0), _compiled(xla))
   return _compiled(xla).get_state()
@@ -98,7 +98,6 @@ class StateTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters((False, 0), (True, 1))
   def test_all_of_the_arithmetic_is_compiled_as_one(self, xla, parts):
-    # pylint: disable-next=protected-access
     graph = _make(xla=xla)._steps.get_concrete_function().graph
     operations = graph.get_operations()
     compiled = [x for x in operations

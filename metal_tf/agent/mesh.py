@@ -4,13 +4,13 @@ from typing import Dict, Tuple
 
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.agent import algorithm1
 from metal_tf.agent import networks
-from metal_tf import config as config_lib
 from metal_tf.maths import losses
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import optimizers
-from metal_tf import types
 
 
 class Shaping:

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from metal_tf.agent import state
 from metal_tf.agent import networks
+from metal_tf.agent import state
 from metal_tf.agent.testing import fixtures
 from metal_tf.maths import optimizers
 

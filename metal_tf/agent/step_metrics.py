@@ -4,9 +4,9 @@ from typing import Dict, Mapping, Set
 
 import numpy as np
 
+from metal_tf import config as config_lib
 from metal_tf.agent import agents
 from metal_tf.agent import theorem_check
-from metal_tf import config as config_lib
 
 _PER_CONSTRAINT = ('meta_gradient_direct', 'meta_gradient_weights',
                    'meta_gradient_direct_share', 'alpha_lambda_at_limit',

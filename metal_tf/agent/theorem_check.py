@@ -4,13 +4,13 @@ from typing import Dict
 
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import algorithm1
-from metal_tf import config as config_lib
 from metal_tf.maths import lagrange
 from metal_tf.maths import meta_gradient
 from metal_tf.maths import theorem
-from metal_tf import types
 
 
 def applies(algorithm: agents.Algorithm, config: config_lib.Config) -> bool:

@@ -5,9 +5,9 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
+from metal_tf import config as config_lib
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import episode as episode_lib
-from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.environments import wrapper
 from metal_tf.training import hints
@@ -46,8 +46,7 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
     policy: observation `[O]` to action `[A]`, for instance of
       `metal_tf.load_policy`.
     make_environment: makes the environment from a seed.
-      config: the run's settings, of which `seed` and `max_episode_steps`
-        count.
+    config: the run's settings, of which `seed` and `max_episode_steps` count.
     num_episodes: E >= 1.
     watch: called behind every step.
 

@@ -53,10 +53,8 @@ def of_run(workdir: str, warn: Callable[[str], None]) -> Source:
   run = saved_run.read(workdir)
 
   def load() -> Tuple[Policy, int]:
-    # pylint: disable=g-import-not-at-top
     from metal_tf.acting import numpy_policy
     from metal_tf.training import export
-    # pylint: enable=g-import-not-at-top
     saved = run.newest_checkpoint(warn)
     weights = numpy_policy.policy_weights(export.restore_policy(run, saved))
     return numpy_policy.NumpyPolicy(
@@ -82,7 +80,6 @@ def of_export(directory: str) -> Source:
   content = description_lib.read(directory)
 
   def load() -> Tuple[Policy, int]:
-    # pylint: disable-next=g-import-not-at-top
     from metal_tf.policy import load as load_lib
     return load_lib.load_policy(directory), content['training']['episodes']
 

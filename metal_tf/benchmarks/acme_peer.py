@@ -14,10 +14,10 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from metal_tf.agent import networks
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import types
+from metal_tf.agent import networks
 
 
 class Sample(NamedTuple):

@@ -13,15 +13,15 @@ from typing import List, Tuple
 
 from absl import flags
 
+from metal_tf import environments
+from metal_tf import validation
 from metal_tf.benchmarks import contests as contests_lib
 from metal_tf.benchmarks import rows as rows_lib
 from metal_tf.benchmarks import turns
 from metal_tf.cli import flags as launcher_flags
 from metal_tf.cli import tool
-from metal_tf import environments
 from metal_tf.runs import workdir
 from metal_tf.system import provenance
-from metal_tf import validation
 
 _ROWS = flags.DEFINE_list(
     'rows', [], 'Only these rows, or those whose names begin so; empty means '

@@ -12,12 +12,10 @@ from typing import Any, Iterator, Tuple
 
 import numpy as np
 
-from metal_tf.benchmarks import tasks
-from metal_tf.benchmarks import turns as turns_lib
 from metal_tf import config as config_lib
 from metal_tf import types
-
-# pylint: disable=g-import-not-at-top
+from metal_tf.benchmarks import tasks
+from metal_tf.benchmarks import turns as turns_lib
 
 _MATRIX_SIZE = 2048
 
@@ -55,6 +53,7 @@ def insert(turns: turns_lib.Turns, *, domain: str, address: str) -> None:
   spec = tasks.make_spec(config)
   if address:
     import reverb
+
     from metal_tf.replay import reverb_writer
     target: Any = reverb_writer.ReverbWriter(
         reverb.Client(address), spec, timeout_seconds=60.0)
@@ -68,6 +67,7 @@ def insert(turns: turns_lib.Turns, *, domain: str, address: str) -> None:
 def server(turns: turns_lib.Turns, *, domain: str) -> None:
   """The replay's server of the Launchpad program; says its address."""
   import reverb
+
   from metal_tf.replay import rate_limits
   from metal_tf.replay import tables
   from metal_tf.system import loopback
@@ -93,6 +93,7 @@ def memory(turns: turns_lib.Turns, *, domain: str) -> None:
   transitions' float32 content.
   """
   import psutil
+
   from metal_tf.replay import layout
   from metal_tf.training import parts
   config = tasks.make_config(domain)

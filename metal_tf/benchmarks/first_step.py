@@ -12,12 +12,12 @@ def launch() -> None:
   """Runs the launcher with this command line; status 0 after the step."""
   main.quiet_start_up()
   threads.set_up(0)
-  from metal_tf.agent import learner  # pylint: disable=g-import-not-at-top
+  from metal_tf.agent import learner
   steps = learner.Learner.steps
 
   def first(*args: Any) -> None:
     steps(*args)
-    os._exit(0)  # pylint: disable=protected-access
+    os._exit(0)
 
   learner.Learner.steps = first  # type: ignore
   main.launch(agents.METAL)

@@ -3,8 +3,8 @@
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.benchmarks import rows
 from metal_tf import validation
+from metal_tf.benchmarks import rows
 
 
 class RowsTest(parameterized.TestCase):

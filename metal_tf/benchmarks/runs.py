@@ -4,11 +4,9 @@ import tempfile
 import time
 from typing import Any
 
+from metal_tf import environments
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
-from metal_tf import environments
-
-# pylint: disable=g-import-not-at-top
 
 # The first fills the replay, in the second the learner is compiled.
 _WARM_UP_EPISODES = 2
@@ -75,6 +73,7 @@ def acme(turns: turns_lib.Turns, *, domain: str,
   """Acme's agent in Acme's loop; measures environment steps."""
   import acme as acme_lib
   from acme.utils import loggers
+
   from metal_tf.benchmarks import acme_peer
   config = tasks.make_config(domain, preset)
   environment = tasks.make_environment(config, seed=0)

@@ -13,7 +13,15 @@ import sys
 import tempfile
 import time
 from typing import (
-    Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence)
+  Any,
+  Callable,
+  Dict,
+  List,
+  Mapping,
+  NoReturn,
+  Optional,
+  Sequence,
+)
 
 from metal_tf.system import process
 from metal_tf.system import threads

@@ -5,10 +5,11 @@ from typing import Any, Callable
 
 import reverb
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import episode as episode_lib
 from metal_tf.acting import numpy_policy
-from metal_tf import config as config_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
 from metal_tf.environments import errors
@@ -18,7 +19,6 @@ from metal_tf.replay import reverb_writer
 from metal_tf.system import process
 from metal_tf.training import hints
 from metal_tf.training import seeding
-from metal_tf import types
 
 
 def name_of(index: int) -> str:
@@ -116,7 +116,7 @@ class ActorWorker:
     leash.doing = 'acting'
     steps = 0
     try:
-      for steps, step in enumerate(episode, 1):
+      for steps, step in enumerate(episode, 1):  # noqa: B007 (for a cut)
         for transition in accumulator.append(*step):
           writer.insert(transition)
         leash.count += 1

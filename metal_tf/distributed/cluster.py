@@ -63,10 +63,8 @@ def make_resources(table: Mapping[str, needs.Needs],
     A `DockerConfig` for each group. Launchpad puts those into one pool of
     machines whose requirements are equal in words.
   """
-  # pylint: disable=g-import-not-at-top
   from launchpad.nodes.python import xm_docker
   from xmanager import xm
-  # pylint: enable=g-import-not-at-top
 
   def requirements(need: needs.Needs) -> Any:
     accelerator = {need.accelerator: 1} if need.accelerator else {}
@@ -108,10 +106,8 @@ def _locked_images() -> Iterator[None]:
   Its own recipe, which cannot be chosen, installs the newest xmanager and then
   the requirements, and a Debian package that python:3.10's Debian has no more.
   """
-  # pylint: disable=g-import-not-at-top
   from launchpad.nodes.python import xm_docker
   from xmanager import xm
-  # pylint: enable=g-import-not-at-top
   original = xm_docker.to_docker_executables
 
   def to_docker_executables(nodes: Sequence[Any], label: str,

@@ -67,7 +67,6 @@ class ClusterRunTest(absltest.TestCase):
       for k in range(replicas):
         spec = {'cluster': names,
                 'task': {'type': f'workerpool{i}', 'index': k}}
-        # pylint: disable-next=consider-using-with
         process = subprocess.Popen(
             [sys.executable, '-m', 'process_entry', '--data_file=job.pkl'],
             cwd=folder, env={**environment, 'CLUSTER_SPEC': json.dumps(spec)},

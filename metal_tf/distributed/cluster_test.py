@@ -15,6 +15,7 @@ import cloudpickle
 import launchpad as lp
 from launchpad.launch import signal_handling
 
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.distributed import cluster
 from metal_tf.distributed import fake_xmanager
@@ -22,7 +23,7 @@ from metal_tf.distributed import needs
 from metal_tf.distributed import program as program_lib
 from metal_tf.distributed import train as train_lib
 from metal_tf.training import testing
-from metal_tf import validation
+
 
 class ClusterTest(absltest.TestCase):
 
@@ -114,7 +115,6 @@ class ClusterTest(absltest.TestCase):
   def test_launchpad_is_left_as_it_was(self):
     self._submit()
     with fake_xmanager.installed(self._experiment):
-      # pylint: disable-next=g-import-not-at-top
       from launchpad.nodes.python import xm_docker
       original = xm_docker.to_docker_executables
       with mock.patch.object(lp, 'launch', side_effect=OSError('no docker')):

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
+from metal_tf import types
 from metal_tf.acting import episode as episode_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
@@ -16,7 +17,6 @@ from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import records as records_lib
-from metal_tf import types
 
 NAME = 'counter'
 

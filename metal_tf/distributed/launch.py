@@ -105,7 +105,7 @@ class _Launched:
       self._manager.wait(raise_error=False)
       with contextlib.suppress(*([RuntimeError] if self._killed else [])):
         self._manager.wait()  # Raises if one failed behind the coordinator.
-    except BaseException as error:  # pylint: disable=broad-except
+    except BaseException as error:  # noqa: BLE001 (raised again below)
       if self._signal is None:
         self._failure = self._failure or self._describe(error)
         screen.stop(str(self._failure))
@@ -126,7 +126,6 @@ class _Launched:
         with contextlib.suppress(OSError):  # Whoever reads may be gone.
           print(f'{self._failure}\n{self._failure.details}', file=sys.stderr,
                 flush=True)
-      # pylint: disable-next=protected-access
       os._exit(128 + self._signal if self._signal else not self._ended)
     self._killed = True
     for child in psutil.Process().children(recursive=True):
@@ -169,10 +168,8 @@ def _start(program: lp.Program, launch_type: str,
     return lp.launch(program, launch_type)
   logs = os.path.join(run.directory, 'logs')
   shutil.rmtree(logs, ignore_errors=True)  # Of the session before.
-  # Read from LAUNCHPAD_LOGGING_DIR when Launchpad is imported, which is too
-  # early to know it.
-  # pylint: disable-next=protected-access
-  launch_local_output_to_files._LOGGING_DIR = logs
+  # Launchpad reads LAUNCHPAD_LOGGING_DIR when it is imported, too early.
+  launch_local_output_to_files._LOGGING_DIR = logs  # noqa: SLF001 (see above)
   resources = {label: _process(label) for label in program.groups}
   tempfile.tempdir = run.scratch_directory
   try:

@@ -8,9 +8,10 @@ from typing import Any, Iterator, List, Optional
 import numpy as np
 import reverb
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.acting import numpy_policy
 from metal_tf.agent import agents
-from metal_tf import config as config_lib
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import leash as leash_lib
 from metal_tf.distributed import service
@@ -25,7 +26,6 @@ from metal_tf.training import export
 from metal_tf.training import parts
 from metal_tf.training import records as records_lib
 from metal_tf.training import saving
-from metal_tf import types
 
 NAME = 'learner'
 

@@ -28,7 +28,7 @@ def _hello(coordinator: Any, name: str) -> int:
   while True:
     try:
       return coordinator.hello(name, os.getpid(), socket.gethostname())
-    except Exception:  # pylint: disable=broad-except
+    except Exception:
       # Courier has one error for everything.
       if time.monotonic() > deadline:
         raise
@@ -119,8 +119,8 @@ class Leash:
     self._thread.join()
     try:
       self._coordinator.done(self._name)
-    except Exception:  # pylint: disable=broad-except
-      pass  # Nobody is left to be told.
+    except Exception:  # noqa: BLE001 (nobody is left to be told)
+      pass
 
   def _listen(self) -> None:
     misses = 0
@@ -133,8 +133,8 @@ class Leash:
         phase, hurried = self._coordinator.beat(
             self._name, self.doing, self.count)
         misses = 0
-      except Exception:  # pylint: disable=broad-except
-        # Courier has one error for everything: gone, busy, raised over there.
+      except Exception:  # noqa: BLE001 (Courier has one error for everything)
+        # Gone, busy, or raised over there.
         misses += 1
         if misses == _MISSES:
           self.hurried = True

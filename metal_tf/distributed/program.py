@@ -16,8 +16,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import launchpad as lp
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.agent import agents
 from metal_tf.distributed import actor_worker
 from metal_tf.distributed import coordinator as coordinator_lib
 from metal_tf.distributed import counter as counter_lib
@@ -31,7 +32,6 @@ from metal_tf.replay import reverb_dataset
 from metal_tf.replay import tables
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.training import parts
-from metal_tf import types
 
 # A call to the coordinator that takes longer means that nobody is there. The
 # counter brings its logs to disk for the learner's checkpoint.

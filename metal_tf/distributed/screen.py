@@ -88,8 +88,8 @@ class Screen:
         self._show_notes()
         if self._progress.due:
           self._show_numbers()
-      except Exception:  # pylint: disable=broad-except
-        # Not there yet, or gone: Courier has one error for everything.
+      except Exception:  # noqa: BLE001 (Courier has one error for everything)
+        # Not there yet, or gone.
         self._check_silence()
 
   def _check_silence(self) -> None:

@@ -51,7 +51,6 @@ def supervise(command: Sequence[str]) -> int:
   environment = {**os.environ, process.PARENT_VARIABLE: str(os.getpid())}
   deaths: Deque[float] = collections.deque(maxlen=_MOST_DEATHS)
   while True:
-    # pylint: disable-next=consider-using-with
     child = subprocess.Popen(command, env=environment)
     if terminated:  # While it was being started.
       child.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ with open(sys.argv[1]) as log:
 _SLEEP = f'time.sleep({_LONG})\n'
 _KILL_ONCE = 'if starts == 1: os.kill(os.getpid(), signal.SIGKILL)\n'
 _KILL_ALWAYS = 'os.kill(os.getpid(), signal.SIGKILL)\n'
-_ADOPT = ('from metal_tf.distributed import process\nprocess.adopt()\n')
+_ADOPT = ('from metal_tf.system import process\nprocess.adopt()\n')
 
 
 class SupervisorTest(absltest.TestCase):
@@ -31,7 +31,6 @@ class SupervisorTest(absltest.TestCase):
     self._log = os.path.join(self.create_tempdir().full_path, 'starts')
 
   def _start(self, code):
-    # pylint: disable-next=consider-using-with
     process = subprocess.Popen(
         [sys.executable, '-m', 'metal_tf.distributed.supervisor',
          sys.executable, '-c', _START + code, self._log],

@@ -8,8 +8,9 @@ import signal
 import tempfile
 from typing import List, Optional, Tuple
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.distributed import cluster
 from metal_tf.distributed import launch
 from metal_tf.distributed import needs
@@ -24,7 +25,6 @@ from metal_tf.training import opening
 from metal_tf.training import progress as progress_lib
 from metal_tf.training import seeding
 from metal_tf.training import signals
-from metal_tf import validation
 
 
 def train(algorithm: agents.Algorithm, config: config_lib.Config,

@@ -274,7 +274,7 @@ class SafetyGymnasiumTest(absltest.TestCase):
                 'above stand in for it')
       print(reason)
       self.skipTest(reason)
-    import safety_gymnasium  # pylint: disable=g-import-not-at-top
+    import safety_gymnasium
     environment = environments.from_gymnasium(
         safety_gymnasium.make('SafetyPointGoal1-v0'), [
             environments.Constraint.of_info(

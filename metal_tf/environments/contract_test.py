@@ -12,8 +12,9 @@ from metal_tf import environments
 from metal_tf.environments import contract
 from metal_tf.environments import tasks
 
+# isort: split
 # After metal_tf, which says that no renderer is needed.
-from dm_control import suite  # pylint: disable=g-bad-import-order
+from dm_control import suite
 
 
 class _PaperTaskTest(contract.ConstrainedEnvironmentTestMixin):

@@ -82,7 +82,6 @@ def make(domain: str,
             for name, threshold in constraints]
   spec = rwrl_spec_lib.parse(rwrl_spec, info.domain)
   # A simulator is loaded here and not above, see the package's docstring.
-  # pylint: disable=g-import-not-at-top
   if resolve_suite(suite) == 'realworldrl':
     try:
       from metal_tf.environments import realworldrl as implementation
@@ -97,7 +96,6 @@ def make(domain: str,
   else:
     from metal_tf.environments import builtin as implementation
     environment = implementation.make_environment(info, safety_coeff, seed)
-  # pylint: enable=g-import-not-at-top
   # The suite observes its bits; the agent gets them only when asked for.
   observation_keys = [key for key in environment.observation_spec()
                       if key != 'constraints']

@@ -2,7 +2,15 @@
 
 import math
 from typing import (
-    Any, Iterator, List, Mapping, Optional, Sequence, Tuple, Union)
+  Any,
+  Iterator,
+  List,
+  Mapping,
+  Optional,
+  Sequence,
+  Tuple,
+  Union,
+)
 
 import numpy as np
 

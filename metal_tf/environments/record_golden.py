@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from typing import Mapping
 
 import numpy as np
 import realworldrl_suite.environments as rwrl
@@ -54,12 +55,13 @@ def record(info: tasks.TaskInfo, safety_coeff: float, path: str) -> None:
       step_types=[int(t.step_type) for t in time_steps], bits=bits)
 
 
-def _flat(observation) -> np.ndarray:
+def _flat(observation: Mapping[str, np.ndarray]) -> np.ndarray:
   return np.concatenate([np.ravel(value) for key, value in observation.items()
                          if key != 'constraints'])
 
 
 def main() -> None:
+  """Records all tasks into the folder that the argument names."""
   if len(sys.argv) != 2:
     sys.exit('usage: record_golden DIRECTORY')
   if tasks.SUITE_COMMIT not in realworldrl.version():

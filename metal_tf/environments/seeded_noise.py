@@ -50,7 +50,7 @@ class SeededNoise(dm_env.Environment):
         tried.reset()
         tried.step(self._action_spec.generate_value())
         tried.close()
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:
       raise ValueError(
           f'the suite cannot run with this ({type(error).__name__}: {error})'
       ) from error

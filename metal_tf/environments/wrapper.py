@@ -195,7 +195,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     try:
       time_step = self._environment.reset()
     except RuntimeError as error:
-      raise self._translated(error)
+      raise self._translated(error)  # noqa: B904 (says what it comes from)
     if self._step_type(time_step) != dm_env.StepType.FIRST:
       raise errors.BadEnvironmentOutput(
           self._name, 'step type', 0, 'expected a first step from reset(), got '
@@ -230,7 +230,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     try:
       time_step = self._environment.step(action)
     except RuntimeError as error:
-      raise self._translated(error)
+      raise self._translated(error)  # noqa: B904 (says what it comes from)
     if self._step_type(time_step) == dm_env.StepType.FIRST:
       raise errors.BadEnvironmentOutput(
           self._name, 'step type', self._step, 'expected a mid or a last step, '

@@ -15,8 +15,9 @@ from metal_tf import environments
 from metal_tf.environments import testing
 from metal_tf.environments import wrapper
 
+# isort: split
 # After metal_tf, which says that no renderer is needed.
-from dm_control.rl import control  # pylint: disable=g-bad-import-order
+from dm_control.rl import control
 
 _OBSERVATION_SPEC = collections.OrderedDict(
     position=specs.Array((2,), np.float64),

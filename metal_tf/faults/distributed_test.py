@@ -19,7 +19,7 @@ _MANY = 1_000_000  # Episodes of a run that is stopped by something else.
 
 class DistributedTest(harness.FaultTestCase):
 
-  def _start(self, *arguments, launch_type=_PROCESSES, num_actors=2, **config):
+  def _start(self, *arguments, launch_type=_PROCESSES, num_actors=1, **config):
     return self.start_small(
         *arguments, launch_type=launch_type, num_actors=num_actors, **config)
 
@@ -35,8 +35,12 @@ class DistributedTest(harness.FaultTestCase):
     os.kill(pid, signal.SIGKILL)
 
   def _run_out(self, num_episodes, **config):
-    """Goes on with the run to its end; the rows are whole then."""
-    process = self._start(num_episodes=num_episodes, **config)
+    """Goes on with the run to its end."""
+    return self._end_whole(
+        self._start(num_episodes=num_episodes, **config), num_episodes)
+
+  def _end_whole(self, process, num_episodes):
+    """Waits for a run's normal end; the rows are whole then."""
     ended = self.end(process)
     self.assert_ended(ended, 0)
     np.testing.assert_array_equal(
@@ -75,11 +79,14 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f06_signals(self):
     """SIGTERM, Ctrl-C with workers -> checkpoint, 143 or 130, no child, 15 s"""
-    for launch_type in (_PROCESSES, _THREADS):
-      for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        self.workdir = os.path.join(self.scratch, f'{launch_type}{status}')
-        process = self._start(num_episodes=_MANY, launch_type=launch_type,
-                              checkpoint_seconds=1000.0)
+    for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+      runs = []
+      for launch_type in (_PROCESSES, _THREADS):
+        workdir = os.path.join(self.scratch, f'{launch_type}{status}')
+        runs.append((workdir, self._start(
+            num_episodes=_MANY, launch_type=launch_type, workdir=workdir,
+            num_actors=2, checkpoint_seconds=1000.0)))
+      for self.workdir, process in runs:
         self._workers(process)
         self.wait_until(lambda: self.num_rows() > 2)
         started = time.monotonic()
@@ -97,9 +104,14 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f07_the_normal_end(self):
     """normal end with workers -> status 0, no child, nothing outside, n rows"""
-    for launch_type in (_PROCESSES, _THREADS):
+    launched = {
+        launch_type: self._start(
+            workdir=os.path.join(self.scratch, launch_type), num_episodes=23,
+            launch_type=launch_type, num_actors=4)
+        for launch_type in (_PROCESSES, _THREADS)}
+    for launch_type, process in launched.items():
       self.workdir = os.path.join(self.scratch, launch_type)
-      self._run_out(23, launch_type=launch_type, num_actors=4)
+      self._end_whole(process, 23)
       self.assertEqual(self.summary()['episodes'], 23)
       np.testing.assert_array_equal(self.rows(evaluations=True)['episode'],
                                     [10, 20])
@@ -110,9 +122,12 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f06_a_signal_though_nobody_reads(self):
     """SIGTERM, output's reader gone -> as ever: checkpoint, 143, no child"""
+    runs = []
     for launch_type in (_PROCESSES, _THREADS):
-      self.workdir = os.path.join(self.scratch, launch_type)
-      process = self._start(num_episodes=_MANY, launch_type=launch_type)
+      workdir = os.path.join(self.scratch, launch_type)
+      runs.append((workdir, self._start(
+          num_episodes=_MANY, launch_type=launch_type, workdir=workdir)))
+    for self.workdir, process in runs:
       self._workers(process)
       process.stdout.close()
       process.stderr.close()
@@ -179,10 +194,12 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f10_the_learner_raises(self):
     """the learner raises -> its traceback is the last on the screen, not 0"""
-    for launch_type in (_PROCESSES, _THREADS):
-      process = self._start(
-          broken=True, num_episodes=_MANY, launch_type=launch_type,
-          workdir=os.path.join(self.scratch, launch_type))
+    processes = [
+        self._start(
+            broken=True, num_episodes=_MANY, launch_type=launch_type,
+            workdir=os.path.join(self.scratch, launch_type))
+        for launch_type in (_PROCESSES, _THREADS)]
+    for process in processes:
       ended = self.end(process)
       self.assert_ended(ended, 1)
       self.assertEqual(ended.err.strip().splitlines()[-1],
@@ -202,7 +219,8 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f12_a_simulator_that_gives_up(self):
     """PhysicsError in actors -> episode cut, counted; training goes on"""
-    ended = self.end(self._start(['physics_error', 50], num_episodes=10))
+    ended = self.end(
+        self._start(['physics_error', 50], num_episodes=10, num_actors=2))
     self.assert_ended(ended, 0)
     self.assertIn('Episode cut', ended.out)
     # One in each actor that got so far.
@@ -244,14 +262,21 @@ class DistributedTest(harness.FaultTestCase):
       self.assert_ended(self.end(process), 0)
 
   def test_other_forms_go_on_with_a_run(self):
-    for forms in ((_PROCESSES, ''), ('', _THREADS), (_THREADS, _PROCESSES)):
-      self.workdir = os.path.join(self.scratch, '-'.join(forms))
-      for number, launch_type in enumerate(forms, 1):
-        ended = self.end(self.start_small(
-            launch_type=launch_type, num_episodes=4 * number))
+    chains = {os.path.join(self.scratch, '-'.join(forms)): forms for forms in (
+        (_PROCESSES, ''), ('', _THREADS), (_THREADS, _PROCESSES))}
+    for number in (1, 2):
+      processes = {
+          workdir: self.start_small(
+              launch_type=forms[number - 1], workdir=workdir,
+              num_episodes=4 * number)
+          for workdir, forms in chains.items()}
+      for workdir, process in processes.items():
+        ended = self.end(process)
         self.assert_ended(ended, 0)
-      self.assertIn('Resumed at episode 4 ', ended.out)
-      np.testing.assert_array_equal(self.rows()['episode'], np.arange(1, 9))
+        if number == 2:
+          self.assertIn('Resumed at episode 4 ', ended.out)
+          np.testing.assert_array_equal(
+              self.rows(workdir)['episode'], np.arange(1, 9))
 
 
 if __name__ == '__main__':

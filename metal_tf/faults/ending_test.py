@@ -25,38 +25,42 @@ class EndingTest(harness.FaultTestCase):
 
   def test_f06_signals(self):
     """SIGTERM, Ctrl-C -> last checkpoint, whole logs, 143 or 130, no child"""
+    runs = []
     for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
       for store in ('own', 'reverb'):
         workdir = os.path.join(self.scratch, f'{status}{store}')
-        self.workdir = workdir
-        process = self.start_small(
+        runs.append((number, status, workdir, self.start_small(
             ['slow', 0.01], num_episodes=100000, replay_store=store,
-            checkpoint_seconds=1000.0)
-        self.wait_until(lambda: self.num_rows() > 1)
-        started = time.monotonic()
-        process.send_signal(number)
-        ended = self.end(process)
-        self.assertLess(time.monotonic() - started, 15.0)
-        self.assert_ended(ended, status)
-        self.assertNotIn('Traceback', ended.err)
-        self.assertIn(f'Stopped by {signal.Signals(number).name}', ended.out)
-        self.assert_no_process_left(process)
-        self.assertEqual(self.newest().run['episode'], self.num_rows())
-        self.assertIsNotNone(self.newest().replay)
+            workdir=workdir, checkpoint_seconds=1000.0)))
+    for number, status, self.workdir, process in runs:
+      self.wait_until(lambda: self.num_rows() > 1)
+      started = time.monotonic()
+      process.send_signal(number)
+      ended = self.end(process)
+      self.assertLess(time.monotonic() - started, 15.0)
+      self.assert_ended(ended, status)
+      self.assertNotIn('Traceback', ended.err)
+      self.assertIn(f'Stopped by {signal.Signals(number).name}', ended.out)
+      self.assert_no_process_left(process)
+      self.assertEqual(self.newest().run['episode'], self.num_rows())
+      self.assertIsNotNone(self.newest().replay)
 
   def test_f06_a_signal_leaves_a_run_exact(self):
     """SIGTERM -> the next start goes on exactly"""
+    straight = os.path.join(self.scratch, 'straight')
+    beside = self.start_small(workdir=straight, num_episodes=8)
     process = self.start_small(['slow', 0.01], num_episodes=8)
     self.wait_until(lambda: self.num_rows() > 2)
     process.send_signal(signal.SIGTERM)
     self.assert_ended(self.end(process), 143)
     self.assert_ended(self.small(num_episodes=8), 0)
-    straight = os.path.join(self.scratch, 'straight')
-    self.assert_ended(self.small(workdir=straight, num_episodes=8), 0)
+    self.assert_ended(self.end(beside), 0)
     self.assert_same_run(straight, self.workdir)
 
   def test_f06_a_signal_in_a_long_episode(self):
     """SIGTERM, twice, mid-episode -> ends at once, goes on exactly"""
+    straight = os.path.join(self.scratch, 'straight')
+    beside = self.start_small(workdir=straight, num_episodes=4)
     process = self.start_small(['slow', 0.5], num_episodes=4)
     self.wait_until(lambda: self.num_checkpoints() > 0)
     time.sleep(5)  # Of the 20 s that the next episode takes at least.
@@ -71,16 +75,17 @@ class EndingTest(harness.FaultTestCase):
                   ended.out)
     self.assertEqual(self.newest().run['episode'], 2)
     self.assert_ended(self.small(num_episodes=4), 0)
-    straight = os.path.join(self.scratch, 'straight')
-    self.assert_ended(self.small(workdir=straight, num_episodes=4), 0)
+    self.assert_ended(self.end(beside), 0)
     self.assert_same_run(straight, self.workdir)
 
   def test_f07_the_normal_end(self):
     """normal end -> status 0, no child, nothing outside --workdir"""
-    for store in ('own', 'reverb'):
-      process = self.start_small(
-          workdir=os.path.join(self.scratch, store), num_episodes=3,
-          replay_store=store)
+    processes = [
+        self.start_small(
+            workdir=os.path.join(self.scratch, store), num_episodes=3,
+            replay_store=store)
+        for store in ('own', 'reverb')]
+    for process in processes:
       self.assert_ended(self.end(process), 0)
       self.assert_no_process_left(process)
     self.assertEmpty(os.listdir(self.home))

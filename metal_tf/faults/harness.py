@@ -1,17 +1,22 @@
 """Starts runs as processes of their own and looks at what they leave."""
 
+import ctypes
+import functools
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf.faults import small_run
 from metal_tf.runs import checkpoint
 from metal_tf.runs import log_tables
 
@@ -19,6 +24,15 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 _SMALL_RUN = os.path.join(_ROOT, 'metal_tf', 'faults', 'small_run.py')
 SECONDS = 180  # A process that takes longer hangs.
+
+
+def _num_threads() -> int:
+  return len(os.listdir('/proc/self/task'))
+
+
+# Those of the libraries, which stand a fork. TensorFlow and Reverb start more
+# once they are used, and a fork would lack these.
+_LIBRARIES_THREADS = _num_threads()
 
 
 class Ended(NamedTuple):
@@ -48,17 +62,25 @@ class FaultTestCase(absltest.TestCase):
 
   # --- Processes -------------------------------------------------------------
 
-  def start(self, command: List[str]) -> subprocess.Popen:
-    """Starts a command whose only place to write to is the scratch folder."""
+  def start(
+      self, command: List[str],
+      instead: Optional[Callable[[], None]] = None) -> subprocess.Popen:
+    """Starts a command whose only place to write to is the scratch folder.
+
+    Args:
+      command: program and arguments.
+      instead: what a fork of this process does in place of the command.
+    """
     environment = {
         **os.environ, 'PYTHONPATH': os.pathsep.join([_ROOT, *sys.path]),
         'HOME': self.home, 'TMPDIR': self.home, 'MUJOCO_GL': 'disable',
         'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONDONTWRITEBYTECODE': '1',
         'BUILD_WORKING_DIRECTORY': self.home}
-    # pylint: disable-next=consider-using-with
     process = subprocess.Popen(
         command, env=environment, cwd=self.home, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=instead and functools.partial(
+            _become, command, environment, instead))
     self._started.append(process)
     return process
 
@@ -73,7 +95,17 @@ class FaultTestCase(absltest.TestCase):
          'launch_type': launch_type, 'broken': broken})]
 
   def start_small(self, *arguments: Any, **config: Any) -> subprocess.Popen:
-    return self.start(self.small_command(*arguments, **config))
+    """Starts `small_run.py`.
+
+    Half of the time of a small run is the import of TensorFlow, which this
+    process has behind it. So a run without workers is a fork of this process
+    where that is possible; it is the same program in a process of its own.
+    """
+    command = self.small_command(*arguments, **config)
+    workers = json.loads(command[-1])['launch_type']
+    if workers or _num_threads() > _LIBRARIES_THREADS:
+      return self.start(command)
+    return self.start(command, small_run.main)
 
   def small(self, *arguments: Any, **config: Any) -> Ended:
     """Runs `small_run.py` to its end."""
@@ -182,6 +214,29 @@ class FaultTestCase(absltest.TestCase):
       np.testing.assert_array_equal(array, arrays_two[name], name)
     weights = 'export/variables/variables.data-00000-of-00001'
     self.assertEqual(self.read(weights, one), self.read(weights, two))
+
+
+def _become(command: List[str], environment: Dict[str, str],
+            program: Callable[[], None]) -> None:
+  """Does in a fork what starting a program anew would do; does not return."""
+  os.closerange(3, os.sysconf('SC_OPEN_MAX'))
+  os.environ.clear()
+  os.environ.update(environment)
+  sys.argv = command[1:]
+  sys.stdout, sys.stderr = (
+      open(number, 'w', encoding='utf-8', buffering=buffering, closefd=False)
+      for number, buffering in ((1, -1), (2, 1)))
+  logging.root.handlers.clear()  # Those of the test.
+  status = 1
+  try:
+    program()
+    status = 0
+  except SystemExit as end:
+    status = end.code
+  except BaseException:  # noqa: BLE001 (as the interpreter would)
+    traceback.print_exc()
+  # With all that an interpreter's end brings: destructors, exit handlers.
+  ctypes.pythonapi.Py_Exit(ctypes.c_int(status))
 
 
 def damage(path: str) -> None:

@@ -13,14 +13,14 @@ import tempfile
 
 import numpy as np
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.acting import numpy_policy
 from metal_tf.agent import agents
-from metal_tf import config as config_lib
 from metal_tf.runs import checkpoint
 from metal_tf.training import parts
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import types
 
 _ROOT = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))

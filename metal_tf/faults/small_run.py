@@ -25,20 +25,21 @@ import time
 from typing import Any, Callable, Mapping, Optional
 
 from absl import flags as absl_flags
-from metal_tf.cli import main
-main.quiet_start_up()  # Before the imports below load TensorFlow.
 
-# pylint: disable=g-import-not-at-top,wrong-import-position
+from metal_tf.cli import main as main_lib
+
+main_lib.quiet_start_up()  # Before the imports below load TensorFlow.
+
 from dm_control.rl import control
 import numpy as np
-from metal_tf.agent import agents
+
 from metal_tf import environments
+from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
 from metal_tf.replay import in_process
 from metal_tf.runs import checkpoint
 from metal_tf.training import testing
-# pylint: enable=g-import-not-at-top,wrong-import-position
 
 # Small, so that a run of some hundred transitions has several.
 in_process.SEGMENT_BYTES = 4096
@@ -106,6 +107,7 @@ def at_step(make: _Factory, step: int,
 
 
 def kill_at_step(make: _Factory, step: int) -> _Factory:
+  """SIGKILL in the middle of one step, counted over episodes."""
   return at_step(make, step,
                  lambda time_step: os.kill(os.getpid(), signal.SIGKILL))
 
@@ -235,7 +237,7 @@ def no_last_checkpoint(make: _Factory) -> _Factory:
 
 def _with_position(make: _Factory, instead: Callable[..., Any]) -> _Factory:
   """Puts `instead` in place of the counter's `position`, its first argument."""
-  from metal_tf.distributed import counter  # pylint: disable=g-import-not-at-top
+  from metal_tf.distributed import counter
   position = counter.Counter.position
   counter.Counter.position = lambda *args: instead(position, *args)
   return make
@@ -269,7 +271,10 @@ _FAULTS = {function.__name__: function for function in (
     no_large_files, slow_counter, no_last_checkpoint, stuck)}
 
 
-def _main(request: Mapping[str, Any]) -> None:
+def main() -> None:
+  """Makes the run that the first argument asks for."""
+  absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
+  request = json.loads(sys.argv[1])
   make = _WORLDS[request.get('world', 'slope')]
   name, *arguments = request.get('fault') or [None]
   if name:
@@ -277,7 +282,7 @@ def _main(request: Mapping[str, Any]) -> None:
     # Workers make their environments each on its own.
     make = (faulty if request.get('launch_type') else
             _first_only(faulty, make))
-  main.train(
+  main_lib.train(
       _BrokenInLearner(*agents.METAL) if request.get('broken') else
       agents.METAL,
       testing.small_config(**request['config']), make,
@@ -285,5 +290,4 @@ def _main(request: Mapping[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-  absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
-  _main(json.loads(sys.argv[1]))
+  main()

@@ -132,6 +132,7 @@ def _last_rows(suite: unittest.TestSuite) -> List[_Row]:
 
 
 def main(_: List[str]) -> None:
+  """Runs the fault tests, or reads their last results; prints the table."""
   suite = unittest.TestSuite(
       unittest.defaultTestLoader.loadTestsFromModule(
           importlib.import_module(module)) for module in _modules())

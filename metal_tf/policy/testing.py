@@ -6,8 +6,8 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from metal_tf.agent import networks
 from metal_tf import types
+from metal_tf.agent import networks
 
 SPEC = types.EnvironmentSpec(
     observation_size=5, action_minimum=np.array([-1., -3.], np.float32),

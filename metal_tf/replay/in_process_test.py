@@ -10,12 +10,12 @@ from absl.testing import parameterized
 import numpy as np
 import psutil
 
+from metal_tf import types
 from metal_tf.replay import in_process
 from metal_tf.replay import layout
 from metal_tf.replay import priorities
 from metal_tf.replay import prioritized_contract
 from metal_tf.replay import replay_contract
-from metal_tf import types
 
 
 class InProcessReplayTest(replay_contract.ReplayContract,

@@ -36,7 +36,7 @@ class PriorityUpdates:
     self._client = client
     self._largest = largest
     self._error: Optional[Exception] = None
-    self._queue: "queue.Queue[Optional[Tuple[Any, Any]]]" = queue.Queue(
+    self._queue: queue.Queue[Optional[Tuple[Any, Any]]] = queue.Queue(
         _LONGEST_QUEUE)
     self._thread = threading.Thread(
         target=self._send_all, name='priority updates', daemon=True)
@@ -79,8 +79,8 @@ class PriorityUpdates:
           return
         if self._error is None:
           self._send(*update)
-      except Exception as error:  # pylint: disable=broad-except
-        self._error = error  # For the thread that learns.
+      except Exception as error:  # noqa: BLE001 (for the thread that learns)
+        self._error = error
       finally:
         self._queue.task_done()
 

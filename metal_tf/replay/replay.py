@@ -10,7 +10,6 @@ from metal_tf import types
 from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import rate_limits
 
-
 # What a replay gives to be saved: itself in parts, or a function that writes
 # its files into the empty folder it is given.
 ToSave = Union[types.ReplaySnapshot, Callable[[str], None]]

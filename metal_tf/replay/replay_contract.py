@@ -240,10 +240,10 @@ class ReplayContract:
     self.assertEqual(restored.num_transitions, 30)
     self.assertEqual(restored.num_episode_penalties, 2)
     self.assertTrue(restored.can_sample())
-    for memory in (memory, restored):  # Both go on.
+    for going_on in (memory, restored):
       for i in range(45, 65):
-        memory.insert(make_transition(i))
-      samples = self.drain(memory)
+        going_on.insert(make_transition(i))
+      samples = self.drain(going_on)
       self.assertNotEmpty(samples)
       seen = {float(r) - 0.25 for sample in samples
               for r in np.asarray(sample.transitions.r_t)}

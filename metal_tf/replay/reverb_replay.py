@@ -11,6 +11,7 @@ import reverb
 from reverb import reverb_types
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.replay import counted
 from metal_tf.replay import priorities as priorities_lib
 from metal_tf.replay import priority_updates
@@ -19,7 +20,6 @@ from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
 from metal_tf.replay import tables
 from metal_tf.system import loopback
-from metal_tf import types
 
 _STATE_FILE = 'replay.json'
 

@@ -35,7 +35,7 @@ class ReverbReplayTest(replay_contract.ReplayContract, parameterized.TestCase):
   def test_sampling_goes_on_after_a_pause(self):
     memory = self.make_replay(timeout_seconds=0.5)
     num_batches = 0
-    for episode in range(4):
+    for _ in range(4):
       self.fill(memory, 0, 20)
       num_batches += len(self.drain(memory))
       # Meanwhile the waiting prefetch runs into the timeout.

@@ -117,8 +117,9 @@ class ReverbWriter:
       # Reverb's `close` may wait for ever for its own thread, when that waits
       # for a chunk to be filled and goes to sleep just after `close` woke it
       # (0.7's RunStreamWorker and Close in reverb/cc/trajectory_writer.cc; 18
-      # times in 3070 on a busy machine, and 0 in 27,240 with the flush). A flush
-      # leaves no chunk to wait for. Its shortest wait is 1 ms; 0 is no limit.
+      # times in 3070 on a busy machine, and 0 in 27,240 with the flush). A
+      # flush leaves no chunk to wait for. Its shortest wait is 1 ms; 0 is no
+      # limit.
       with contextlib.suppress(reverb.ReverbError, RuntimeError):
         writer.flush(0, timeout_ms=1)
       writer.close()

@@ -2,8 +2,8 @@
 
 from typing import Any, List, Sequence
 
-from metal_tf.runs import rates
 from metal_tf.report import collect
+from metal_tf.runs import rates
 
 
 def seconds(run: collect.ScoredRun) -> float:

@@ -21,13 +21,23 @@ import json
 import os
 import shutil
 from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union)
+  Any,
+  Callable,
+  Dict,
+  List,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Set,
+  Tuple,
+  Union,
+)
 
 import numpy as np
 
+from metal_tf import types
 from metal_tf.runs import manifest
 from metal_tf.runs import segments as segments_lib
-from metal_tf import types
 
 _KEEP = 3
 _PREFIX = 'episode-'

@@ -12,9 +12,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
+from metal_tf import types
 from metal_tf.runs import checkpoint
 from metal_tf.runs import manifest
-from metal_tf import types
 
 # Saves without end; a state is right when all its parts have one number.
 _SAVER = """

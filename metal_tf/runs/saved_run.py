@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 import numpy as np
 
 from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import workdir as workdir_lib
-from metal_tf import types
 
 
 class SavedRun(NamedTuple):

@@ -17,8 +17,8 @@ from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
-from metal_tf.runs import manifest
 from metal_tf import types
+from metal_tf.runs import manifest
 
 # What a manifest says of a file: name, first, end, size, sha256.
 Entry = Dict[str, Any]

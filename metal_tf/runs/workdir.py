@@ -56,7 +56,6 @@ class Workdir:
     self.path = path
     try:
       os.makedirs(path, exist_ok=True)
-      # pylint: disable-next=consider-using-with
       self._lock = open(self.file('lock'), 'a+', encoding='utf-8')
     except OSError as error:
       raise WorkdirError(

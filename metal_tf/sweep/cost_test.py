@@ -5,8 +5,8 @@ import sys
 
 from absl.testing import absltest
 
-from metal_tf.cli import flags
 from metal_tf import config as config_lib
+from metal_tf.cli import flags
 from metal_tf.sweep import cost
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs

@@ -46,4 +46,4 @@ def leave() -> None:
   if PARENT_VARIABLE in os.environ or _CLUSTER_VARIABLE in os.environ:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # pylint: disable=protected-access
+    os._exit(0)

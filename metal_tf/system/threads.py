@@ -56,7 +56,7 @@ def serve(threads: int) -> None:
   chosen = choose(threads)
   if tuple(in_use().values()) == tuple(map(str, chosen)):
     return  # By `set_up`.
-  import tensorflow as tf  # pylint: disable=g-import-not-at-top
+  import tensorflow as tf
   tf.config.threading.set_intra_op_parallelism_threads(chosen.within)
   tf.config.threading.set_inter_op_parallelism_threads(chosen.between)
   set_up(threads)  # For the record.

@@ -7,6 +7,7 @@ import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
+
 from metal_tf.system import versions
 
 _RIGHT = {

@@ -9,8 +9,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf.agent import agents
 from metal_tf import environments
+from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import tasks
 from metal_tf.environments import wrapper
@@ -18,7 +19,6 @@ from metal_tf.runs import log_tables
 from metal_tf.training import feasibility
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import validation
 
 _STEPS = 40
 
@@ -32,7 +32,6 @@ def _short(config):
         config.domain, safety_coeff=config.safety_coeff, seed=seed,
         constraints=[(c.name, c.threshold) for c in task.constraints],
         suite='builtin')
-    # pylint: disable-next=protected-access
     environment.environment._step_limit = _STEPS
     return environment
 
@@ -43,6 +42,10 @@ def _slack_and_binding(seed):
   return wrapper.ConstrainedEnvironment(testing.Slope(seed), [
       constraint.Constraint.of_time_step('slack', lambda step: False, 0.1),
       constraint.Constraint.of_time_step('binding', lambda step: True, 0.5)])
+
+
+def setUpModule():
+  testing.share_learners()
 
 
 class ConstraintsRunTest(parameterized.TestCase):

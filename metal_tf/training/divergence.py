@@ -6,8 +6,8 @@ from typing import Callable, Mapping, Optional
 
 import numpy as np
 
-from metal_tf.training import records
 from metal_tf import types
+from metal_tf.training import records
 
 _SHARE = 0.01  # Of an episode's updates may be skipped without a word.
 _IN_A_ROW = 100

@@ -6,9 +6,9 @@ import os
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf import types
 from metal_tf.training import divergence
 from metal_tf.training import records
-from metal_tf import types
 
 _SAMPLE = types.Sample(
     types.Transition(*[np.full(2, np.nan, np.float32)] * 6), np.zeros(3),

@@ -42,7 +42,6 @@ class EpisodeLog:
     position = position or {}
     self._cut(position.get(table.file, 0))
     # Unbuffered: rows that the disk does not take wait in `_waiting`.
-    # pylint: disable-next=consider-using-with
     self._stream = open(self._path, 'ab', buffering=0)
     self._waiting = b''
     self._columns = list(self._quantities)

@@ -2,10 +2,10 @@
 
 from typing import Callable, Optional
 
+from metal_tf import config as config_lib
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import episode as episode_lib
 from metal_tf.acting import numpy_policy
-from metal_tf import config as config_lib
 from metal_tf.environments import errors
 from metal_tf.training import hints
 from metal_tf.training import seeding

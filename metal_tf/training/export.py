@@ -58,7 +58,7 @@ def export_at_end(workdir: str, note: Callable[[str], None]) -> None:
   """
   try:
     note(f'The policy is exported to {export(workdir, warn=note)}')
-  except Exception as error:  # pylint: disable=broad-except
+  except Exception as error:  # noqa: BLE001 (the run itself is complete)
     note(f'Warning: the policy was not exported ({error}); the run itself is '
          'complete, and metal_tf.export does it later.')
 

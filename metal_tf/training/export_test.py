@@ -21,7 +21,6 @@ from metal_tf.training import parts
 from metal_tf.training import run
 from metal_tf.training import testing
 
-
 _OBSERVATIONS = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
 
 

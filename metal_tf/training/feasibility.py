@@ -9,18 +9,26 @@ one that both violate may be learned.
 import contextlib
 import time
 from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence)
+  Any,
+  Callable,
+  Dict,
+  List,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Sequence,
+)
 
 import numpy as np
 
-from metal_tf.runs import rates
-from metal_tf.acting import episode as episode_lib
 from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.acting import episode as episode_lib
 from metal_tf.environments import errors
+from metal_tf.runs import rates
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import hints
 from metal_tf.training import seeding
-from metal_tf import types
 
 FILE = 'feasibility.json'
 

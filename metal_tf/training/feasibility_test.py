@@ -138,7 +138,7 @@ class ShowTest(parameterized.TestCase):
   def test_the_zero_policy_stays_within_the_bounds(self):
     spec = testing.make_environment(0).spec._replace(
         action_minimum=np.array([0.5], np.float32))
-    policy = feasibility._Zero(spec, 0)  # pylint: disable=protected-access
+    policy = feasibility._Zero(spec, 0)
     np.testing.assert_array_equal(policy.select_action(np.zeros(3)), [0.5])
 
 

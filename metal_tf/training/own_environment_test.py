@@ -16,6 +16,7 @@ import dm_env
 from dm_env import specs
 import numpy as np
 
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import errors
@@ -28,7 +29,6 @@ from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import export
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import validation
 
 _RIGHT = constraint.Constraint.of_time_step(
     'right', lambda step: step.observation[0] > 0, 0.2)
@@ -240,7 +240,7 @@ class ProgramTest(absltest.TestCase):
     def body():
       try:
         self._train()
-      except BaseException as error:  # pylint: disable=broad-except
+      except BaseException as error:  # noqa: BLE001 (looked at below)
         failures.append(error)
 
     thread = threading.Thread(target=body)
@@ -306,7 +306,7 @@ def train_in_a_process(**changes):
       os.environ['FOLDER'], num_episodes=2, min_replay_size=1000,
       evaluation_period=0, **changes), _make)
   if 'learner_threads' in changes:
-    import tensorflow as tf  # pylint: disable=g-import-not-at-top
+    import tensorflow as tf
     threading_ = tf.config.threading
     assert (threading_.get_intra_op_parallelism_threads(),
             threading_.get_inter_op_parallelism_threads()) == (1, 2)

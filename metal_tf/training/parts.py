@@ -5,11 +5,12 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import config as config_lib
+from metal_tf import types
 from metal_tf.acting import actor as actor_lib
 from metal_tf.acting import numpy_policy
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
-from metal_tf import config as config_lib
 from metal_tf.replay import in_process
 from metal_tf.replay import n_step
 from metal_tf.replay import priorities
@@ -17,7 +18,6 @@ from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
 from metal_tf.training import records
 from metal_tf.training import seeding
-from metal_tf import types
 
 
 def make_learner(spec: types.EnvironmentSpec,
@@ -80,7 +80,6 @@ def learn(learner: learner_lib.Learner,
 def make_actor(spec: types.EnvironmentSpec, learner: learner_lib.Learner,
                config: config_lib.Config) -> actor_lib.Actor:
   """Makes the exploring actor; it takes the learner's weights every episode."""
-
   weights = policy_weights(learner)
   return actor_lib.Actor(
       numpy_policy.NumpyPolicy(

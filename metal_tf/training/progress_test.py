@@ -9,8 +9,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf.runs import rates
 from metal_tf import metrics
+from metal_tf.runs import rates
 from metal_tf.training import progress
 
 

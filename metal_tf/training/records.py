@@ -4,16 +4,24 @@ Shared by both forms of a run: it knows no learner, replay or process.
 """
 
 from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple)
+  Any,
+  Callable,
+  Dict,
+  List,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Tuple,
+)
 
 import numpy as np
 
-from metal_tf.acting import episode as episode_lib
 from metal_tf import metrics
+from metal_tf import types
+from metal_tf.acting import episode as episode_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import log_tables
 from metal_tf.training import episode_log
-from metal_tf import types
 
 # Share of the critic's target beyond its atoms that is worth a word.
 _CLIPPED = 0.05

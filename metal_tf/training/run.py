@@ -15,11 +15,13 @@ from typing import Any, Optional
 
 import numpy as np
 
+from metal_tf import config as config_lib
+from metal_tf import metrics
+from metal_tf import types
+from metal_tf import validation
 from metal_tf.acting import episode as episode_lib
 from metal_tf.agent import agents
-from metal_tf import config as config_lib
 from metal_tf.environments import errors
-from metal_tf import metrics
 from metal_tf.replay import in_process
 from metal_tf.replay import replay as replay_lib
 from metal_tf.runs import checkpoint as checkpoint_lib
@@ -37,8 +39,6 @@ from metal_tf.training import records as records_lib
 from metal_tf.training import saving
 from metal_tf.training import seeding
 from metal_tf.training import signals
-from metal_tf import types
-from metal_tf import validation
 
 # After a signal: time to finish an episode, since a run goes on from the end of
 # one, and the longest that saving the replay may have taken before. Whoever

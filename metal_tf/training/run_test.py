@@ -12,6 +12,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
+from metal_tf import types
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.environments import errors
 from metal_tf.runs import checkpoint
@@ -19,8 +21,6 @@ from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import types
-from metal_tf import validation
 
 _TIMES = ('seconds',)
 
@@ -37,6 +37,10 @@ def _newest(path):
 
 def _weights(path):
   return _newest(path).learner
+
+
+def setUpModule():
+  testing.share_learners()
 
 
 class RunTest(parameterized.TestCase):

@@ -1,7 +1,10 @@
 """A small world and small networks, for tests of whole runs."""
 
 import os
+import pickle
 from typing import Dict, List, Tuple
+import unittest
+from unittest import mock
 
 import dm_env
 from dm_env import specs
@@ -9,10 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf.agent import agents
+from metal_tf.agent import learner as learner_lib
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
+from metal_tf.training import parts
 
 EPISODE_STEPS = 40
+# Settings of a run that its learner's graph does not depend on.
+_OF_THE_RUN_ALONE = (
+    'workdir', 'num_episodes', 'seed', 'evaluation_period', 'exploration_sigma',
+    'checkpoint_seconds', 'replay_store')
 
 
 class Slope(dm_env.Environment):
@@ -83,3 +94,30 @@ def read_tensorboard(directory: str) -> Dict[str, List[Tuple[int, float]]]:
         scalars.setdefault(value.tag, []).append(
             (event.step, float(tf.make_ndarray(value.tensor))))
   return scalars
+
+
+def share_learners() -> None:
+  """Runs of equal settings use one learner, which is traced once.
+
+  Tracing takes seconds, and a test of whole runs makes dozens of them. A run
+  that would get a new learner gets the one of an earlier run in the state of a
+  new one. To be called by `setUpModule`; ends with the module.
+  """
+  make = parts.make_learner
+  shared: Dict[bytes, learner_lib.Learner] = {}
+
+  def make_or_reset(
+      spec: types.EnvironmentSpec, algorithm: agents.Algorithm,
+      config: config_lib.Config) -> learner_lib.Learner:
+    learner = make(spec, algorithm, config)
+    settings = {name: value for name, value in vars(config).items()
+                if name not in _OF_THE_RUN_ALONE}
+    first = shared.setdefault(
+        pickle.dumps((spec, algorithm, settings)), learner)
+    if first is not learner:
+      first.set_state(learner.get_state())
+    return first
+
+  patch = mock.patch.object(parts, 'make_learner', make_or_reset)
+  patch.start()
+  unittest.addModuleCleanup(patch.stop)

@@ -5,9 +5,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow as tf
 
-from metal_tf.agent import learner as learner_lib
 from metal_tf import config as config_lib
 from metal_tf import types
+from metal_tf.agent import learner as learner_lib
 
 State = Dict[str, np.ndarray]
 

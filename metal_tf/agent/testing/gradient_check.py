@@ -8,11 +8,11 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.agent.testing import oracle as oracle_lib
-from metal_tf import types
 
 PATHS = ('direct', 'through_weights', 'total')
 NUM_VALIDATION = 8
@@ -154,6 +154,7 @@ def make_mesh(**settings: Any) -> learner_lib.Learner:
 
 
 def mesh_data(seed: int = 1) -> Tuple[types.Transition, np.ndarray]:
+  """A random batch, `[16, ...]`, and episode penalties, `[M, K]`."""
   rng = np.random.RandomState(seed)
   return (fixtures.random_batch(rng, MESH_SPEC, 16, np.float64),
           fixtures.random_penalties(rng, MESH_SPEC, dtype=np.float64))

@@ -13,10 +13,10 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from metal_tf.agent import networks
-from metal_tf.agent.testing import fixtures
 from metal_tf import config as config_lib
 from metal_tf import types
+from metal_tf.agent import networks
+from metal_tf.agent.testing import fixtures
 
 Arrays = Sequence[np.ndarray]
 
