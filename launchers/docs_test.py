@@ -11,20 +11,21 @@ import unittest.mock
 from absl import flags as absl_flags
 from absl.testing import absltest
 from absl.testing import parameterized
+
 # Before absl's main, see metal_tf/cli/main.py.
-import tensorflow as tf  # pylint: disable=unused-import
+import tensorflow as tf  # noqa: F401
 
 from launchers import metrics_table
 from launchers import settings_table
+from metal_tf import config as config_lib
+from metal_tf import plant
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.cli import flags
-from metal_tf import config as config_lib
 from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
 from metal_tf.runs import json_tables
 from metal_tf.runs import log_tables
-from metal_tf import plant
-from metal_tf import validation
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -132,8 +132,9 @@ class Config:
   environment: str = _setting(
       '', "An environment of your own in place of the suite's: "
       'FILE.py:function or package.module:function, relative to where you '
-      'stand; the function takes a seed (see docs/own_environments.md). The settings above belong '
-      'to the suite and stay unset with it.', 'our choice', role=TASK)
+      'stand; the function takes a seed (see docs/own_environments.md). The '
+      'settings above belong to the suite and stay unset with it.',
+      'our choice', role=TASK)
   environment_kwargs: str = _setting(
       '', 'Settings of the own environment: a JSON object whose entries the '
       'function gets by name, behind the seed.', 'our choice', role=TASK,

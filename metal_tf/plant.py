@@ -12,9 +12,9 @@ from urllib import parse
 
 from metal_tf import config as config_lib
 from metal_tf import environments
-from metal_tf.environments import own
 from metal_tf import types
 from metal_tf import validation
+from metal_tf.environments import own
 
 # Of a value in a folder's name, which file systems end at 255 characters.
 _LONGEST = 64
@@ -132,7 +132,7 @@ def _make(config: config_lib.Config, suite: str, task: str,
 
 
 # A sweep asks for the same one with every seed.
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _own(name: str, kwargs: str) -> Plant:
   make = own.Own(name, kwargs)
   try:

@@ -6,9 +6,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from metal_tf import config as config_lib
-from metal_tf.environments import own_testing
 from metal_tf import plant
 from metal_tf import validation
+from metal_tf.environments import own_testing
 
 
 class SuiteTest(parameterized.TestCase):

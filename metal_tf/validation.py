@@ -11,11 +11,10 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from absl import flags
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.agent import agents
 from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
-
 
 # Settings of the suite's tasks, which an own environment has no use for.
 SUITE_SETTINGS = ('domain', 'task', 'safety_coeff', 'constraints', 'threshold',

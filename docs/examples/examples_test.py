@@ -12,8 +12,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import matplotlib
 import numpy as np
+
 # Before absl's main, see metal_tf/cli/main.py.
-import tensorflow as tf  # pylint: disable=unused-import
+import tensorflow as tf  # noqa: F401
 
 from metal_tf.environments import contract
 from metal_tf.environments import own

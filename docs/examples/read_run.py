@@ -10,6 +10,7 @@ from metal_tf.runs import run_folder
 
 
 def main(path: str) -> None:
+  """Prints what a run came to, and what its policy does."""
   run = run_folder.read(path)
   print(f'{run.algorithm}: {run.num_episodes} episodes, {run.status}')
   returns = run.episodes['episode_return']  # Every column of docs/metrics.md.

@@ -9,9 +9,9 @@ from typing import Any, Callable, Tuple
 
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import algorithm1
 from metal_tf.agent import iteration as iteration_lib
-from metal_tf import types
 
 # What the policy's thread returns: fields of the training state, and metrics.
 _FIELDS = ('policy', 'policy_slots')

@@ -6,11 +6,11 @@ from absl.testing import absltest
 import numpy as np
 from scipy import stats
 
+from metal_tf import config
+from metal_tf import plant as plant_lib
 from metal_tf.assessment import intervals
 from metal_tf.assessment import measure
 from metal_tf.assessment import summary
-from metal_tf import config
-from metal_tf import plant as plant_lib
 
 
 def _measured(returns, penalties):

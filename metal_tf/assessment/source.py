@@ -6,12 +6,12 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 import numpy as np
 
 from metal_tf import config as config_lib
-from metal_tf.environments import own
 from metal_tf import plant as plant_lib
+from metal_tf import validation
+from metal_tf.environments import own
 from metal_tf.policy import description as description_lib
 from metal_tf.runs import identity
 from metal_tf.runs import saved_run
-from metal_tf import validation
 
 Policy = Callable[[np.ndarray], np.ndarray]
 

@@ -6,14 +6,14 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
+from metal_tf import config as config_lib
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.assessment import source
-from metal_tf import config as config_lib
 from metal_tf.environments import own
 from metal_tf.environments import own_testing
 from metal_tf.training import run
 from metal_tf.training import testing
-from metal_tf import validation
 
 
 def _source(**settings):

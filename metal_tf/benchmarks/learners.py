@@ -4,7 +4,6 @@ from acme import types as acme_types
 import numpy as np
 import tensorflow as tf
 
-from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures

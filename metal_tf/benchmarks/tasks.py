@@ -5,7 +5,6 @@ from typing import Any
 from metal_tf import config as config_lib
 from metal_tf import environments
 from metal_tf import plant
-from metal_tf import plant
 from metal_tf import types
 
 

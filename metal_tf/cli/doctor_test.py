@@ -8,8 +8,8 @@ import sys
 from unittest import mock
 
 from absl.testing import absltest
-from metal_tf.cli import doctor_checks
 
+from metal_tf.cli import doctor_checks
 
 
 class DoctorTest(absltest.TestCase):
@@ -38,7 +38,8 @@ class DoctorTest(absltest.TestCase):
     self.assertRegex(lines[0], r'^OK      packages: all \d+ as in')
     self.assertRegex(
         lines[-1], r'^OK      training: 3 episodes of cartpole, [1-9]\d* ')
-    subjects = [re.split(r' +', line, 1)[1].partition(':')[0] for line in lines]
+    subjects = [re.split(r' +', line, maxsplit=1)[1].partition(':')[0]
+                for line in lines]
     self.assertContainsSubset(
         ['versions', 'CPU', 'disk of runs', 'ports', 'GPU', 'suite',
          'rendering'], subjects)

@@ -11,15 +11,15 @@ from typing import Any, Callable, Dict, Iterator, NoReturn, Optional, Tuple
 from absl import flags
 from rich import progress as rich_progress
 
+from metal_tf import config as config_lib
+from metal_tf import plant as plant_lib
+from metal_tf import validation
 from metal_tf.assessment import rendering
 from metal_tf.assessment import source as source_lib
 from metal_tf.cli import flags as cli_flags
 from metal_tf.cli import main as main_lib
 from metal_tf.cli import tool
-from metal_tf import config as config_lib
-from metal_tf import plant as plant_lib
 from metal_tf.runs import workdir as workdir_lib
-from metal_tf import validation
 
 _WORKDIR = flags.DEFINE_string(
     'workdir', '', "The run's folder, whose newest intact checkpoint is taken; "
@@ -193,6 +193,7 @@ def _run(policy: source_lib.Policy, config: config_lib.Config,
   """Runs the episodes and prints the table; returns it as JSON."""
   # Below what imports a simulator. pylint: disable=g-import-not-at-top
   import numpy as np
+
   from metal_tf.assessment import film as film_lib
   from metal_tf.assessment import intervals
   from metal_tf.assessment import measure

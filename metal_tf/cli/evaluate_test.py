@@ -17,18 +17,16 @@ import imageio.v2 as imageio
 import numpy as np
 
 # Before absl's main, see metal_tf/cli/main.py.
-import tensorflow as tf  # pylint: disable=unused-import
+import tensorflow as tf  # noqa: F401
 
-from metal_tf.cli import evaluate
 import metal_tf
 from metal_tf import config as config_lib
-from metal_tf import validation
-from metal_tf.agent import agents
-from metal_tf.environments import own_testing
 from metal_tf import plant
+from metal_tf.agent import agents
+from metal_tf.cli import evaluate
+from metal_tf.environments import own_testing
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import run
-
 
 
 def _run(launcher, *arguments, **environment):

@@ -7,8 +7,7 @@ import typing
 from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
 
 from absl import flags
-# Defines --lp_launch_type. pylint: disable-next=unused-import
-import launchpad.flags
+import launchpad.flags  # noqa: F401  (It defines --lp_launch_type.)
 
 from metal_tf import config as config_lib
 from metal_tf import validation

@@ -8,10 +8,10 @@ from absl import flags as absl_flags
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.cli import flags
 from metal_tf import config as config_lib
-from metal_tf.distributed import needs
 from metal_tf import validation
+from metal_tf.cli import flags
+from metal_tf.distributed import needs
 
 
 class FlagsTest(parameterized.TestCase):

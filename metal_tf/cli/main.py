@@ -3,26 +3,25 @@
 import hashlib
 import os
 import sys
-from typing import (
-    Callable, Iterator, List, NoReturn, Optional, Sequence, Tuple)
+from typing import Callable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 import warnings
 
 from absl import app
 from absl import flags as absl_flags
 from absl import logging
 
+from metal_tf import config as config_lib
+from metal_tf import environments
+from metal_tf import plant as plant_lib
+from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.cli import closing
 from metal_tf.cli import flags
 from metal_tf.cli import tool
-from metal_tf import config as config_lib
-from metal_tf import environments
 from metal_tf.environments import rwrl_spec
-from metal_tf import plant as plant_lib
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
-from metal_tf import validation
 
 _CONSTRAINTS = 'constraint (on the mean penalty per step):'
 
@@ -42,7 +41,7 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
   _prepare_process(config)
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
-  import tensorflow  # pylint: disable=g-import-not-at-top,unused-import
+  import tensorflow  # noqa: F401
   try:
     app.run(lambda argv: _train(algorithm, config, plant, launch_type))
   except KeyboardInterrupt:  # Later on, the run itself takes care of it.
@@ -90,11 +89,9 @@ def quiet_start_up() -> None:
   os.environ.setdefault('KERAS_HOME', os.devnull)
   if absl_flags.FLAGS['verbosity'].using_default_value:
     logging.set_verbosity(logging.WARNING)
-  # pylint: disable=g-import-not-at-top,unused-import
   import gym_notices.notices
   gym_notices.notices.notices.clear()
-  import gym  # Shows all deprecation warnings from here on; Acme imports it.
-  # pylint: enable=g-import-not-at-top,unused-import
+  import gym  # noqa: F401  (It shows all warnings from here on; Acme has it.)
   warnings.filterwarnings('ignore', category=DeprecationWarning)
 
 

@@ -11,9 +11,9 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from metal_tf import config as config_lib
 from metal_tf.agent.agents import METAL
 from metal_tf.cli import main
-from metal_tf import config as config_lib
 from metal_tf.environments import own_testing
 from metal_tf.runs import run_folder
 

@@ -13,12 +13,13 @@ from typing import Iterable, List, NoReturn, Sequence
 from absl import flags as absl_flags
 from rich import console as console_lib
 
+from metal_tf import config as config_lib
+from metal_tf import plant as plant_lib
+from metal_tf import validation
 from metal_tf.cli import flags
 from metal_tf.cli import main as main_lib
 from metal_tf.cli import tool
-from metal_tf import config as config_lib
 from metal_tf.environments import tasks
-from metal_tf import plant as plant_lib
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import cost
 from metal_tf.sweep import display
@@ -26,7 +27,6 @@ from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
 from metal_tf.sweep import sweep
-from metal_tf import validation
 from metal_tf.watch import sweep_view
 
 

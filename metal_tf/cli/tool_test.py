@@ -9,11 +9,11 @@ from absl import flags
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from metal_tf import validation
 from metal_tf.cli import tool
 from metal_tf.report import collect
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir
-from metal_tf import validation
 
 _ONE, _TWO = (flags.DEFINE_string(f'tool_test_{name}', '', 'A folder.')
               for name in ('one', 'two'))

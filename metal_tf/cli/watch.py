@@ -8,9 +8,9 @@ from typing import NoReturn
 from absl import flags
 from rich import console as console_lib
 
+from metal_tf import validation
 from metal_tf.cli import flags as cli_flags
 from metal_tf.cli import tool
-from metal_tf import validation
 from metal_tf.watch import watch
 
 _WORKDIR = flags.DEFINE_string(

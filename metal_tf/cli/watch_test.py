@@ -9,7 +9,6 @@ from absl.testing import parameterized
 
 from metal_tf.sweep import testing
 
-
 # Says at the end whether TensorFlow came along.
 _CHECKED = '''
 import atexit, runpy, sys

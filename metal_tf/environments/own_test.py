@@ -12,6 +12,7 @@ import numpy as np
 from metal_tf.environments import own
 from metal_tf.environments import own_testing
 
+
 def _line(text):
   return 1 + own_testing.PLANT[:own_testing.PLANT.index(text)].count('\n')
 

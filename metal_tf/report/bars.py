@@ -4,8 +4,8 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from metal_tf.environments import tasks
 from metal_tf import metrics
+from metal_tf.environments import tasks
 from metal_tf.report import aggregate
 from metal_tf.report import captions
 from metal_tf.report import collect

@@ -56,7 +56,7 @@ def _beside(verdict: rules.Verdict, quiet: rules.Verdict) -> rules.Verdict:
 
 
 def _best(grid: collect.Grid) -> rules.Verdict:
-  """(a)"""
+  """(a)."""
   pairs = {other: aggregate.common(grid, [naming.METAL, other])
            for other in naming.PAPER[1:]}
   missing = [other for other, pair in pairs.items() if not pair]
@@ -98,7 +98,7 @@ def _lead(effect: rules.Effect) -> float:
 
 
 def _comparable_return(grid: collect.Grid) -> rules.Verdict:
-  """(b)"""
+  """(b)."""
   pair = aggregate.common(grid, [naming.METAL, naming.D4PG])
   effects = [rules.difference('R of MetaL - R of D4PG', *pair, 'return',
                               low=-MARGIN)] if pair else []
@@ -108,7 +108,7 @@ def _comparable_return(grid: collect.Grid) -> rules.Verdict:
 
 
 def _solvable(grid: collect.Grid) -> rules.Verdict:
-  """(c)"""
+  """(c)."""
   pair = _at(grid, EASY, naming.METAL, naming.RC_D4PG)
   effects, notes = [], []
   if pair:
@@ -126,7 +126,7 @@ def _solvable(grid: collect.Grid) -> rules.Verdict:
 
 
 def _collapse(grid: collect.Grid) -> rules.Verdict:
-  """(d)"""
+  """(d)."""
   rows = _at(grid, HARD, naming.METAL, naming.RC_D4PG, naming.D4PG)
   effects, notes = [], []
   if rows:
@@ -184,7 +184,7 @@ def _over_training(
 
 
 def _outer_losses(grid: collect.Grid) -> rules.Verdict:
-  """(g)"""
+  """(g)."""
   labels = [naming.outer_label(loss) for loss in naming.OUTER_LOSSES]
   missing = [label for label in labels if label not in grid.labels]
   rows = [] if missing else aggregate.common(grid, labels)
@@ -205,7 +205,7 @@ def _outer_losses(grid: collect.Grid) -> rules.Verdict:
 
 
 def _shaping(grid: collect.Grid) -> rules.Verdict:
-  """(h)"""
+  """(h)."""
   wanted = [label for label in naming.PAPER if label.startswith(naming.RS)]
   labels = [label for label in wanted if label in grid.labels]
   missing = [label for label in wanted if label not in labels]

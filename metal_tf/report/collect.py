@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from metal_tf import config as config_lib
-from metal_tf.environments import tasks
 from metal_tf import metrics
+from metal_tf.environments import tasks
 from metal_tf.report import naming
 from metal_tf.runs import run_folder
 

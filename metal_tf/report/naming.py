@@ -8,8 +8,8 @@ import dataclasses
 import json
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.agent import agents
 from metal_tf.runs import run_folder
 
 METAL = agents.METAL.title

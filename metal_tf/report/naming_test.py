@@ -2,8 +2,8 @@
 
 from absl.testing import absltest
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.agent import agents
 from metal_tf.report import naming
 from metal_tf.runs import run_folder
 

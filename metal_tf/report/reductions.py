@@ -2,8 +2,8 @@
 
 from typing import Dict, List, Sequence, Set
 
-from metal_tf.environments import tasks
 from metal_tf import metrics
+from metal_tf.environments import tasks
 from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import naming

@@ -6,8 +6,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from metal_tf.runs import identity
 from metal_tf import types
+from metal_tf.runs import identity
 
 
 def _described(suite='own', **changes):

@@ -3,14 +3,23 @@
 import os
 import re
 from typing import (
-    Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple, TypeVar)
+  Any,
+  Callable,
+  Dict,
+  List,
+  Mapping,
+  NamedTuple,
+  Sequence,
+  Tuple,
+  TypeVar,
+)
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
-from metal_tf.environments import tasks
 from metal_tf import plant as plant_lib
-from metal_tf.runs import workdir as workdir_lib
 from metal_tf import validation
+from metal_tf.agent import agents
+from metal_tf.environments import tasks
+from metal_tf.runs import workdir as workdir_lib
 
 # Fields of `Config` that the sweep decides, and the flag of the sweep for each.
 AXES: Mapping[str, str] = {

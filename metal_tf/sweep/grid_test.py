@@ -6,13 +6,13 @@ import os
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from metal_tf.cli import flags
 from metal_tf import config as config_lib
-from metal_tf.environments import tasks
+from metal_tf import validation
+from metal_tf.cli import flags
 from metal_tf.environments import own_testing
+from metal_tf.environments import tasks
 from metal_tf.runs import workdir
 from metal_tf.sweep import grid
-from metal_tf import validation
 
 _PAPER = grid.Axes(
     grid.PAPER_ALGORITHMS, tuple(tasks.TASKS),

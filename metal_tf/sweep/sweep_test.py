@@ -12,8 +12,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 from rich import console as console_lib
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf.agent import agents
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.sweep import display
 from metal_tf.sweep import grid

@@ -2,8 +2,10 @@
 
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf import types
+from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.environments import own
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import identity
@@ -11,8 +13,6 @@ from metal_tf.runs import saved_run
 from metal_tf.runs import time_scales
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import provenance
-from metal_tf import types
-from metal_tf import validation
 
 
 class Opened(NamedTuple):

@@ -5,15 +5,15 @@ import os
 from absl.testing import absltest
 import numpy as np
 
-from metal_tf.agent import agents
 from metal_tf import config as config_lib
+from metal_tf import validation
+from metal_tf.agent import agents
 from metal_tf.environments import own_testing
 from metal_tf.runs import checkpoint
 from metal_tf.runs import saved_run
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import opening
 from metal_tf.training import testing
-from metal_tf import validation
 
 
 def _write_replay(directory):

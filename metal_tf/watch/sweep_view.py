@@ -6,8 +6,8 @@ from rich import console as console_lib
 from rich import table as table_lib
 from rich import text as text_lib
 
-from metal_tf.runs import rates
 from metal_tf import metrics
+from metal_tf.runs import rates
 from metal_tf.sweep import display
 from metal_tf.sweep import overview
 from metal_tf.sweep import record
