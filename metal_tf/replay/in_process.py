@@ -1,5 +1,6 @@
 """Replay in numpy arrays of this process, seeded and exactly resumable."""
 
+import functools
 import json
 import os
 from typing import Any, Dict, List, Optional, Tuple
@@ -143,6 +144,7 @@ class InProcessReplay(counted.CountedReplay):
       self._fresh.clear()
 
   def _set_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+    assert self._settings.prioritization is not None
     self._masses.set(
         rows, priorities**self._settings.prioritization.priority_exponent)
 
@@ -165,7 +167,7 @@ class InProcessReplay(counted.CountedReplay):
     while held < tail:
       end = (held // self._segment + 1) * self._segment
       segments.append(types.ReplaySegment(
-          held, end, lambda first=held, end=end: self._rows(first, end)))
+          held, end, functools.partial(self._rows, held, end)))
       held = end
     return types.ReplaySnapshot(state, arrays, tuple(segments))
 
