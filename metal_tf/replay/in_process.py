@@ -32,6 +32,7 @@ class InProcessReplay(counted.CountedReplay):
   before them. A full segment never changes, so that it needs to be saved only
   once; the rest, smaller than a segment, is in the snapshot's arrays.
   """
+  _largest_priority: float
 
   def __init__(self, spec: types.EnvironmentSpec, settings: replay.Settings,
                seed: int) -> None:
@@ -88,8 +89,8 @@ class InProcessReplay(counted.CountedReplay):
     self._check_prioritized()
     self._settle()
     keys, priorities = priorities_lib.usable(keys, priorities)
-    self._largest_priority = float(
-        max(self._largest_priority, priorities.max(initial=0.0)))
+    self._largest_priority = max(
+        self._largest_priority, float(priorities.max(initial=0.0)))
     held = keys >= self._inserts - self._settings.capacity
     self._set_priorities(
         keys[held] % self._settings.capacity, priorities[held])
