@@ -337,7 +337,7 @@ class Config:
       'they raise it to 1 in the course of a run, here it stays.', 'our choice',
       minimum=0, maximum=1)
 
-  def __post_init__(self):
+  def __post_init__(self) -> None:
     for field in dataclasses.fields(self):
       object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
 

@@ -4,7 +4,7 @@
 so that it can be held against thresholds below 1.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Score(NamedTuple):
   penalized_return: float
 
 
-def score(returns: np.ndarray, penalties: np.ndarray,
+def score(returns: Any, penalties: Any,
           threshold: np.ndarray) -> Score:
   """Scores the last 100 episodes, or all where there are fewer.
 

@@ -5,7 +5,6 @@ from typing import Any, Callable, Dict, Optional, Sequence
 import numpy as np
 
 from metal_tf import types
-from metal_tf.acting import numpy_policy
 
 WeightsSource = Callable[[], Sequence[np.ndarray]]
 
@@ -18,7 +17,7 @@ class Actor:
   which is what units of the action are behind Acme's `CanonicalSpecWrapper`.
   """
 
-  def __init__(self, policy: numpy_policy.NumpyPolicy, *,
+  def __init__(self, policy: Any, *,
                exploration_sigma: float, seed: int,
                spec: types.EnvironmentSpec,
                weights_source: Optional[WeightsSource] = None) -> None:

@@ -87,7 +87,8 @@ class Episode:
     start = time.monotonic()
     self._actor.begin_episode()
     timestep = self._environment.reset()
-    episode_return, penalty_sum, steps = 0., 0., 0
+    episode_return, steps = 0., 0
+    penalty_sum: Any = 0.
     last = False
     while not last:
       observation = timestep.observation

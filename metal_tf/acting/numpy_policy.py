@@ -5,7 +5,7 @@ do without TensorFlow.
 """
 
 import math
-from typing import Any, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def ordered_variables(policy: Any) -> List[Any]:
   Raises:
     ValueError: if the network is built in another way.
   """
-  layers = {}
+  layers: Dict[str, Dict[str, Any]] = {}
   for variable in policy.variables:
     layer, _, leaf = variable.name.partition(':')[0].rpartition('/')
     layers.setdefault(layer, {})[leaf] = variable
@@ -119,7 +119,7 @@ def ordered_variables(policy: Any) -> List[Any]:
     raise ValueError(
         f'policy: got layers with variables {kinds}, expected {linear}, {norm} '
         f'and then at least one more {linear}')
-  variables = []
+  variables: List[Any] = []
   for layer, kind in zip(layers.values(), kinds):
     names = ('w', 'b') if kind == linear else ('scale', 'offset')
     variables.extend(layer[name] for name in names)

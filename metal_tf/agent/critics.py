@@ -5,7 +5,7 @@ Theorem 1 a scalar one. The learner knows neither: it asks its head. Shapes: `B`
 batch, `K` constraints, `N` outputs of the critic.
 """
 
-from typing import Union
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -106,7 +106,32 @@ class Scalar:
     return output[:, 0]
 
 
-Head = Union[Distributional, Scalar]
+class Head(Protocol):
+  """What both have; a target is what the head's own `target` returns."""
+  size: int
+
+  def target(self, batch: types.Transition, multiplier: tf.Tensor,
+             output_t: tf.Tensor) -> Any:
+    """See `Distributional.target`."""
+
+  def loss(self, critic: losses.Critic, batch: types.Transition,
+           target: Any) -> tf.Tensor:
+    """See `Distributional.loss`."""
+
+  def outer_loss(self, critic: losses.Critic, batch: types.Transition,
+                 target: Any) -> tf.Tensor:
+    """See `Distributional.outer_loss`."""
+
+  def td_error(self, critic: losses.Critic, batch: types.Transition,
+               target: Any) -> tf.Tensor:
+    """See `Distributional.td_error`."""
+
+  def priorities(self, critic: losses.Critic, batch: types.Transition,
+                 target: Any) -> tf.Tensor:
+    """See `Distributional.priorities`."""
+
+  def value(self, output: tf.Tensor) -> tf.Tensor:
+    """See `Distributional.value`."""
 
 
 def make(config: config_lib.Config) -> Head:

@@ -111,8 +111,9 @@ class Iteration:
       output_t: what `target_output` says of the transitions.
     """
     setup = self._setup
+    metrics: Dict[str, tf.Tensor] = {}
     if self._shaping is None:
-      output, metrics = algorithm1.update(state, sample, output_t, setup), {}
+      output = algorithm1.update(state, sample, output_t, setup)
     else:
       output, metrics = self._shaping.update(state, sample, output_t, setup)
     metrics.update(output.losses)
@@ -128,6 +129,7 @@ class Iteration:
     """What moves alpha_lambda: its terms, and the TD errors behind them."""
     setup, new, n = self._setup, output.state, self._setup.num_training
     _, validation = meta_gradient.split_batch(sample.transitions, n)
+    assert validation is not None and output.gradient is not None
     delta = setup.head.td_error(
         setup.critic(new.critic), validation,
         setup.head.target(validation, new.multiplier, output_t[n:]))

@@ -57,6 +57,7 @@ class Shaping:
     """
     training, validation = meta_gradient.split_batch(
         sample.transitions, setup.num_training)
+    assert validation is not None  # MeSh has an outer loss.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(state.shaping)
       scale, offset = self._apply(

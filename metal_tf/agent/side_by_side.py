@@ -5,7 +5,7 @@ by side. The functions here are the whole iteration each, compiled for a part of
 what it returns: the rest is left out by the compiler.
 """
 
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import tensorflow as tf
 
@@ -52,8 +52,9 @@ def one_step(
 
   def of_critic(*args: Any) -> iteration_lib.Proposal:
     proposal = iteration.propose(*args)
+    nothing: Dict[str, Any] = dict.fromkeys(_FIELDS, ())
     return proposal._replace(
-        state=proposal.state._replace(**dict.fromkeys(_FIELDS, ())),
+        state=proposal.state._replace(**nothing),
         metrics={name: value for name, value in proposal.metrics.items()
                  if name not in _METRICS})
 

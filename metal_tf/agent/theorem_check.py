@@ -50,6 +50,7 @@ def error(algorithm: agents.Algorithm, config: config_lib.Config,
     return {}
   training, validation = meta_gradient.split_batch(
       sample.transitions, setup.num_training)
+  assert validation is not None and output.gradient is not None
 
   before, after = state.critic, output.state.critic
   penalty_gradients = theorem.penalty_gradients(

@@ -144,7 +144,8 @@ class Film:
     self._penalties = np.zeros(len(names))
     self._violated = np.zeros(len(names), bool)
     self._writer = imageio.get_writer(
-        self._temporary, format='FFMPEG', mode='I', macro_block_size=2,
+        self._temporary, format='FFMPEG', mode='I',  # type: ignore[arg-type]
+        macro_block_size=2,
         fps=1 / (control_timestep * self._every), codec='libx264',
         ffmpeg_log_level='error')
 
@@ -170,7 +171,7 @@ class Film:
     """Writes a frame: a picture `[H, W, 3]` with the numbers so far."""
     self._writer.append_data(draw(picture, Caption(
         episode, number, self._episode_steps, self._return,
-        self._penalties / number, self._violated), self._names,
+        list(self._penalties / number), list(self._violated)), self._names,
                                   self._thresholds))
     self._violated = np.zeros(len(self._names), bool)
 

@@ -47,6 +47,7 @@ def _measured(run: run_folder.RunFolder) -> Tuple[str, float, List[float]]:
   made_at = columns.get('episode', np.zeros(0))
   recent = made_at > run.num_episodes - metrics.WINDOW
   if not recent.any():
+    assert run.summary is not None  # The run has ended.
     return (f'Over the last {run.summary["window"]} training episodes, with '
             'exploration noise', run.summary['return'],
             [c['penalty'] for c in run.summary['constraints']])

@@ -147,9 +147,12 @@ def check_memory() -> Finding:
   """How much memory is free, as the kernel estimates it."""
   try:
     with open('/proc/meminfo', encoding='utf-8') as stream:
-      free = 1024 * int(re.search(r'MemAvailable:\s+(\d+)', stream.read())[1])
-  except (OSError, TypeError):
+      found = re.search(r'MemAvailable:\s+(\d+)', stream.read())
+  except OSError:
+    found = None
+  if found is None:
     return Finding(NOTE, 'memory', 'unknown, there is no /proc/meminfo')
+  free = 1024 * int(found[1])
   text = f'{free / _GIB:.1f} GiB free'
   if free < _ENOUGH_MEMORY:
     return Finding(NOTE, 'memory', text, 'a full replay of humanoid needs '

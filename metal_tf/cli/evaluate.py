@@ -206,7 +206,7 @@ def _run(policy: source_lib.Policy, config: config_lib.Config,
       film = stack.enter_context(film_lib.filming(
           video, _VIDEO_EPISODES.value, plant, timestep))
 
-    def watch(episode, number, environment, step):
+    def watch(episode: int, number: int, environment: Any, step: Any) -> None:
       progress(episode, number, step.last)
       if film is not None:
         film.watch(episode, number, environment, step)

@@ -43,7 +43,7 @@ def define(flag_values: flags.FlagValues = flags.FLAGS,
     if field.name in without:
       continue
     kind = hints[field.name]
-    define_flag = {
+    define_flag: Any = {
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         typing.Optional[float]: flags.DEFINE_float,

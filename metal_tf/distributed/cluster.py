@@ -90,7 +90,7 @@ def staged_source() -> Iterator[str]:
         shutil.copytree(os.path.join(_ROOT, package),
                         os.path.join(folder, package), ignore=ignore)
     suite = importlib.util.find_spec(_SUITE)
-    if suite is not None:
+    if suite is not None and suite.submodule_search_locations:
       shutil.copytree(suite.submodule_search_locations[0],
                       os.path.join(folder, _SUITE), ignore=ignore)
     shutil.copy(os.path.join(_ROOT, _LOCK), os.path.join(folder, _LOCK))

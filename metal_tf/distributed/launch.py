@@ -163,7 +163,7 @@ def _start(program: lp.Program, launch_type: str,
            run: program_lib.Run) -> Any:
   """Starts all workers; what Launchpad writes stays in the run's folder."""
   # Launchpad's own hard end would take this process with it (status 137).
-  flags.FLAGS.lp_termination_notice_secs = -1
+  flags.FLAGS['lp_termination_notice_secs'].value = -1
   if launch_type == THREADS:
     return lp.launch(program, launch_type)
   logs = os.path.join(run.directory, 'logs')

@@ -1,7 +1,7 @@
 """A worker that others can call."""
 
 import abc
-from typing import Any, Optional
+from typing import Any
 
 from metal_tf.system import loopback
 from metal_tf.system import process
@@ -22,7 +22,7 @@ class Service(abc.ABC):
     """
     process.adopt()  # Launchpad makes the object where it runs.
     self._loopback_only = loopback_only
-    self._server: Optional[Any] = None
+    self._server: Any = None  # Until Launchpad brings it.
 
   def set_courier_server(self, server: Any) -> None:
     """Takes over the server from Launchpad, which calls this."""

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Deque, Optional, Sequence
+from typing import Any, Deque, Optional, Sequence
 
 from metal_tf.system import process
 
@@ -39,7 +39,7 @@ def supervise(command: Sequence[str]) -> int:
   child: Optional[subprocess.Popen] = None
   terminated = False
 
-  def pass_on(number, frame):
+  def pass_on(number: int, frame: Any) -> None:
     del frame
     nonlocal terminated
     terminated = True

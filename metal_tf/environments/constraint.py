@@ -49,7 +49,7 @@ class Constraint:
   function: Callable[[Any], Any]
   description: str = ''
 
-  def __post_init__(self):
+  def __post_init__(self) -> None:
     if not isinstance(self.name, str) or not _NAME.match(self.name):
       raise ValueError(
           'a constraint name must start with a letter and consist of letters, '

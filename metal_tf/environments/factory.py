@@ -1,7 +1,7 @@
 """`make`: one of the paper's tasks with the constraints asked for."""
 
 import importlib.util
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from metal_tf.environments import rwrl_spec as rwrl_spec_lib
 from metal_tf.environments import tasks
@@ -82,19 +82,22 @@ def make(domain: str,
             for name, threshold in constraints]
   spec = rwrl_spec_lib.parse(rwrl_spec, info.domain)
   # A simulator is loaded here and not above, see the package's docstring.
+  implementation: Any  # One module or the other.
   if resolve_suite(suite) == 'realworldrl':
     try:
-      from metal_tf.environments import realworldrl as implementation
+      from metal_tf.environments import realworldrl
     except ImportError as error:
       raise ValueError(
           f'realworldrl_suite is there but cannot be imported ({error}): use '
           'the builtin suite, which equals it') from error
+    implementation = realworldrl
     environment = implementation.make_environment(
         info, safety_coeff, seed, spec)
   elif spec:
     raise ValueError('rwrl_spec is for the real suite, which this is not')
   else:
-    from metal_tf.environments import builtin as implementation
+    from metal_tf.environments import builtin
+    implementation = builtin
     environment = implementation.make_environment(info, safety_coeff, seed)
   # The suite observes its bits; the agent gets them only when asked for.
   observation_keys = [key for key in environment.observation_spec()

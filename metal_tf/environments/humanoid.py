@@ -1,5 +1,7 @@
 """Humanoid walk as dm_control has it, with integer indices."""
 
+from typing import Any
+
 from dm_control.rl import control
 from dm_control.suite import humanoid
 import numpy as np
@@ -24,7 +26,7 @@ def walk(seed: int) -> control.Environment:
 class _Physics(humanoid.Physics):
   """dm_control's, same values without named indexing."""
 
-  def _reload_from_data(self, data) -> None:
+  def _reload_from_data(self, data: Any) -> None:
     super()._reload_from_data(data)
     self._torso = indices.body(self, 'torso')
     self._head = indices.body(self, 'head')

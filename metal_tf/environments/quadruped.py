@@ -5,6 +5,8 @@ differs in the azimuth only. Everything else is dm_control's, with integer
 indices.
 """
 
+from typing import Any
+
 from dm_control.mujoco.wrapper import mjbindings
 from dm_control.rl import control
 from dm_control.suite import common
@@ -32,7 +34,7 @@ def walk(seed: int) -> control.Environment:
 class _Physics(quadruped.Physics):
   """dm_control's, same values without named indexing."""
 
-  def _reload_from_data(self, data) -> None:
+  def _reload_from_data(self, data: Any) -> None:
     super()._reload_from_data(data)
     sensor = mjbindings.enums.mjtSensor
     hinges = indices.joints_of_type(

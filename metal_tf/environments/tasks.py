@@ -215,7 +215,7 @@ def lookup(domain: str, task: Optional[str] = None) -> TaskInfo:
   if domain not in TASKS:
     raise ValueError(unknown('domain', domain, TASKS))
   info = TASKS[domain]
-  if task not in (None, info.task, info.task[len(_PREFIX):]):
+  if task is not None and task not in (info.task, info.task[len(_PREFIX):]):
     raise ValueError(unknown(f'task of {domain}', task,
                              (info.task, info.task[len(_PREFIX):])))
   return info

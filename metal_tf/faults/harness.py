@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf import types
 from metal_tf.faults import small_run
 from metal_tf.runs import checkpoint
 from metal_tf.runs import log_tables
@@ -50,7 +51,7 @@ class FaultTestCase(absltest.TestCase):
   `table.py` shows.
   """
 
-  def setUp(self):
+  def setUp(self) -> None:
     super().setUp()
     self.scratch = tempfile.mkdtemp()
     self.addCleanup(shutil.rmtree, self.scratch)
@@ -171,13 +172,19 @@ class FaultTestCase(absltest.TestCase):
         os.path.join(workdir or self.workdir, 'checkpoints'),
         warnings.append).load_newest()
     self.assertEmpty(warnings)
-    self.assertIsNotNone(loaded)
+    assert loaded is not None, 'there is no checkpoint'
     return loaded
+
+  def snapshot(self, workdir: Optional[str] = None) -> types.ReplaySnapshot:
+    """What the newest checkpoint has of the run's own store."""
+    saved = self.newest(workdir).replay
+    assert isinstance(saved, types.ReplaySnapshot), saved
+    return saved
 
   def replay_arrays(self, workdir: Optional[str] = None
                    ) -> Dict[str, np.ndarray]:
     """What the run's own store held at the newest checkpoint."""
-    state, arrays, segments = self.newest(workdir).replay
+    state, arrays, segments = self.snapshot(workdir)
     rows = np.concatenate(
         [segment.read() for segment in segments] + [arrays.pop('tail')])
     held = min(state['inserts'], state['settings']['capacity'])
@@ -207,7 +214,7 @@ class FaultTestCase(absltest.TestCase):
     self.assertEqual(set(newest_one.learner), set(newest_two.learner))
     for name, array in newest_one.learner.items():
       np.testing.assert_array_equal(array, newest_two.learner[name], name)
-    self.assertEqual(newest_one.replay.state, newest_two.replay.state)
+    self.assertEqual(self.snapshot(one).state, self.snapshot(two).state)
     arrays_one, arrays_two = (
         self.replay_arrays(path) for path in (one, two))
     for name, array in arrays_one.items():
@@ -232,7 +239,7 @@ def _become(command: List[str], environment: Dict[str, str],
     program()
     status = 0
   except SystemExit as end:
-    status = end.code
+    status = int(end.code or 0)
   except BaseException:  # noqa: BLE001 (as the interpreter would)
     traceback.print_exc()
   # With all that an interpreter's end brings: destructors, exit handlers.

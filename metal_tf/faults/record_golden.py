@@ -47,6 +47,7 @@ def _main() -> None:
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
     shutil.copytree(os.path.join(workdir, 'checkpoints'), CHECKPOINTS)
     loaded = checkpoint.Checkpointer(CHECKPOINTS, print).load_newest()
+    assert loaded is not None  # It was saved just now.
     learner = parts.make_learner(spec(), agents.METAL, config(workdir))
     learner.set_state(loaded.learner)
     policy = numpy_policy.NumpyPolicy(

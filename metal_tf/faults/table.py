@@ -54,7 +54,7 @@ def _row(test: unittest.TestCase, result: str,
 class _Result(unittest.TextTestResult):
   """Keeps what became of each test, and how long it took."""
 
-  def __init__(self, *args, **kwargs):
+  def __init__(self, *args: Any, **kwargs: Any):
     super().__init__(*args, **kwargs)
     self.rows: List[_Row] = []
     self._problem = ''
@@ -64,20 +64,20 @@ class _Result(unittest.TextTestResult):
     super().startTest(test)
     self._problem, self._started = '', time.monotonic()
 
-  def addError(self, test, err) -> None:
+  def addError(self, test: unittest.TestCase, err: Any) -> None:
     super().addError(test, err)
     self._problem = 'ERROR'
 
-  def addFailure(self, test, err) -> None:
+  def addFailure(self, test: unittest.TestCase, err: Any) -> None:
     super().addFailure(test, err)
     self._problem = 'FAILED'
 
-  def addSubTest(self, test, subtest, err) -> None:
+  def addSubTest(self, test: unittest.TestCase, subtest: Any, err: Any) -> None:
     super().addSubTest(test, subtest, err)
     if err is not None:
       self._problem = 'FAILED'
 
-  def addSkip(self, test, reason) -> None:
+  def addSkip(self, test: unittest.TestCase, reason: str) -> None:
     super().addSkip(test, reason)
     self._problem = f'not run: {reason}'
 
@@ -139,9 +139,9 @@ def main(_: List[str]) -> None:
   if _LAST.value:
     rows = _last_rows(suite)
   else:
-    result = unittest.TextTestRunner(
+    result: Any = unittest.TextTestRunner(
         stream=sys.stderr, verbosity=2, resultclass=_Result).run(suite)
-    rows = result.rows  # pytype: disable=attribute-error
+    rows = result.rows
   print('| # | inject | must happen | result | s |')
   print('| --- | --- | --- | --- | --- |')
   for row in sorted(rows, key=lambda row: row.number):

@@ -110,4 +110,4 @@ def _without_generated_files() -> Iterator[None]:
     for name in set(sys.modules) - before:
       if name.startswith('__autograph_generated_file'):
         with contextlib.suppress(OSError):
-          os.remove(sys.modules[name].__file__)
+          os.remove(sys.modules[name].__file__ or '')

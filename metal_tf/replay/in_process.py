@@ -1,5 +1,6 @@
 """Replay in numpy arrays of this process, seeded and exactly resumable."""
 
+import functools
 import json
 import os
 from typing import Any, Dict, List, Optional, Tuple
@@ -31,6 +32,7 @@ class InProcessReplay(counted.CountedReplay):
   before them. A full segment never changes, so that it needs to be saved only
   once; the rest, smaller than a segment, is in the snapshot's arrays.
   """
+  _largest_priority: float
 
   def __init__(self, spec: types.EnvironmentSpec, settings: replay.Settings,
                seed: int) -> None:
@@ -87,8 +89,8 @@ class InProcessReplay(counted.CountedReplay):
     self._check_prioritized()
     self._settle()
     keys, priorities = priorities_lib.usable(keys, priorities)
-    self._largest_priority = float(
-        max(self._largest_priority, priorities.max(initial=0.0)))
+    self._largest_priority = max(
+        self._largest_priority, float(priorities.max(initial=0.0)))
     held = keys >= self._inserts - self._settings.capacity
     self._set_priorities(
         keys[held] % self._settings.capacity, priorities[held])
@@ -143,6 +145,7 @@ class InProcessReplay(counted.CountedReplay):
       self._fresh.clear()
 
   def _set_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+    assert self._settings.prioritization is not None
     self._masses.set(
         rows, priorities**self._settings.prioritization.priority_exponent)
 
@@ -165,7 +168,7 @@ class InProcessReplay(counted.CountedReplay):
     while held < tail:
       end = (held // self._segment + 1) * self._segment
       segments.append(types.ReplaySegment(
-          held, end, lambda first=held, end=end: self._rows(first, end)))
+          held, end, functools.partial(self._rows, held, end)))
       held = end
     return types.ReplaySnapshot(state, arrays, tuple(segments))
 

@@ -96,7 +96,11 @@ class Replay(abc.ABC):
         priorities = learner.step(sample.transitions, sample.episode_penalties,
                                   sample.importance_weights)
         replay.update_priorities(sample.keys, priorities)  # If prioritized.
+
+  Attributes:
+    window: how far samples may be ahead of insertions, and behind.
   """
+  window: rate_limits.RateLimiterWindow
 
   @abc.abstractmethod
   def insert(self, transition: types.Transition) -> None:

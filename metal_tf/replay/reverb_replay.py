@@ -30,6 +30,7 @@ class ReverbReplay(counted.CountedReplay):
   Insertion and sampling either return or raise, whatever the sizes. Selection
   inside Reverb takes no seed; `InProcessReplay` is the reproducible one.
   """
+  _iterator: Optional[Iterator[types.Sample]]
 
   def __init__(self, spec: types.EnvironmentSpec, settings: replay.Settings, *,
                timeout_seconds: float = 60.,
@@ -95,6 +96,7 @@ class ReverbReplay(counted.CountedReplay):
 
   def update_priorities(self, keys: Any, priorities: Any) -> None:
     self._check_prioritized()
+    assert self._updates is not None
     self._updates.put(keys, priorities)
 
   def to_save(self) -> Callable[[str], None]:
@@ -160,7 +162,7 @@ class ReverbReplay(counted.CountedReplay):
       self._updates = priority_updates.PriorityUpdates(
           self._client, largest_priority)
     self._flushed = True
-    self._iterator: Optional[Iterator[types.Sample]] = None
+    self._iterator = None
 
   def _stop(self) -> None:
     """Ends the streams before the server they lead to."""

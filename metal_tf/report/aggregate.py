@@ -6,7 +6,16 @@ then are seeds averaged. So a seed counts only if it has all the conditions, and
 agents are compared only over conditions that both have.
 """
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from typing import (
+  Any,
+  Callable,
+  Dict,
+  FrozenSet,
+  List,
+  NamedTuple,
+  Sequence,
+  Tuple,
+)
 
 import numpy as np
 
@@ -74,14 +83,17 @@ def block(groups: Sequence[BySeed]) -> Tuple[collect.Condition, ...]:
       break
     candidates |= more
 
-  def worth(conditions):
+  def worth(conditions: FrozenSet[collect.Condition]) -> Tuple[Any, ...]:
     counts = [len(_complete(runs, conditions)) for runs in groups]
     return (min(counts) > 1, sum(counts) * len(conditions), len(conditions),
             sorted(conditions))
 
   possible = [conditions for conditions in candidates if conditions and all(
       _complete(runs, conditions) for runs in groups)]
-  return tuple(sorted(max(possible, key=worth))) if possible else ()
+  if not possible:
+    return ()
+  best = max(possible, key=worth)
+  return tuple(sorted(best))
 
 
 def scores(grid: collect.Grid, label: str,
@@ -159,7 +171,7 @@ def comparisons(grid: collect.Grid, reference: str = naming.METAL
   found: List[Comparison] = []
   for measure in collect.MEASURES:
     for family in families:
-      tests = [_compare(*pair, measure) for pair in family]
+      tests = [_compare(pair, measure) for pair in family]
       adjusted = statistics.holm([test.welch.p for test in tests])
       found += [test._replace(holm=p) for test, p in zip(tests, adjusted)]
   return found
@@ -172,8 +184,9 @@ def _pairs(grid: collect.Grid, reference: str) -> List[List[Scores]]:
       if other != reference)))
 
 
-def _compare(first: Scores, second: Scores, measure: str) -> Comparison:
+def _compare(pair: Sequence[Scores], measure: str) -> Comparison:
   """One test, not adjusted yet."""
+  first, second = pair
   x, y = first.measure(measure), second.measure(measure)
   return Comparison(
       first, second, measure, statistics.contrast([(1, x), (-1, y)]),
@@ -213,8 +226,10 @@ def across_tasks(
   keys = list(arrays)
   means, improvement = statistics.across_tasks(
       [arrays[key].values for key in keys],
-      [tuple(keys.index((one.label, one.conditions)) for one in pair)
-       for pair in pairs], resamples, progress)
+      [(keys.index((one.label, one.conditions)),
+        keys.index((other.label, other.conditions)))
+       for one, other in pairs], resamples, progress)
   return AcrossTasks(
       [(row, means[keys.index((row.label, row.conditions))]) for row in own],
-      [(*pair, interval) for pair, interval in zip(pairs, improvement)])
+      [(one, other, interval)
+       for (one, other), interval in zip(pairs, improvement)])

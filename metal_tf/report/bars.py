@@ -1,6 +1,6 @@
 """The figures of final scores: the paper's 1, 2 and 3, and the trade-off."""
 
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -188,7 +188,7 @@ def _bars(stem: str, title: str, groups: Sequence[_Group],
       stem, title, ' '.join(f'{_HOW} {n} {caption}'.split()), figure)
 
 
-def _bar(axes, x: float, width: float, row: aggregate.Scores,
+def _bar(axes: Any, x: float, width: float, row: aggregate.Scores,
          color: str) -> None:
   values = row.measure('penalized_return')
   returns = statistics.summary(row.measure('return'))

@@ -62,7 +62,7 @@ def _best(grid: collect.Grid) -> rules.Verdict:
   missing = [other for other, pair in pairs.items() if not pair]
   pairs = {other: pair for other, pair in pairs.items() if pair}
   effects = [
-      rules.difference(f'R_penalized of MetaL - {other}', *pair,
+      rules.difference(f'R_penalized of MetaL - {other}', pair,
                        'penalized_return', len(pairs))
       for other, pair in pairs.items()]
   over = {other: _coefficients(one) for other, (one, _) in pairs.items()}
@@ -100,7 +100,7 @@ def _lead(effect: rules.Effect) -> float:
 def _comparable_return(grid: collect.Grid) -> rules.Verdict:
   """(b)."""
   pair = aggregate.common(grid, [naming.METAL, naming.D4PG])
-  effects = [rules.difference('R of MetaL - R of D4PG', *pair, 'return',
+  effects = [rules.difference('R of MetaL - R of D4PG', pair, 'return',
                               low=-MARGIN)] if pair else []
   return _conclude(
       'b', f"MetaL's return is comparable to D4PG's (not more than {MARGIN:g} "
@@ -113,7 +113,7 @@ def _solvable(grid: collect.Grid) -> rules.Verdict:
   effects, notes = [], []
   if pair:
     effects = [
-        rules.difference(f'{name} of MetaL - RC-D4PG', *pair, measure, 3,
+        rules.difference(f'{name} of MetaL - RC-D4PG', pair, measure, 3,
                          -margin, margin)
         for name, measure, margin in (
             ('R_penalized', 'penalized_return', MARGIN),
@@ -192,7 +192,7 @@ def _outer_losses(grid: collect.Grid) -> rules.Verdict:
   if rows:
     critic, both, actor = rows
     effects = [
-        rules.difference(f'R_penalized of {name}', one, other,
+        rules.difference(f'R_penalized of {name}', (one, other),
                          'penalized_return', 3)
         for name, one, other in (
             ('critic - actor', critic, actor),
@@ -217,7 +217,7 @@ def _shaping(grid: collect.Grid) -> rules.Verdict:
     pairs = len(rows) * (len(rows) - 1) // 2
     effects = [rules.difference(
         f'R_penalized of {rows[-1].label} (best) - {rows[0].label} (worst)',
-        rows[-1], rows[0], 'penalized_return', pairs, MARGIN)]
+        (rows[-1], rows[0]), 'penalized_return', pairs, MARGIN)]
   # Another lambda may differ.
   absent = [f'not there: {", ".join(missing)}'] if missing else []
   return _conclude(

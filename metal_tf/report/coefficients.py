@@ -40,7 +40,8 @@ def without_exploration(grid: collect.Grid) -> List[str]:
   period = captions.span(
       run.run.config.get('evaluation_period', config_lib.Config(
           ).evaluation_period) for run in free.used)
-  episodes = captions.span(run.score.episodes for run in free.used)
+  episodes = captions.span(
+      run.score.episodes for run in free.used if run.score)
   return [
       'The same runs by their evaluations without exploration: those made '
       f'during the last {metrics.WINDOW} training episodes, one episode each, '

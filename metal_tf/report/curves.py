@@ -1,7 +1,7 @@
 """The figures over training: the paper's 4, learning curves, gradients."""
 
 import itertools
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ class Panel(NamedTuple):
 
 def column(name: str) -> Callable[[collect.ScoredRun], np.ndarray]:
   """A column of `episodes.csv`: `[E, 1]`, `[E, K]` if per constraint."""
-  def series(run):
+  def series(run: collect.ScoredRun) -> np.ndarray:
     if name in run.run.episodes:
       return run.run.episodes[name][:, None]
     return run.run.per_constraint(name)
@@ -258,7 +258,7 @@ def _about_dashes(columns: Sequence[collect.Condition]) -> str:
   return f' Constraints: {", ".join(drawn)}.' if drawn else ''
 
 
-def _panel(axes, panel: Panel, condition: collect.Condition,
+def _panel(axes: Any, panel: Panel, condition: collect.Condition,
            grid: collect.Grid, looks: Dict[str, style.Look],
            labels: Sequence[str]) -> None:
   """Draws one panel; the axis shows the seeds' curves, not all of the bands."""
@@ -292,7 +292,7 @@ def _panel(axes, panel: Panel, condition: collect.Condition,
     axes.set_ylim(min(low, before[0]), max(high, before[1]))
 
 
-def _curve(axes, panel: Panel, runs: Sequence[collect.ScoredRun],
+def _curve(axes: Any, panel: Panel, runs: Sequence[collect.ScoredRun],
            look: style.Look) -> List[np.ndarray]:
   """Draws an agent's seeds, their mean and its interval; returns the seeds."""
   if not runs:

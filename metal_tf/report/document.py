@@ -6,7 +6,7 @@ The page is one file: images are embedded, nothing is loaded, nothing is run.
 import base64
 import html
 import re
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 import markdown
 import pandas as pd
@@ -85,7 +85,7 @@ _LATEX = {'&': r'\&', '%': r'\%', '_': r'\_', '#': r'\#', '±': r'$\pm$',
 
 def to_latex(frame: pd.DataFrame, caption: str) -> str:
   """Writes a table for LaTeX's booktabs package."""
-  def line(cells):
+  def line(cells: Iterable[str]) -> str:
     return ' & '.join(map(_escape, cells)) + r' \\'
   return '\n'.join([
       r'% Needs \usepackage{booktabs}.', r'\begin{table}', r'\centering',

@@ -149,7 +149,7 @@ def order(labels: Sequence[str]) -> List[str]:
   """Sorts labels without repeats: the paper's table, then the other agents."""
   known = (*PAPER, *map(outer_label, OUTER_LOSSES[1:]), MESH)
 
-  def key(label):
+  def key(label: str) -> Tuple[int, str, str]:
     base = label.split(' [')[0]
     return known.index(base) if base in known else len(known), base, label
 

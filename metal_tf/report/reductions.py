@@ -1,6 +1,6 @@
 """What is smaller than, or other than, in the paper: computed from the runs."""
 
-from typing import Dict, List, Sequence, Set
+from typing import Any, Dict, Iterable, List, Sequence, Set
 
 from metal_tf import metrics
 from metal_tf.environments import tasks
@@ -52,7 +52,8 @@ def of(grid: collect.Grid) -> List[str]:
     found.append('Runs of different lengths are put together: ' + '; '.join(
         f'{label} {captions.span(own)}'
         for label, own in lengths.items()) + '.')
-  short = [run.name for run in used if run.score.episodes < metrics.WINDOW]
+  short = [run.name for run in used
+           if run.score and run.score.episodes < metrics.WINDOW]
   if short:
     found.append(
         f'Window: {len(short)} of {len(used)} finished runs have fewer than '
@@ -133,14 +134,15 @@ def _of_domain(domain: str, conditions: Sequence[collect.Condition]
   return found
 
 
-def _differences(what: str, ours, papers) -> List[str]:
+def _differences(what: str, ours: Iterable[Any],
+                 papers: Iterable[Any]) -> List[str]:
   own, other = set(ours), set(papers)
   if own == other:
     return []
   return [f'{what}: {_listed(own)} instead of {_listed(other)}.']
 
 
-def _listed(values) -> str:
+def _listed(values: Iterable[Any]) -> str:
   return ', '.join(str(value) for value in sorted(values))
 
 

@@ -98,25 +98,25 @@ def judge(effects: Sequence[Effect]) -> str:
   return SEEN if verdicts == {SEEN} else UNDECIDED
 
 
-def difference(name: str, one: aggregate.Scores, other: aggregate.Scores,
-               measure: str, family: int = 1, low: float = 0.0,
+def difference(name: str, pair: Sequence[aggregate.Scores], measure: str,
+               family: int = 1, low: float = 0.0,
                high: float = _INF) -> Effect:
   """The effect that one agent has more of a measure than the other.
 
   Args:
     name: in words.
-    one: an agent's scores.
-    other: another's, on the same conditions.
+    pair: an agent's scores, and another's on the same conditions.
     measure: of `collect.MEASURES`.
     family: effects in the claim.
     low: the claim says that the difference is above this,
     high: and below this.
   """
+  one, other = pair
   return contrast(name, [(1, one.measure(measure)),
                          (-1, other.measure(measure))], family, low, high)
 
 
-def contrast(name: str, terms: Sequence[Tuple[float, Sequence[float]]],
+def contrast(name: str, terms: Sequence[Tuple[float, statistics.Values]],
              family: int = 1, low: float = 0.0, high: float = _INF) -> Effect:
   """As `difference`, of a weighted sum of the means of several groups.
 

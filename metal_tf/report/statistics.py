@@ -5,7 +5,7 @@ one algorithm. What cannot be computed (a test of one seed, say) is NaN.
 """
 
 import itertools
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 from rliable import library
@@ -15,6 +15,8 @@ from statsmodels.stats import multitest
 from statsmodels.stats import power
 
 # Of every interval and test, two-sided.
+Values = Union[Sequence[float], np.ndarray]
+
 LEVEL = 0.05
 POWER = 0.8
 # Below so many seeds, only very large effects can be told from chance, and a
@@ -47,14 +49,14 @@ class Welch(NamedTuple):
   p: float
 
 
-def summary(values: Sequence[float]) -> Summary:
+def summary(values: Values) -> Summary:
   """Summarizes scores `[n]`; all NaN for none."""
   n = len(values)
   return Summary(n, float(np.mean(values)) if n else _NAN,
                  float(np.std(values, ddof=1)) if n > 1 else _NAN)
 
 
-def contrast(terms: Sequence[Tuple[float, Sequence[float]]],
+def contrast(terms: Sequence[Tuple[float, Values]],
              level: float = LEVEL) -> Interval:
   """Interval of a weighted sum of the means of independent groups.
 
@@ -103,7 +105,7 @@ def mean_intervals(values: np.ndarray, level: float = LEVEL
   return mean, mean - half, mean + half
 
 
-def welch(x: Sequence[float], y: Sequence[float]) -> Welch:
+def welch(x: Values, y: Values) -> Welch:
   """Welch's t-test of the means of x `[n]` and y `[m]`."""
   if min(len(x), len(y)) < 2 or not np.ptp(x) + np.ptp(y) > 0:
     return Welch(_NAN, _NAN, _NAN)
@@ -111,7 +113,7 @@ def welch(x: Sequence[float], y: Sequence[float]) -> Welch:
   return Welch(float(found.statistic), float(found.df), float(found.pvalue))
 
 
-def hedges_g(x: Sequence[float], y: Sequence[float],
+def hedges_g(x: Values, y: Values,
              level: float = LEVEL) -> Interval:
   """Standardized difference of means, (mean x - mean y) / pooled sd, unbiased.
 
@@ -216,7 +218,7 @@ def across_tasks(
   """
   calls = itertools.count()  # The first is for the estimate itself.
 
-  def aggregates(*drawn):
+  def aggregates(*drawn: np.ndarray) -> np.ndarray:
     done = next(calls)
     if done and done % max(1, resamples // 10) == 0:
       progress(done)

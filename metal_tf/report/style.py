@@ -5,7 +5,7 @@ else there is. Agents are also told apart by position, marker or dashes.
 """
 
 import io
-from typing import Dict, NamedTuple, Sequence
+from typing import ContextManager, Dict, NamedTuple, Sequence
 
 import matplotlib
 from matplotlib import figure as mpl_figure
@@ -94,7 +94,7 @@ def new(width: float, height: float) -> mpl_figure.Figure:
     return mpl_figure.Figure(figsize=(width, height), layout='constrained')
 
 
-def context():
+def context() -> ContextManager[None]:
   """The settings in which axes have to be made."""
   return matplotlib.rc_context(_RC)
 

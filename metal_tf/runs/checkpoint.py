@@ -119,7 +119,7 @@ class Checkpointer:
         entries = self._segments.write(snapshot.segments)
       elif replay is not None:
         folder = (self._save_replay(episode, replay), episode)
-      content = {
+      content: Dict[str, Any] = {
           'episode': episode,
           'replay': os.path.basename(folder[0]) if folder else None,
           'replay_lag_episodes': episode - folder[1] if folder else None,
@@ -183,7 +183,7 @@ class Checkpointer:
   def go_on_from(self, saved: Checkpoint) -> None:
     """Lets later checkpoints refer to its folder of a replay."""
     if isinstance(saved.replay, str):
-      self._replay = (saved.replay, saved.replay_episode)
+      self._replay = (saved.replay, saved.replay_episode or 0)
 
   def forget_replay(self) -> None:
     """Lets later checkpoints refer to nothing of the one that was loaded."""

@@ -87,9 +87,10 @@ def config_from_json(values: Dict[str, Any]) -> config_lib.Config:
     raise workdir_lib.WorkdirError(
         f'--workdir: the run has the setting {unknown[0]!r}, which this '
         'version of metal_tf does not know; use the version that wrote it.')
-  return config_lib.Config(**{
+  given: Dict[str, Any] = {
       name: tuple(value) if isinstance(value, list) else value
-      for name, value in values.items() if name in known})
+      for name, value in values.items() if name in known}
+  return config_lib.Config(**given)
 
 
 def _spec(description: Dict[str, Any]) -> types.EnvironmentSpec:

@@ -11,6 +11,7 @@ of the checkpoints, with sizes and checksums.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
@@ -75,7 +76,7 @@ class SegmentFolder:
     """Returns segments whose files are read when they are asked for."""
     return tuple(
         types.ReplaySegment(entry['first'], entry['end'],
-                            lambda entry=entry: self._read(entry))
+                            functools.partial(self._read, entry))
         for entry in entries)
 
   def remove_all_but(self, names: Set[str]) -> None:
@@ -88,8 +89,8 @@ class SegmentFolder:
           os.remove(os.path.join(self._directory, name))
 
   def _write(self, segment: types.ReplaySegment) -> Entry:
-    content = memoryview(
-        np.ascontiguousarray(segment.read(), '<f4')).cast('B')
+    content = memoryview(np.ascontiguousarray(
+        segment.read(), '<f4').data).cast('B')
     digest = hashlib.sha256(content).hexdigest()
     name = f'{segment.first:012d}-{segment.end:012d}-{digest[:16]}'
     entry = dict(name=name, first=segment.first, end=segment.end,

@@ -108,7 +108,7 @@ class Sweep:
   def _enter(self, run: grid.Run, command: List[str],
              retry_failed: bool) -> record_lib.Entry:
     """Makes a run's entry from what is known of it."""
-    now = dict(name=run.name, algorithm=run.algorithm.name,
+    now: Dict[str, Any] = dict(name=run.name, algorithm=run.algorithm.name,
                settings=run.settings, command=command)
     before = self._record.entry(run.name)
     entry = (dataclasses.replace(before, **now) if before is not None else

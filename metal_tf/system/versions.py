@@ -7,7 +7,7 @@ installed versions before that, without importing any of them.
 
 from importlib import metadata
 import sys
-from typing import Callable, Mapping, Optional, Tuple
+from typing import Callable, Iterator, Mapping, Optional, Tuple
 
 # As in requirements.txt, which `versions_test` compares.
 PYTHON = (3, 10)
@@ -32,7 +32,8 @@ def _release(version: str) -> Tuple[str, ...]:
   return tuple(version.split('.')[:2])
 
 
-def _mismatches(found: Mapping[str, str], python: Tuple[int, int]):
+def _mismatches(found: Mapping[str, str],
+                python: Tuple[int, int]) -> Iterator[str]:
   """Yields what does not fit, in words."""
   wanted = {'tensorflow': TENSORFLOW, **COMPILED_FOR_TENSORFLOW}
   for package, version in found.items():
@@ -59,8 +60,8 @@ def check(
     IncompatibleVersionsError: The set cannot be loaded.
   """
   names = ('tensorflow', *COMPILED_FOR_TENSORFLOW)
-  found = {name: installed(name) for name in names}
-  found = {name: version for name, version in found.items() if version}
+  versions = ((name, installed(name)) for name in names)
+  found = {name: version for name, version in versions if version}
   if not set(found) & set(COMPILED_FOR_TENSORFLOW):
     return
   mismatches = ', '.join(_mismatches(found, python))

@@ -55,6 +55,7 @@ class SkipWatch:
       self._warn(f'Warning: {skipped} of the last {steps} updates had a NaN or '
                  'infinity and were skipped.')
     if learned.skipped_in_a_row >= _IN_A_ROW:
+      assert sample is not None  # A step was made.
       self._dump(learned, state(), sample)
       raise DivergenceError(
           f'the last {learned.skipped_in_a_row} updates had a NaN or infinity '

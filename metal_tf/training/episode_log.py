@@ -44,7 +44,7 @@ class EpisodeLog:
     # Unbuffered: rows that the disk does not take wait in `_waiting`.
     self._stream = open(self._path, 'ab', buffering=0)
     self._waiting = b''
-    self._columns = list(self._quantities)
+    self._columns: Sequence[str] = list(self._quantities)
     if self._stream.tell():
       self._columns = self._read_header()
     else:

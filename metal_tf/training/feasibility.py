@@ -60,8 +60,8 @@ class _Zero:
 
   def __init__(self, spec: types.EnvironmentSpec, seed: int):
     del seed
-    self._action = np.clip(
-        np.float32(0), spec.action_minimum, spec.action_maximum)
+    self._action: np.ndarray = np.asarray(np.clip(
+        np.float32(0), spec.action_minimum, spec.action_maximum))
 
   def begin_episode(self) -> None:
     pass
@@ -153,7 +153,7 @@ class _Runner:
   def run(self, policies: Sequence[Any]) -> Optional[List[PolicyResult]]:
     """Runs all episodes of each policy; None if it was stopped."""
     total = len(policies) * self._episodes
-    measured = []
+    measured: List[PolicyResult] = []
     for policy in policies:
       results: List[episode_lib.EpisodeResult] = []
       self._largest = np.full(self._environment.spec.num_constraints, -np.inf)

@@ -93,7 +93,7 @@ class Progress:
     seconds = now - self._marks[0][0]
     parts = [f'episode {int(episodes)}/{self._num_episodes}', phase]
     if self._returns:
-      parts.append(f'return {np.mean(self._returns):.1f}')
+      parts.append(f'return {np.mean(list(self._returns)):.1f}')
     if seconds > 0 and episodes > self._marks[0][1]:
       left = ((self._num_episodes - episodes) * seconds /
               (episodes - self._marks[0][1]))

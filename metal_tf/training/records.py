@@ -145,7 +145,7 @@ class Records:
     means = learned.means
     per_constraint = {
         name: mean for name, mean in means.items() if np.ndim(mean) == 1}
-    record = dict(
+    record: Dict[str, Any] = dict(
         episode=self._episode, actor_steps=self._actor_steps,
         learner_steps=learned.steps, seconds=self._seconds,
         skipped_updates=learned.skipped, **self._measured(result),

@@ -185,6 +185,7 @@ class Run:
           f'Stopped by {name} after episode {self._records.episode}; the same '
           f'command again goes on from {where}.')
       raise SystemExit(128 + self._signal)
+    assert score is not None  # There was no signal.
     return score
 
   def _loop(self) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 import unittest
 from unittest import mock
 
@@ -71,7 +71,7 @@ def make_environment(seed: int) -> wrapper.ConstrainedEnvironment:
   ])
 
 
-def small_config(workdir: str, **changes) -> config_lib.Config:
+def small_config(workdir: str, **changes: Any) -> config_lib.Config:
   """A run of a few seconds; uncompiled unless asked for."""
   settings = dict(
       workdir=workdir, num_episodes=6, policy_layer_sizes=(8, 8),

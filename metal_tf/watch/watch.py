@@ -1,5 +1,6 @@
 """Watches the folder of a run or of a sweep, and disturbs nobody."""
 
+import functools
 import os
 import time
 from typing import Any
@@ -94,8 +95,7 @@ def watch(path: str, period: float, once: bool,
         screen.update(watched.draw)
       except (run_folder.RunFolderError, workdir_lib.WorkdirError,
               OSError) as error:
-        message = text_lib.Text(str(error))
-        screen.update(lambda message=message: message)
+        screen.update(functools.partial(text_lib.Text, str(error)))
   finally:
     screen.close()
 

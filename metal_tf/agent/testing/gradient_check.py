@@ -192,15 +192,16 @@ def check_mesh(**settings: Any) -> List[Tuple[float, float]]:
   weights = fixtures.group(state, 'shaping')
   fixtures.step(learner, *mesh_data())
   # Adam's first moment after one step is a tenth of the gradient.
-  gradient = learner.get_state()['shaping_adam/1'] / (1 - 0.9)
-  gradient = fixtures.split(gradient, [w.shape for w in weights])
+  gradient = fixtures.split(
+      learner.get_state()['shaping_adam/1'] / (1 - 0.9),
+      [w.shape for w in weights])
 
   def outer_loss(direction: List[np.ndarray], step: float) -> float:
     moved = dict(state)
     fixtures.replace_group(moved, 'shaping', [
         w + step * d for w, d in zip(weights, direction)])
     learner.set_state(moved)
-    return fixtures.step(learner, *mesh_data())['outer_loss']
+    return float(fixtures.step(learner, *mesh_data())['outer_loss'])
 
   rng = np.random.RandomState(2)
   pairs = []
