@@ -29,6 +29,7 @@ _SYMBOLS = (
 _MOST_POINTS = 200
 # Of two seeds the interval is 12.7 standard errors to either side: a curtain.
 _BAND_SEEDS = 3
+_WIDEST_HEADING = 40  # Letters.
 _CONSTRAINT_DASHES = {'-': 'solid', '-.': 'dash-dotted', ':': 'dotted'}
 
 
@@ -236,9 +237,9 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
 
 
 def _heading(condition: collect.Condition) -> str:
-  """The title of a column; several constraints need a line each."""
+  """The title of a column, in lines that are no wider than one."""
   problem = condition.problem
-  if len(condition.constraints) > 1:
+  if len(problem) > _WIDEST_HEADING:
     problem = problem.replace(', ', '\n')
   return f'{problem}\ncoefficient {condition.safety_coeff:g}'
 
