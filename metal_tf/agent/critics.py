@@ -53,7 +53,8 @@ class Distributional:
                  target: losses.Target) -> tf.Tensor:
     """The outer loss of each transition, `[B]`."""
     if self._divergence is None:
-      return tf.square(self.td_error(critic, batch, target))
+      return tf.square(
+          losses.mean_td_error(critic, batch, target, self._support))
     return losses.critic_loss(critic, batch, target, self._divergence)
 
   def td_error(self, critic: losses.Critic, batch: types.Transition,

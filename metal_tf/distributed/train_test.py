@@ -103,7 +103,8 @@ class TrainTest(absltest.TestCase):
           lagrange_lr=None)
       with mock.patch.object(
           launch, 'run_program', return_value=None) as run_program:
-        train_lib.train(agents.METAL, config, _make_environment, 'local_mt')
+        with self.assertRaises(launch.WorkerFailed):  # Nothing was trained.
+          train_lib.train(agents.METAL, config, _make_environment, 'local_mt')
       run = run_program.call_args[0][0]
       self.assertEqual(run.config, config.replace(
           lagrange_lr=run.config.lagrange_lr, meta_lr=run.config.meta_lr))
