@@ -21,7 +21,7 @@ from metal_tf.training import export
 from metal_tf.training import run as run_lib
 from metal_tf.training import seeding
 from metal_tf.training import testing
-from metal_tf.training import wiring
+from metal_tf.training import wiring_testing
 
 # What no part of a run in one process gets, and who tests that.
 _ELSEWHERE = {
@@ -64,7 +64,7 @@ _SECOND = dict(
     min_replay_size=37, samples_per_insert=4.4, penalty_capacity=2,
     penalty_samples=9, replay='prioritized', replay_store='reverb',
     priority_exponent=0.85, importance_exponent=0.46)
-_RUNS = {
+RUNS = {
     'first': (agents.METAL, _FIRST),
     'second': (agents.METAL, _SECOND),
     'others': (agents.METAL, dict(
@@ -86,7 +86,7 @@ class _Steps:
   def __init__(self, prioritized: bool):
     self.largest_call = 0
     self._prioritized = prioritized
-    self.found: wiring.Found = []
+    self.found: wiring_testing.Found = []
 
   def __call__(self, transitions: Any, penalties: Any, weights: Any) -> Any:
     self.largest_call = max(self.largest_call, len(penalties))
@@ -104,17 +104,17 @@ class _Reverb(in_process.InProcessReplay):
 
 
 def observe(name: str,
-            workdir: str) -> Tuple[config_lib.Config, wiring.Found]:
+            workdir: str) -> Tuple[config_lib.Config, wiring_testing.Found]:
   """The settings by what a whole run does that learns nothing.
 
   Args:
-    name: of one of `_RUNS`.
+    name: of one of `RUNS`.
     workdir: its folder.
 
   Returns:
     The settings that were given, and what was found.
   """
-  algorithm, settings = _RUNS[name]
+  algorithm, settings = RUNS[name]
   config = config_lib.Config(workdir=workdir, **settings)
   steps, inserted = _Steps(config.replay == 'prioritized'), []
   runs, spies, begun = [], {}, collections.defaultdict(list)
@@ -141,9 +141,10 @@ def observe(name: str,
       mock.patch.object(reverb_replay, 'ReverbReplay', _Reverb), \
       mock.patch.object(export, 'export_at_end'), \
       mock.patch.object(threads, 'serve') as spies['threads'], \
-      wiring.spied(episode_lib, 'Episode') as spies['episodes'], \
-      wiring.spied(checkpoint_lib.Checkpointer, 'save') as spies['saves'], \
-      wiring.spied_seeds() as spies['seeds']:
+      wiring_testing.spied(episode_lib, 'Episode') as spies['episodes'], \
+      wiring_testing.spied(
+          checkpoint_lib.Checkpointer, 'save') as spies['saves'], \
+      wiring_testing.spied_seeds() as spies['seeds']:
     run_lib.train(algorithm, config, testing.make_environment)
   [run] = runs
   saved = [call.args[1] for call in spies['saves'].call_args_list]
@@ -160,15 +161,15 @@ def observe(name: str,
       ('replay_store', 'reverb' if isinstance(run._replay, _Reverb) else 'own'),
       *(('max_episode_steps', call.args[2])
         for call in spies['episodes'].call_args_list),
-      *wiring.of_seeds(spies['seeds'].call_args_list, [
+      *wiring_testing.of_seeds(spies['seeds'].call_args_list, [
           'networks', 'environment', 'exploration', 'evaluation',
           'feasibility'] + ['replay'] * (not isinstance(
               run._replay, _Reverb))),
       *steps.found,
-      *wiring.of_episode(inserted[:config.max_episode_steps]),
-      *wiring.of_replay(run._replay, inserted),
-      *wiring.of_actor(run._actor, spec),
-      *wiring.of_learner(run._learner)]
+      *wiring_testing.of_episode(inserted[:config.max_episode_steps]),
+      *wiring_testing.of_replay(run._replay, inserted),
+      *wiring_testing.of_actor(run._actor, spec),
+      *wiring_testing.of_learner(run._learner)]
 
 
 class WiringTest(parameterized.TestCase):
@@ -178,15 +179,16 @@ class WiringTest(parameterized.TestCase):
     super().setUpClass()
     cls.observed = {name: observe(name, os.path.join(
         cls.enter_context(tempfile.TemporaryDirectory()), 'run'))
-                    for name in _RUNS}
+                    for name in RUNS}
 
-  @parameterized.parameters(*_RUNS)
+  @parameterized.parameters(*RUNS)
   def test_what_is_given_is_at_work(self, name):
     config, found = self.observed[name]
-    wiring.check(self, found, config, auto=dict(replay_store='own'))
+    wiring_testing.check(self, found, config, auto=dict(replay_store='own'))
 
   def test_no_setting_is_forgotten(self):
-    wiring.check_none_forgotten(self, self.observed.values(), _ELSEWHERE)
+    wiring_testing.check_none_forgotten(
+        self, self.observed.values(), _ELSEWHERE)
 
 
 if __name__ == '__main__':

@@ -8,8 +8,16 @@ settings that were given.
 
 import collections
 import math
-from typing import (Any, Container, Iterable, List, Mapping, Optional, Sequence,
-                    Tuple)
+from typing import (
+  Any,
+  Container,
+  Iterable,
+  List,
+  Mapping,
+  Optional,
+  Sequence,
+  Tuple,
+)
 import unittest
 from unittest import mock
 
@@ -124,7 +132,7 @@ def of_replay(memory: in_process.InProcessReplay,
 
 
 def of_seeds(calls: Sequence[Any], roles: Sequence[str]) -> Found:
-  """The run's seed by the calls of `seeding.seed_of`, for each of some parts."""
+  """The run's seed as `seeding.seed_of` got it, for each of some parts."""
   return [('seed', next((call.args[1] for call in calls
                          if call.args[0] == role), None)) for role in roles]
 
