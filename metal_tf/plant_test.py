@@ -1,11 +1,13 @@
 """Tests of the one place where a run's environment is decided."""
 
 import pickle
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
 
 from metal_tf import config as config_lib
+from metal_tf import environments
 from metal_tf import plant
 from metal_tf import validation
 from metal_tf.environments import own_testing
@@ -33,6 +35,48 @@ class SuiteTest(parameterized.TestCase):
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(validation.ConfigError, message):
       plant.resolve(config_lib.Config(**settings))
+
+  def _asked(self, **settings):
+    """What the suite is asked for, by the settings' names."""
+    config = config_lib.Config(**{'suite': 'builtin', **settings})
+    with mock.patch.object(environments, 'make') as make, \
+        mock.patch.object(environments, 'resolve_suite', lambda suite: suite), \
+        mock.patch.object(validation, 'check_rwrl_spec'):
+      plant.resolve(config).make(0)
+    (domain, task), asked = make.call_args
+    [(constraint, threshold)] = asked['constraints']
+    return dict(
+        domain=domain, task=task, constraints=constraint, threshold=threshold,
+        safety_coeff=asked['safety_coeff'], suite=asked['suite'],
+        rwrl_spec=asked['rwrl_spec'])
+
+  def test_every_setting_of_a_task_is_at_work(self):
+    # For each setting another value, and what is to be asked for then.
+    cases = dict(
+        domain=('walker', dict(domain='walker', task='realworld_walk',
+                               constraints='joint_velocity')),
+        safety_coeff=(0.07, dict(safety_coeff=0.07)),
+        constraints=(('balance_velocity',), dict(
+            constraints='balance_velocity')),
+        threshold=(0.08, dict(threshold=0.08)),
+        suite=('realworldrl', dict(suite='realworldrl')),
+        rwrl_spec=('{"noise_spec": {}}', dict(
+            rwrl_spec='{"noise_spec": {}}')))
+    before = self._asked()
+    for name, (value, changes) in cases.items():
+      with self.subTest(name):
+        asked = self._asked(**{name: value})
+        asked.pop('threshold' if name in ('domain', 'constraints') else '', 0)
+        self.assertEqual(asked, {
+            **{key: before[key] for key in asked}, **changes})
+    # A domain has one task, so another one is refused.
+    with self.assertRaisesRegex(validation.ConfigError, '^--task: got .walk.'):
+      self._asked(task='walk')
+    elsewhere = {'environment', 'environment_kwargs',  # Below.
+                 'preset'}  # In config_test: it stands for other settings.
+    self.assertEqual(
+        {*cases, 'task', *elsewhere},
+        {*config_lib.Config.names(role='task'), 'suite'})
 
 
 class OwnTest(parameterized.TestCase):

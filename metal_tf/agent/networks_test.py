@@ -1,5 +1,7 @@
 """Networks as pure functions, and Adam's slots as checkpoints have them."""
 
+from acme import specs
+from acme.agents.tf import d4pg
 import numpy as np
 import tensorflow as tf
 
@@ -55,6 +57,37 @@ class FunctionTest(tf.test.TestCase):
         tape.gradient(ours, weights),
         tape.gradient(modules, critic.trainable_variables)):
       self.assertAllEqual(got, expected)
+
+
+class InitialWeightsTest(tf.test.TestCase):
+
+  def test_are_those_of_acmes_d4pg(self):
+    spec = fixtures.make_spec()
+    sizes = dict(policy_layer_sizes=(32, 16), critic_layer_sizes=(64, 32))
+    tf.random.set_seed(3)
+    ours = networks.Networks(spec, *sizes.values(), num_outputs=11)
+    tf.random.set_seed(3)
+    acmes = d4pg.make_default_networks(
+        specs.BoundedArray([2], np.float32, spec.action_minimum,
+                           spec.action_maximum), num_atoms=11, **sizes)
+    # Both draw the same numbers if they do it in one order: policy, its target,
+    # critic.
+    acmes['policy'](tf.zeros([1, 3]))
+    networks.make_policy(spec, sizes['policy_layer_sizes'])(tf.zeros([1, 3]))
+    acmes['critic'](tf.zeros([1, 3]), tf.zeros([1, 2]))
+    for name in ('policy', 'critic'):
+      got = getattr(ours, name).trainable_variables
+      expected = acmes[name].trainable_variables
+      self.assertLen(got, len(expected))
+      for x, y in zip(got, expected):
+        self.assertAllEqual(x, y)
+      self.assertGreater(np.std(got[-1]), 0)
+
+  def test_targets_begin_as_copies(self):
+    ours = networks.Networks(fixtures.make_spec(), (8,), (16,), 11)
+    for x, y in zip(ours.target_variables, ours.online_variables):
+      self.assertIsNot(x, y)
+      self.assertAllEqual(x, y)
 
 
 class SlotsTest(tf.test.TestCase):
