@@ -158,7 +158,8 @@ def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       + (f"Settings that are not today's defaults: {changed}. " if changed
          else '') + f'All tables: {results}.',
       *((document.table(tables.verdicts(
-          [verdict for verdict in verdicts if verdict.id in _SHORT])),
+          [verdict for verdict in verdicts if verdict.id in _SHORT]
+          ).drop(columns=['', 'n'])),
          f'Of all {len(verdicts)} claims: ' + ', '.join(
              f'{counts[verdict]} {verdict}' for verdict in (
                  rules.SEEN, rules.NOT_SEEN, rules.UNDECIDED)) + '.')
