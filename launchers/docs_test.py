@@ -40,9 +40,9 @@ def _text(name):
 
 
 def _pages():
-  """README and everything in docs."""
+  """Both README and everything in docs."""
   folder = os.path.join(_ROOT, 'docs')
-  return ['README.md', *sorted(
+  return ['README.md', 'results/README.md', *sorted(
       f'docs/{name}' for name in os.listdir(folder) if name.endswith('.md'))]
 
 
