@@ -17,16 +17,20 @@ import tensorflow as tf  # noqa: F401
 
 from launchers import metrics_table
 from launchers import settings_table
+import metal_tf
 from metal_tf import config as config_lib
 from metal_tf import plant
 from metal_tf import validation
 from metal_tf.agent import agents
 from metal_tf.cli import flags
+from metal_tf.environments import own
 from metal_tf.environments import rwrl_spec
 from metal_tf.environments import tasks
 from metal_tf.runs import json_tables
 from metal_tf.runs import log_tables
 
+# The file that README's plant is in.
+_PLANT = 'plant.py'
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -36,9 +40,9 @@ def _text(name):
 
 
 def _pages():
-  """README and everything in docs."""
+  """Both README and everything in docs."""
   folder = os.path.join(_ROOT, 'docs')
-  return ['README.md', *sorted(
+  return ['README.md', 'results/README.md', *sorted(
       f'docs/{name}' for name in os.listdir(folder) if name.endswith('.md'))]
 
 
@@ -105,10 +109,12 @@ class DocsTest(parameterized.TestCase):
         values = absl_flags.FlagValues()
         flags.define(values)
         absl_flags.DEFINE_string(flags.LAUNCH_TYPE, '', '', flag_values=values)
-        # Files for the suite are the reader's, and so are some plants.
+        # Files for the suite are the reader's, and so are some plants; that of
+        # README has a test of its own.
         arguments = [argument for argument in arguments
-                     if not argument.startswith(
-                         ('--rwrl_spec=', '--environment=FILE'))]
+                     if not argument.startswith((
+                         '--rwrl_spec=', '--environment=FILE',
+                         f'--environment={_PLANT}'))]
         self.assertEmpty(values([launcher, *arguments])[1:])
         with unittest.mock.patch.dict(
             os.environ, BUILD_WORKING_DIRECTORY=_ROOT):
@@ -178,21 +184,18 @@ class DocsTest(parameterized.TestCase):
           for name in info.constraint_names)
       self.assertIn(f'| {domain} | {names} |', _text('docs/tasks.md'))
 
-  def test_the_readmes_python_runs(self):
-    blocks = re.findall(r'```python\n(.*?)```', _text('README.md'), re.DOTALL)
-    self.assertLen(blocks, 2)
-    # The example as printed; only its networks are made small, for time.
-    small = ("Config(policy_layer_sizes=(8, 8), critic_layer_sizes=(8, 8), "
-             'xla=False, ')
-    code = blocks[0] + blocks[1].replace('Config(', small)
-    self.assertIn(small, code)
+  def test_the_readmes_plant_trains(self):
+    [block] = _blocks('README.md', 'python')
+    self.assertIn(f'`{_PLANT}`', _text('README.md'))
     os.chdir(self.create_tempdir().full_path)
-    names = {}
-    with unittest.mock.patch('builtins.print') as printed:
-      exec(code, names)  # pylint: disable=exec-used
-    printed.assert_called()
-    self.assertEqual(names['score'].episodes, 2)
-    self.assertEqual(names['environment'].spec.constraint_names, ('slow',))
+    with open(_PLANT, 'w', encoding='utf-8') as stream:
+      stream.write(block)
+    make = own.Own(f'{_PLANT}:make')
+    self.assertEqual(make(0).spec.constraint_names, ('slow',))
+    score = metal_tf.train(metal_tf.METAL, config_lib.Config(
+        workdir='runs/pendulum', num_episodes=2, policy_layer_sizes=(8, 8),
+        critic_layer_sizes=(8, 8), xla=False), make)
+    self.assertEqual(score.episodes, 2)
     self._check_files('runs/pendulum')
 
   def test_the_page_on_own_environments_runs(self):

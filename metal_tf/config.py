@@ -136,15 +136,15 @@ class Config:
       'settings above belong to the suite and stay unset with it.',
       'our choice', role=TASK)
   environment_kwargs: str = _setting(
-      '', 'Settings of the own environment: a JSON object whose entries the '
-      'function gets by name, behind the seed.', 'our choice', role=TASK,
+      '', 'Settings of your own environment: a JSON object whose entries the '
+      'function gets by name, after the seed.', 'our choice', role=TASK,
       axis='environment_kwargs')
 
   # The run.
   preset: str = _setting(
       'paper', 'A set of settings by its name: those of this table, or small '
       'networks and batches, with which a run takes minutes (see '
-      'docs/reproduction.md). Flags that are given win.', 'our choice',
+      'docs/runs.md). Flags that are given override it.', 'our choice',
       choices=tuple(PRESETS), role=TASK, named=True)
   num_episodes: int = _setting(
       20000, 'Length of training.', 'paper', unit='episodes', minimum=1,
@@ -162,34 +162,35 @@ class Config:
       'program instead of everything in one process.', 'our choice', minimum=1,
       maximum=1000, changeable=True)
   stall_seconds: float = _setting(
-      600.0, 'With several workers: a run in which nothing has moved for so '
+      600.0, 'With several workers: a run in which nothing has moved for this '
       'long is stopped; after a tenth of it a line says who waits for what.',
       'our choice', unit='s', minimum=0, exclusive=True,
       role=RUN, changeable=True)
   checkpoint_seconds: float = _setting(
-      60.0, 'Work that a kill may cost, or two episodes where these take '
-      'longer: checkpoints are written so often, and at the end.', 'our choice',
+      60.0, 'Time between checkpoints. A kill costs at most so much work, or '
+      'two episodes where these take longer.', 'our choice',
       unit='s', minimum=0, role=RUN, changeable=True)
   evaluation_period: int = _setting(
       10, 'Training episodes between two evaluation episodes without noise; 0: '
       'none.', 'our choice', unit='episodes', minimum=0,
       role=RUN, changeable=True)
   max_episode_steps: Optional[int] = _setting(
-      None, 'An episode that has not ended after so many steps is cut, and the '
-      "value of its last state bootstrapped; unset means 10000, or the "
+      None, 'An episode that has not ended after this many steps is cut, and '
+      "the value of its last state bootstrapped; unset means 10000, or the "
       "environment's own length where that is longer.", 'our choice',
       unit='steps', minimum=1)
   feasibility_episodes: int = _setting(
-      2, 'Episodes of a zero and of a random policy each before a new run, '
-      'whose J_C is shown beside the thresholds; one takes a second or a few; '
-      '0: none.', 'our choice', unit='episodes', minimum=0,
+      2, 'Before a new run, episodes of a zero policy and as many of a random '
+      'one, whose J_C is shown beside the thresholds; an episode takes a '
+      'second or a few; 0: none.', 'our choice', unit='episodes', minimum=0,
       role=RUN, changeable=True)
 
   # Constraint handling.
   lagrange_lr: Optional[float] = _setting(
-      None, 'alpha_1, learning rate of the multiplier; unset means by the '
-      "run's length at its first start, such that lambda would end at 2 if "
-      'violated by 0.5 throughout: 4 / learner steps.', 'our choice',
+      None, 'alpha_1, learning rate of the multiplier; unset means that it '
+      "follows from the run's length at its first start, 4 / learner steps, so "
+      'that lambda would end at 2 if J_C were 0.5 above the threshold '
+      'throughout.', 'our choice',
       minimum=0, agents=_LAGRANGE)
   lagrange_multiplier: float = _setting(
       0.0, 'lambda: where it starts for agents that learn it (0 in the paper), '

@@ -27,7 +27,7 @@ _OTHERS = {
     'export': 'exports the policy of a run',
     'report': 'makes tables and figures of runs',
     'archive': 'keeps the data of finished runs',
-    'readme': 'writes the results of archived runs into a README',
+    'readme': 'writes the results of archived runs into README and docs',
     'doctor': 'examines whether this machine can train',
 }
 _MAIN_AGENT = 'metal'

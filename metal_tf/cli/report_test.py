@@ -60,11 +60,11 @@ class ReportTest(absltest.TestCase):
     self.assertIn('metal-0.3-2: left out, unfinished', done.stdout)
     self.assertRegex(
         done.stdout, r'1 finished runs with 8 episodes: .* in all.*\n$')
-    with open(os.path.join(here, 'README.md'), 'w',
-              encoding='utf-8') as stream:
-      stream.write(f'{readme.START}\n{readme.END}\n')
-    done = self._run('--runs=results/few', '--check', cwd=here,
-                     launcher='readme')
+    for name in ('README.md', 'results.md'):
+      with open(os.path.join(here, name), 'w', encoding='utf-8') as stream:
+        stream.write(f'{readme.START}\n{readme.END}\n')
+    done = self._run('--runs=results/few', '--results=results.md', '--check',
+                     cwd=here, launcher='readme')
     self.assertEqual((done.returncode, done.stderr), (1, ''))
     self.assertIn('README.md: NOT what the runs give', done.stdout)
 

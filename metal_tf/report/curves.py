@@ -27,8 +27,8 @@ _SYMBOLS = (
     'the learning rate of λ; for RC-D4PG always α_1. λ has a scale of its own '
     'in each column.')
 _MOST_POINTS = 200
-# Of two seeds the interval is 12.7 standard errors to either side: a curtain.
-_BAND_SEEDS = 3
+# Of fewer seeds the interval is wider than the seeds lie apart: a curtain.
+_BAND_SEEDS = statistics.ENOUGH_SEEDS
 _WIDEST_HEADING = 40  # Letters.
 _CONSTRAINT_DASHES = {'-': 'solid', '-.': 'dash-dotted', ':': 'dotted'}
 
@@ -41,6 +41,8 @@ class Panel(NamedTuple):
     series: from a run to `[E, columns]`; NaN where there is no number.
     threshold: whether to draw the thresholds.
     log: whether the axis is logarithmic, and means are of the logarithm.
+    bend: whether the axis is logarithmic above 1, if anything is there: one
+      seed that runs away would flatten all others.
     combine: of the smoothed series, `[E, columns]` to `[E, fewer]`.
     labels: the agents that are drawn; all if there are none.
     own_scale: whether each column has its own axis; otherwise a row has one.
@@ -49,6 +51,7 @@ class Panel(NamedTuple):
   series: Callable[[collect.ScoredRun], np.ndarray]
   threshold: bool = False
   log: bool = False
+  bend: bool = False
   combine: Callable[[np.ndarray], np.ndarray] = lambda smoothed: smoothed
   labels: Tuple[str, ...] = ()
   own_scale: bool = False
@@ -129,6 +132,20 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   return _figure('figure4', title, panels, columns, grid, looks,
                  naming.PAPER[:3], _SYMBOLS + (
                      f' Not there: {", ".join(missing)}.' if missing else ''))
+
+
+def glance(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
+  """README's picture: agents where the constraint is hardest to meet."""
+  title = 'Return, J_C and λ where the constraint is hardest to meet'
+  columns = _nearest(grid, _COEFFICIENTS[0])
+  if not columns:
+    return style.Missing(title, 'finished runs of MetaL on cartpole at '
+                         f'coefficient {_COEFFICIENTS[0]:g}')
+  return _figure('glance', title, [
+      _RETURN, _J_C, Panel(r'$\lambda$', column('lambda'), bend=True)],
+      columns, grid, looks, (naming.METAL, naming.RC_D4PG, 'RS-0.1'),
+      ' λ: multiplier, the weight of the penalty against the reward; where it '
+      'exceeds 1, its axis is logarithmic from there on.')
 
 
 def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
@@ -228,11 +245,16 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
   n = captions.seeds({
       label: [len(runs) for c in columns for runs in [grid.of(label, c)]
               if runs] for label in drawn})
+  banded = any(len(grid.of(label, c)) >= _BAND_SEEDS
+               for label in drawn for c in columns)
+  band = ('; band: 95 % t interval of the mean, cut by the axis where it is '
+          'wider than the seeds themselves' if banded else
+          f'; no interval below n = {_BAND_SEEDS}')
+  logs = ('; on logarithmic axes, mean of the logarithm'
+          if any(panel.log for panel in panels) else '')
   return style.made(
-      stem, title, f'{n} {smoothed}; thick: mean over seeds; thin: seeds; '
-      f'band: 95 % t interval of the mean (from n = {_BAND_SEEDS} on; cut by '
-      'the axis where it is wider than the seeds themselves; on logarithmic '
-      'axes, of the logarithm). Training episodes, exploration included.'
+      stem, title, f'{n} {smoothed}; thick: mean over seeds; thin: seeds{band}'
+      f'{logs}. Training episodes, exploration included.'
       + more + _about_dashes(columns), figure)
 
 
@@ -282,6 +304,11 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
   if panel.log:
     axes.set_yscale('log')
     low, high = low / 1.3, high * 1.3
+  elif panel.bend and high > 1:
+    axes.set_yscale('symlog', linthresh=1)
+    ticks = [0, 0.5, 1, *10.0 ** np.arange(1, np.ceil(np.log10(high)))]
+    axes.set_yticks(ticks, [f'{tick:g}' for tick in ticks])
+    low, high = low - 0.06, high * 1.3
   else:
     margin = 0.06 * (high - low) or 0.5
     low, high = low - margin, high + margin

@@ -90,17 +90,35 @@ class CurvesTest(absltest.TestCase):
     with mock.patch.object(style, 'made', made):
       curves.figure_4(grid, looks)
       bars.by_coefficient(grid, looks, all_agents=False)
+      curves.glance(grid, looks)
     figure, caption = drawn['figure4']
     self.assertEqual(
         [axes.get_title().split()[-1] for axes in figure.axes[:2]],
         ['0.05', '0.3'])
     for name in ('J_C', 'λ', 'α_λ', 'α_1 exp(α_λ)'):
       self.assertIn(f' {name}: ', caption)
+    axes = drawn.pop('glance')[0].axes
+    self.assertEqual([ax.get_yscale() for ax in axes], ['linear'] * 3)
     for _, caption in drawn.values():
       self.assertIn('MetaL n = 2 to 3; D4PG n = 1.', caption)
     [axes] = drawn['figure1_right'][0].axes
     self.assertEqual([label.get_text() for label in axes.get_xticklabels()],
                      ['0.05', '0.3'])
+
+
+  def test_a_multiplier_that_runs_away_bends_its_axis(self):
+    grid = testing.grid_of(*(
+        testing.made_run('MetaL', seed, 900, 0.1, 0.05, columns={
+            'penalty': [0.1], 'lambda': [size]})
+        for seed, size in enumerate((0.2, 25))))
+    with mock.patch.object(style, 'made', lambda *parts: parts):
+      *_, caption, figure = curves.glance(grid, style.looks(grid.labels))
+    self.assertIn('where it exceeds 1, its axis is logarithmic', caption)
+    self.assertIn('no interval below n = 5', caption)
+    self.assertEqual([axes.get_yscale() for axes in figure.axes],
+                     ['linear', 'linear', 'symlog'])
+    self.assertEqual([x.get_text() for x in figure.axes[2].get_yticklabels()],
+                     ['0', '0.5', '1', '10'])
 
 
 class DynamicsTest(absltest.TestCase):

@@ -1,5 +1,6 @@
-"""The part of README that says what came out, made from archived runs."""
+"""What came out, on README and on the results page, from archived runs."""
 
+import collections
 import os
 from typing import Callable, Dict, List, Sequence, Tuple
 
@@ -21,18 +22,22 @@ from metal_tf.runs import workdir
 
 START, END = '<!-- results -->', '<!-- /results -->'
 _CLAIMS = 'claims.csv'
+# The claims about scores; README shows these.
+_SHORT = ('a', 'b', 'c', 'd', 'h')
 
 
-def update(runs: str, readme: str, check: bool,
+def update(runs: str, readme: str, results: str, check: bool,
            say: Callable[[str], None]) -> List[str]:
-  """Writes the block of README, the picture and the claims, or checks them.
+  """Writes the blocks of both pages, the pictures and the claims, or checks.
 
-  The picture is `<runs>.png` and the claims are `claims.csv`, both beside the
-  folder of the runs.
+  The pictures are `<runs>.png` and `<runs>_glance.png`, and the claims are
+  `claims.csv`, all beside the folder of the runs.
 
   Args:
     runs: folder with the runs.
-    readme: file with the lines `START` and `END`, each once.
+    readme: page that gets one picture, the verdicts of `_SHORT` and the way to
+      the other page; it has the lines `START` and `END`, each once.
+    results: page that gets everything, with the same two lines.
     check: writes nothing.
     say: takes a line of progress.
 
@@ -40,11 +45,11 @@ def update(runs: str, readme: str, check: bool,
     The files that were not what the runs give.
 
   Raises:
-    ReportError: if there is no finished run, or no place for the block; or a
+    ReportError: if there is no finished run, or no place for a block; or a
       file cannot be written.
   """
-  runs, readme = os.path.abspath(runs), os.path.abspath(readme)
-  before, after = _around(readme)
+  runs, readme, results = map(os.path.abspath, (runs, readme, results))
+  around = {page: _around(page) for page in (readme, results)}
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   if not grid.used:
@@ -54,8 +59,10 @@ def update(runs: str, readme: str, check: bool,
     raise collect.ReportError(
         f'{runs} has runs that no table puts together, on '
         f'{" and on ".join(grid.pools)}; --runs takes one of them.')
-  block, files = _make(grid, runs, os.path.dirname(readme))
-  files[readme] = f'{before}{START}\n{block}{END}{after}'.encode()
+  files = _make(grid, runs, readme, results)
+  for page, (before, after) in around.items():
+    block = files[page].decode()
+    files[page] = f'{before}{START}\n{block}{END}{after}'.encode()
   stale = [path for path, content in files.items()
            if _content(path) != content]
   for path in files:
@@ -70,20 +77,19 @@ def update(runs: str, readme: str, check: bool,
   return stale
 
 
-def _around(readme: str) -> Tuple[str, str]:
+def _around(page: str) -> Tuple[str, str]:
   """What stands before and behind the block."""
   try:
-    with open(readme, encoding='utf-8', newline='') as stream:
+    with open(page, encoding='utf-8', newline='') as stream:
       text = stream.read()
   except (OSError, ValueError) as error:
-    raise collect.ReportError(
-        f'--readme={readme} cannot be read ({error}).') from error
+    raise collect.ReportError(f'{page} cannot be read ({error}).') from error
   before, start, rest = text.partition(START)
   _, end, after = rest.partition(END)
   if not start or not end or START in rest or END in before + after:
     raise collect.ReportError(
-        f'--readme={readme} needs the lines {START} and {END}, each once and '
-        'in this order: the results go between them.')
+        f'{page} needs the lines {START} and {END}, each once and in this '
+        'order: the results go between them.')
   return before, after
 
 
@@ -97,47 +103,93 @@ def _content(path: str) -> bytes:
     raise collect.ReportError(f'{path} cannot be read ({error}).') from error
 
 
-def _make(grid: collect.Grid, runs: str, base: str
-          ) -> Tuple[str, Dict[str, bytes]]:
-  """The block, and the files beside the runs by path."""
-  beside, name = os.path.split(runs)
-  files, lines = {}, []
-  figure = curves.figure_4(grid, style.looks(grid.labels))
-  if isinstance(figure, style.Made):
-    picture = os.path.join(beside, f'{name}.png')
-    files[picture] = figure.png
-    lines = [f'![{figure.title}]({os.path.relpath(picture, base)})',
-             f'*{figure.title}. {figure.caption}*']
-  path = os.path.join(beside, _CLAIMS)
+def _make(grid: collect.Grid, runs: str, readme: str, results: str
+          ) -> Dict[str, bytes]:
+  """The files beside the runs, and the blocks of the pages, by path."""
+  looks = style.looks(grid.labels)
+  claims_path = os.path.join(os.path.dirname(runs), _CLAIMS)
   verdicts = claims.all_claims(grid) if grid.of_paper else []
+  files, texts = {}, {
+      readme: _summary(grid, verdicts, _link(results, readme)),
+      results: _text(grid, verdicts, claims_path, runs, results, readme)}
+  for figure, picture, page in (
+      (curves.glance(grid, looks), f'{runs}_glance.png', readme),
+      (curves.figure_4(grid, looks), f'{runs}.png', results)):
+    if isinstance(figure, style.Made):
+      files[picture] = figure.png
+      texts[page] = [
+          f'![{figure.title}]({_relative(picture, page)})',
+          f'*{figure.title}. {figure.caption}*', *texts[page]]
   if verdicts:
-    files[path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
-  runs_path = os.path.relpath(runs, base)
-  text = _text(grid, verdicts, os.path.relpath(path, base), runs_path,
-               _others(grid, collect.left_out(runs), runs_path))
-  return '\n\n'.join(filter(None, [*lines, *text])) + '\n', files
+    files[claims_path] = write.csv_text(tables.verdicts_csv(verdicts)).encode()
+  return {**files, **{page: ('\n\n'.join(filter(None, lines)) + '\n').encode()
+                      for page, lines in texts.items()}}
+
+
+def _relative(path: str, page: str) -> str:
+  return os.path.relpath(path, os.path.dirname(page))
+
+
+def _link(path: str, page: str) -> str:
+  """A link from a page to a file, with its path as the text."""
+  path = _relative(path, page)
+  return f'[{path}]({path})'
+
+
+def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
+             results: str) -> List[str]:
+  """README's block but for its picture."""
+  rows = [row for row in aggregate.rows(grid)
+          if len(row.conditions) == len(grid.conditions)]
+  rows.sort(key=lambda row: -row.measure('penalized_return').mean())
+  scores = tables.scores(rows, len(grid.conditions))
+  best_first = '; '.join(
+      f'{agent} {score}' for agent, score in zip(
+          scores.get('agent', []), scores.get('R_penalized', [])))
+  counts = collections.Counter(verdict.verdict for verdict in verdicts)
+  changed = '; '.join(
+      f'{label} ' + ', '.join(f'`{name}={value}`' for name, value in settings)
+      for label, settings in sorted({
+          (run.label, run.variant.settings) for run in grid.used})
+      if settings)
+  return [
+      f'Mean R_penalized of {len(grid.used)} runs over all conditions, ± '
+      f'standard deviation over seeds, best first: {best_first}. '
+      + (f"Settings that are not today's defaults: {changed}. " if changed
+         else '') + f'All tables: {results}.',
+      *((document.table(tables.verdicts(
+          [verdict for verdict in verdicts if verdict.id in _SHORT]
+          ).drop(columns=['', 'n'])),
+         f'Of all {len(verdicts)} claims: ' + ', '.join(
+             f'{counts[verdict]} {verdict}' for verdict in (
+                 rules.SEEN, rules.NOT_SEEN, rules.UNDECIDED)) + '.')
+        if verdicts else ())]
 
 
 def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-          claims_path: str, runs_path: str, others: str) -> List[str]:
+          claims_path: str, runs: str, page: str, readme: str) -> List[str]:
+  """The results page's block but for its picture."""
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
   return [
-      f'{len(grid.used)} finished runs{others}. Mean ± standard deviation over '
-      f'n seeds of the last {metrics.WINDOW} training episodes, exploration '
-      f'included; overshoot is max(0, J_C − β), R_penalized is R − '
+      f'{len(grid.used)} finished runs'
+      f'{_others(grid, collect.left_out(runs), runs, page)}. Mean ± standard '
+      f'deviation over n seeds of the last {metrics.WINDOW} training episodes, '
+      'exploration included; overshoot is max(0, J_C − β), R_penalized is R − '
       f'{metrics.KAPPA:g} × overshoot. ' + ' '.join(
           map(reductions.power, sizes)),
       f'Compute: {compute.total(grid.finished)}.',
       document.table(tables.by_coefficient(grid)),
       *coefficients.without_exploration(grid),
-      *(_beside_the_paper(grid, verdicts, claims_path) if verdicts else ()),
-      f'The runs are in [{runs_path}]({runs_path}); this part of the page is '
-      f'written by `./bazelw run //launchers:readme -- --runs={runs_path}`.']
+      *(_beside_the_paper(grid, verdicts, _link(claims_path, page))
+        if verdicts else ()),
+      f'The runs are in {_link(runs, page)}. This part of the page, and that '
+      'of README, are written by `./bazelw run //launchers:readme -- '
+      f'--runs={_relative(runs, readme)}`.']
 
 
 def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-                      claims_path: str) -> List[str]:
+                      claims_link: str) -> List[str]:
   rows = [row for row in aggregate.rows(grid) if row.label in naming.PAPER]
   conditions = len(grid.conditions)
   partly = any(len(row.conditions) < conditions for row in rows)
@@ -146,29 +198,29 @@ def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
          + ' Rows with ‡ are not over all our conditions.' * partly,
          document.table(tables.table1(rows, conditions))] if rows else ()),
       "The paper's claims, judged by rules that are fixed in code "
-      '([docs/report.md](docs/report.md)); what stands behind each verdict is '
-      f'in [{claims_path}]({claims_path}).',
+      '([report.md](report.md#the-rules-for-the-claims)); what stands behind '
+      f'each verdict is in {claims_link}.',
       document.table(tables.verdicts(verdicts)),
-      'What is less than in the paper, or other:',
+      "Where these experiments are smaller than the paper's, or differ:",
       document.items(reductions.of(grid))]
 
 
 def _others(grid: collect.Grid, listed: Sequence[collect.Absent],
-            runs_path: str) -> str:
+            runs: str, page: str) -> str:
   """Which runs are in no statistics, in words; '' if there are none.
 
   Args:
     grid: the runs.
     listed: those that the archive's own list names.
-    runs_path: the archive, from the README.
+    runs: the archive.
+    page: where the words stand.
   """
   in_list = [entry for entry in grid.absent if entry in listed]
   names = [run.name for run in grid.runs if run.left_out] + [
       entry.name for entry in grid.absent if entry not in listed]
   parts = [f'`{name}`' for name in names]
   if in_list:
-    path = os.path.join(runs_path, collect.LEFT_OUT)
     parts.append((f'{len(in_list)} in ' if names else '')
-                 + f'[{path}]({path})')
+                 + _link(os.path.join(runs, collect.LEFT_OUT), page))
   return (f' ({len(names) + len(in_list)} more in no statistics: '
           f'{", ".join(parts)})') if parts else ''

@@ -38,10 +38,13 @@ class ReadmeTest(parameterized.TestCase):
       testing.copy_run(testing.SMALL_GRID, name,
                        os.path.join(self._runs, name))
     self._readme = os.path.join(self._root, 'README.md')
-    self._write(f'{_BEFORE}{readme.START}\n{readme.END}{_AFTER}')
+    self._results = os.path.join(self._root, 'docs', 'results.md')
+    os.makedirs(os.path.dirname(self._results))
+    for page in (self._readme, self._results):
+      self._write(f'{_BEFORE}{readme.START}\n{readme.END}{_AFTER}', page)
 
-  def _write(self, text):
-    with open(self._readme, 'w', encoding='utf-8') as stream:
+  def _write(self, text, page=None):
+    with open(page or self._readme, 'w', encoding='utf-8') as stream:
       stream.write(text)
 
   def _read(self, name='README.md'):
@@ -50,11 +53,11 @@ class ReadmeTest(parameterized.TestCase):
 
   def _update(self, check=False):
     return [os.path.relpath(path, self._root) for path in readme.update(
-        self._runs, self._readme, check, testing.silent)]
+        self._runs, self._readme, self._results, check, testing.silent)]
 
   def test_the_block_is_what_the_report_says(self):
     self._update()
-    text = self._read()
+    text = self._read('docs/results.md')
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
     grid = collect.collect(self._runs, testing.silent)
@@ -71,10 +74,31 @@ class ReadmeTest(parameterized.TestCase):
     self.assertIn('\nCompute: 3 finished runs with 24 episodes: ', text)
     self.assertIn('\n- Episodes: 8 a run instead of 20000.\n', text)
     self.assertIn('overshoot. n = 1: no standard deviation and no test.', text)
-    for link in re.findall(r'\]\(([^)]+)\)', text):
-      if link != 'docs/report.md':
-        self.assertTrue(os.path.exists(os.path.join(self._root, link)), link)
+    self._check_links(text, 'docs')
     self._check_files()
+
+  def _check_links(self, text, folder):
+    links = re.findall(r'\]\(([^)]+)\)', text)
+    self.assertNotEmpty(links)
+    for link in links:
+      if not link.startswith('report.md#'):
+        self.assertTrue(os.path.exists(
+            os.path.join(self._root, folder, link)), link)
+
+  def test_the_readme_has_one_picture_and_five_claims(self):
+    self._update()
+    text = self._read()
+    self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Return, J_C')
+    self.assertEndsWith(text, f'{readme.END}{_AFTER}')
+    self._check_links(text, '')
+    grid = collect.collect(self._runs, testing.silent)
+    verdicts = claims.all_claims(grid)
+    short = [verdict for verdict in verdicts if verdict.id in set('abcdh')]
+    table = tables.verdicts(short).drop(columns=['', 'n'])
+    self.assertIn(f'\n\n{document.table(table)}\n\n', text)
+    self.assertRegex(text, rf'\nOf all {len(verdicts)} claims: \d+ seen, ')
+    # D4PG has one of the two conditions only.
+    self.assertRegex(text, r'best first: MetaL [\d.-]+\. ')
 
   def _check_files(self):
     """Claims and picture are beside the runs."""
@@ -92,8 +116,9 @@ class ReadmeTest(parameterized.TestCase):
     testing.copy_run(testing.SMALL_GRID, 'metal-0.3-0',
                      os.path.join(self._runs, 'one'), domain='plant')
     self._update()
-    self.assertIn('\n| 0.3 | MetaL |', self._read())
-    self.assertNotRegex(self._read(), "paper|claims|677.93")
+    self.assertIn('\n| 0.3 | MetaL |', self._read('docs/results.md'))
+    for page in ('README.md', 'docs/results.md'):
+      self.assertNotRegex(self._read(page), "paper|claims|677.93")
     testing.copy_run(testing.SMALL_GRID, 'metal-0.3-1',
                      os.path.join(self._runs, 'two'))
     with self.assertRaisesRegex(collect.ReportError,
@@ -107,23 +132,27 @@ class ReadmeTest(parameterized.TestCase):
     self._update()
     self.assertIn(
         '\n3 finished runs (3 more in no statistics: `metal-0.3-2`, 2 in '
-        '[results/cartpole/left_out.csv](results/cartpole/left_out.csv)). ',
-        self._read())
+        '[../results/cartpole/left_out.csv]'
+        '(../results/cartpole/left_out.csv)). ',
+        self._read('docs/results.md'))
 
   def test_without_runs_of_metal_there_is_no_picture(self):
     for name in ('metal-0.05-0', 'metal-0.3-0'):
       os.rename(os.path.join(self._runs, name), os.path.join(self._root, name))
     self._update()
-    self.assertNotIn('![', self._read())
+    for page in ('README.md', 'docs/results.md'):
+      self.assertNotIn('![', self._read(page))
     self.assertFalse(os.path.exists(f'{self._runs}.png'))
 
   def test_check_finds_what_is_not_up_to_date_and_writes_nothing(self):
     # Real figures take seconds; this one only tells runs apart.
-    self.enter_context(mock.patch.object(
-        curves, 'figure_4', lambda grid, looks: style.Made(
-            'figure4', 'Figure', 'Caption.', f'{grid}'.encode(), b'')))
+    for name in ('figure_4', 'glance'):
+      self.enter_context(mock.patch.object(
+          curves, name, lambda grid, looks: style.Made(
+              'figure', 'Figure', 'Caption.', f'{grid}'.encode(), b'')))
     before = self._read()
-    everything = ['results/cartpole.png', 'results/claims.csv', 'README.md']
+    everything = ['results/cartpole_glance.png', 'results/cartpole.png',
+                  'results/claims.csv', 'README.md', 'docs/results.md']
     self.assertEqual(self._update(check=True), everything)
     self.assertEqual(self._read(), before)
     self.assertEqual(self._update(), everything)
@@ -132,8 +161,9 @@ class ReadmeTest(parameterized.TestCase):
     # What stands around the block is nobody's business here.
     self._write(self._read().replace('Above', 'Somewhere above'))
     self.assertEmpty(self._update(check=True))
-    self._write(self._read().replace('| MetaL |', '| MetaL, the best |'))
-    self.assertEqual(self._update(check=True), ['README.md'])
+    for page in (self._readme, self._results):
+      self._write(self._read(page).replace('MetaL', 'MetaL, the best'), page)
+    self.assertEqual(self._update(check=True), everything[-2:])
     self._update()
     testing.copy_run(self._runs, 'metal-0.3-0', 'metal-0.3-5', seed=5)
     self.assertEqual(self._update(check=True), everything)
@@ -147,14 +177,19 @@ class ReadmeTest(parameterized.TestCase):
     with self.assertRaisesRegex(collect.ReportError, 'README.md needs the '):
       self._update()
     self.assertEqual(self._read(), text)
+    self._write(self._read('docs/results.md'))
+    self._write(text, self._results)
+    with self.assertRaisesRegex(collect.ReportError, 'results.md needs the '):
+      self._update()
     self.assertEqual(os.listdir(os.path.dirname(self._runs)), ['cartpole'])
 
   def test_what_cannot_be_is_one_sentence(self):
     with self.assertRaisesRegex(collect.ReportError, 'cannot be read'):
-      readme.update(self._runs, self._root, False, testing.silent)
+      readme.update(self._runs, self._root, self._results, False,
+                    testing.silent)
     with self.assertRaisesRegex(collect.ReportError, 'none of the 1 runs'):
       readme.update(os.path.join(self._runs, 'metal-0.3-2'), self._readme,
-                    False, testing.silent)
+                    self._results, False, testing.silent)
 
 
 if __name__ == '__main__':
