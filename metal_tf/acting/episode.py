@@ -38,14 +38,14 @@ class EpisodeResult(NamedTuple):
 
   Attributes:
     episode_return: undiscounted sum of rewards.
-    j_c: J_C, mean penalty per step, float64 `[K]`.
+    episode_penalty: J_C, mean penalty per step, float64 `[K]`.
     steps: number of steps.
     seconds: wall time from the reset to the end, whatever the caller did
       between the steps included.
     cut: whether it was stopped at `max_steps` before the environment ended it.
   """
   episode_return: float
-  j_c: np.ndarray
+  episode_penalty: np.ndarray
   steps: int
   seconds: float
   cut: bool
@@ -59,7 +59,7 @@ class Episode:
         for transition in accumulator.append(*step):
           replay.insert(transition)
         ...  # learner steps
-      replay.insert_episode_penalty(episode.result.j_c)
+      replay.insert_episode_penalty(episode.result.episode_penalty)
   """
 
   def __init__(self, environment: Any, actor: actor_lib.Actor,
@@ -101,8 +101,8 @@ class Episode:
       yield Step(observation, action, timestep.reward, timestep.penalty,
                  timestep.discount, timestep.observation, last)
     self._result = EpisodeResult(
-        episode_return=float(episode_return), j_c=penalty_sum / steps,
-        steps=steps, seconds=time.monotonic() - start, cut=not timestep.last())
+        episode_return=float(episode_return),
+        episode_penalty=penalty_sum / steps, steps=steps, seconds=time.monotonic() - start, cut=not timestep.last())
 
   @property
   def result(self) -> EpisodeResult:

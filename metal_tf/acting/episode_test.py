@@ -43,7 +43,7 @@ class EpisodeTest(absltest.TestCase):
   def test_result(self):
     result = _run(testing.CountingEnvironment(5), _make_actor())
     self.assertEqual(result.episode_return, 15.)
-    np.testing.assert_allclose(result.j_c, [0.4, 1.])
+    np.testing.assert_allclose(result.episode_penalty, [0.4, 1.])
     self.assertEqual(result.steps, 5)
     self.assertGreaterEqual(result.seconds, 0.)
     self.assertFalse(result.cut)
@@ -55,7 +55,7 @@ class EpisodeTest(absltest.TestCase):
     self.assertEqual([step.last for step in steps], [False, True])
     self.assertEqual(steps[-1].discount, 1.)
     self.assertEqual(episode.result.episode_return, 3.)
-    np.testing.assert_allclose(episode.result.j_c, [0.5, 1.])
+    np.testing.assert_allclose(episode.result.episode_penalty, [0.5, 1.])
     self.assertTrue(episode.result.cut)
 
   def test_an_episode_that_ends_at_max_steps_is_not_cut(self):

@@ -34,7 +34,7 @@ class Caption(NamedTuple):
     step: of the episode, from 1.
     episode_steps: of a full episode, 0 if unknown.
     episode_return: so far.
-    j_c: J_C so far, K numbers.
+    episode_penalty: J_C so far, K numbers.
     violated: whether each of the K constraints was violated since the last
       frame.
   """
@@ -42,7 +42,7 @@ class Caption(NamedTuple):
   step: int
   episode_steps: int
   episode_return: float
-  j_c: Sequence[float]
+  episode_penalty: Sequence[float]
   violated: Sequence[bool]
 
 
@@ -72,10 +72,10 @@ def draw(picture: np.ndarray, caption: Caption, names: Sequence[str],
       f'episode {caption.episode}   step {caption.step}{of_steps}   return '
       f'{caption.episode_return:.1f}', _WHITE, font)
   for k, (name, threshold) in enumerate(zip(names, thresholds)):
-    relation = '<=' if caption.j_c[k] <= threshold else '>'
+    relation = '<=' if caption.episode_penalty[k] <= threshold else '>'
     canvas.text(
         (_MARGIN, height + _MARGIN + _LINE * (k + 1)),
-        f'{name}: J_C {caption.j_c[k]:.3f} {relation} {threshold:g}'
+        f'{name}: J_C {caption.episode_penalty[k]:.3f} {relation} {threshold:g}'
         + ('   violated' if caption.violated[k] else ''),
         RED if caption.violated[k] else _GREY, font)
   violated = [name for name, now in zip(names, caption.violated) if now]

@@ -22,7 +22,7 @@ def _picture(grey=90):
 def _caption(**changes):
   return film.Caption(**{**dict(
       episode=1, step=20, episode_steps=1000, episode_return=3.25,
-      j_c=(0.3, 0.0), violated=(False, False)), **changes})
+      episode_penalty=(0.3, 0.0), violated=(False, False)), **changes})
 
 
 def _reddish(image):
@@ -66,7 +66,7 @@ class DrawTest(absltest.TestCase):
   def test_the_numbers_are_drawn(self):
     plain = self._draw()
     for changes in (dict(episode=2), dict(step=21), dict(episode_return=9.),
-                    dict(j_c=(0.1, 0.0)), dict(episode_steps=0)):
+                    dict(episode_penalty=(0.1, 0.0)), dict(episode_steps=0)):
       self.assertTrue((self._draw(**changes) != plain).any(), changes)
 
 
@@ -112,7 +112,8 @@ class FilmTest(absltest.TestCase):
           filming.add(1, number, _picture())
     filming.close(keep=False)
     self.assertEqual([c.episode_return for c in captions], [3., 11.])
-    self.assertEqual([list(c.j_c) for c in captions], [[1., 0.], [1., 0.]])
+    self.assertEqual([list(c.episode_penalty) for c in captions],
+                     [[1., 0.], [1., 0.]])
 
   def test_only_the_first_episodes_are_rendered(self):
     pictures = []

@@ -67,7 +67,7 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
       cuts += cuts_before
   return Measured(
       np.array([result.episode_return for result in results]),
-      np.stack([result.j_c for result in results]),
+      np.stack([result.episode_penalty for result in results]),
       np.array([result.steps for result in results]), cuts)
 
 

@@ -162,11 +162,11 @@ def products(turns: turns_lib.Turns, *, library: str) -> None:
 def _insert(target: Any, transitions: Iterator[Tuple[Any, Any]],
             steps: int) -> None:
   """Inserts what comes of so many environment steps."""
-  for inserts, j_c in itertools.islice(transitions, steps):
+  for inserts, episode_penalty in itertools.islice(transitions, steps):
     for transition in inserts:
       target.insert(transition)
-    if j_c is not None:
-      target.insert_episode_penalty(j_c)
+    if episode_penalty is not None:
+      target.insert_episode_penalty(episode_penalty)
 
 
 def _transitions(spec: types.EnvironmentSpec, config: config_lib.Config

@@ -123,7 +123,7 @@ class ActorWorker:
         if leash.stopping:
           leash.ask(self._counter, 'drop')
           return
-      writer.insert_episode_penalty(episode.result.j_c)
+      writer.insert_episode_penalty(episode.result.episode_penalty)
     except errors.EpisodeCut as cut:
       self._count_cut(leash, cut, steps)
       return

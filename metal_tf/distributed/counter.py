@@ -84,7 +84,7 @@ class Counter(service.Service):
       self._records.add_episode(result, now - self._counted_at, learned)
       self._counted_at = now
       self._news['episodes'].append(
-          (result.episode_return, result.j_c, learned.multiplier))
+          (result.episode_return, result.episode_penalty, learned.multiplier))
       self._news.update(
           multiplier=learned.multiplier,
           meta_parameter=learned.meta_parameter,

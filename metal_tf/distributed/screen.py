@@ -114,9 +114,9 @@ class Screen:
 
   def _show_numbers(self) -> None:
     news = self._counter.news(self._num_episodes)
-    for episode_return, j_c, multiplier in news['episodes']:
+    for episode_return, episode_penalty, multiplier in news['episodes']:
       self._num_episodes += 1
-      self._progress.episode(episode_return, j_c, multiplier)
+      self._progress.episode(episode_return, episode_penalty, multiplier)
     doing = self._coordinator.overview()['doing']
     phase, learner_steps = doing.get('learner', ('starting', 0))
     if phase == 'waiting for samples':

@@ -60,8 +60,9 @@ class _Progress:
   def note(self, text):
     self.notes.append(text)
 
-  def episode(self, episode_return, j_c, multiplier):
-    self.episodes.append((episode_return, list(j_c), list(multiplier)))
+  def episode(self, episode_return, episode_penalty, multiplier):
+    self.episodes.append(
+        (episode_return, list(episode_penalty), list(multiplier)))
 
   def update(self, *numbers):
     self.updates.append(numbers)

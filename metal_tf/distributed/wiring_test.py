@@ -66,7 +66,7 @@ class _Writer:
     self.insert = self.transitions.append
     _Writer.newest = self
 
-  def insert_episode_penalty(self, j_c: Any) -> None:
+  def insert_episode_penalty(self, episode_penalty: Any) -> None:
     pass
 
   def close(self) -> None:

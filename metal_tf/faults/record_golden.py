@@ -37,7 +37,7 @@ def spec() -> types.EnvironmentSpec:
 
 
 def config(workdir: str) -> config_lib.Config:
-  """Of the run that the checkpoint comes from, with the defaults of its time."""
+  """Of the checkpoint's run, with the defaults of its time."""
   return testing.small_config(
       workdir, num_episodes=3, meta_optimizer='adam', meta_lr=1e-3,
       outer_divergence='cross_entropy')

@@ -65,9 +65,9 @@ class InProcessReplay(counted.CountedReplay):
       if len(self._fresh) >= _MOST_FRESH:
         self._settle()
 
-  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+  def insert_episode_penalty(self, episode_penalty: np.ndarray) -> None:
     self._penalties[self._episodes % len(self._penalties)] = (
-        layout.pack_episode_penalty(j_c, self._spec))
+        layout.pack_episode_penalty(episode_penalty, self._spec))
     self._episodes += 1
 
   def sample(self, num_batches: Optional[int] = None) -> types.Sample:

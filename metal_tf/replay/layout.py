@@ -72,18 +72,19 @@ def unpack(packed: Any, spec: types.EnvironmentSpec) -> types.Transition:
       o_t=packed[..., c_end + 1:])
 
 
-def pack_episode_penalty(j_c: np.ndarray,
+def pack_episode_penalty(episode_penalty: np.ndarray,
                          spec: types.EnvironmentSpec) -> np.ndarray:
   """Returns J_C as float32 `[K]`.
 
   Raises:
     ValueError: if its shape is another one.
   """
-  j_c = np.asarray(j_c)
+  episode_penalty = np.asarray(episode_penalty)
   expected = (spec.num_constraints,)
-  if j_c.shape != expected:
-    raise ValueError(f'j_c: got shape {j_c.shape}, expected {expected}')
-  return j_c.astype(np.float32)
+  if episode_penalty.shape != expected:
+    raise ValueError(f'episode_penalty: got shape {episode_penalty.shape}, '
+                     f'expected {expected}')
+  return episode_penalty.astype(np.float32)
 
 
 def _raise_shapes(shapes: Sequence[Any], expected: Sequence[Any]) -> None:

@@ -90,7 +90,7 @@ class Replay(abc.ABC):
   One loop of acting and learning in a single thread is
 
       replay.insert(transition)          # for every transition
-      replay.insert_episode_penalty(j_c)  # at the end of an episode
+      replay.insert_episode_penalty(episode_penalty)  # at the end of an episode
       while replay.batches_due():
         sample = replay.sample()
         priorities = learner.step(sample.transitions, sample.episode_penalties,
@@ -111,7 +111,7 @@ class Replay(abc.ABC):
     """
 
   @abc.abstractmethod
-  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+  def insert_episode_penalty(self, episode_penalty: np.ndarray) -> None:
     """Adds J_C `[K]`, mean penalty per step, of an episode that has ended.
 
     Raises:

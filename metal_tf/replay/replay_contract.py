@@ -97,16 +97,17 @@ class ReplayContract:
     for num_constraints in (1, 3):
       memory = self.make_replay(spec=make_spec(num_constraints))
       self.fill(memory, 0, 20, num_constraints)
-      batch, j_c, _, _ = memory.sample()
+      batch, episode_penalty, _, _ = memory.sample()
       shapes = types.Transition((4, _O), (4, _A), (4,), (4, num_constraints),
                                 (4,), (4, _O))
       for name, value, shape in zip(types.Transition._fields, batch, shapes):
         self.assertEqual(tuple(value.shape), shape, name)
         self.assertEqual(np.asarray(value).dtype, np.float32, name)
-      self.assertEqual(tuple(j_c.shape), (6, num_constraints))
-      self.assertEqual(np.asarray(j_c).dtype, np.float32)
+      self.assertEqual(tuple(episode_penalty.shape), (6, num_constraints))
+      self.assertEqual(np.asarray(episode_penalty).dtype, np.float32)
       np.testing.assert_array_equal(
-          j_c, np.tile(np.arange(num_constraints) / 4. + 20., (6, 1)))
+          episode_penalty,
+          np.tile(np.arange(num_constraints) / 4. + 20., (6, 1)))
       for row in range(4):
         index = float(batch.r_t[row]) - 0.25
         self.assertIn(index, range(20))
@@ -120,10 +121,10 @@ class ReplayContract:
     transition = make_transition(5)
     for _ in range(20):
       memory.insert(transition)
-    j_c = np.ones(1)
-    memory.insert_episode_penalty(j_c)
+    episode_penalty = np.ones(1)
+    memory.insert_episode_penalty(episode_penalty)
     transition.o_tm1[:] = np.nan
-    j_c[:] = np.nan
+    episode_penalty[:] = np.nan
     batch, sampled, _, _ = memory.sample()
     np.testing.assert_array_equal(
         batch.o_tm1, np.tile(make_transition(5).o_tm1, (4, 1)))
@@ -277,7 +278,8 @@ class ReplayContract:
         ('o_t', np.zeros((1, 3)), r'o_t: got shape \(1, 3\), expected')):
       with self.assertRaisesRegex(ValueError, message):
         memory.insert(good._replace(**{name: value}))
-    with self.assertRaisesRegex(ValueError, r'j_c: got shape \(\), expected'):
+    with self.assertRaisesRegex(
+        ValueError, r'episode_penalty: got shape \(\), expected'):
       memory.insert_episode_penalty(np.float32(0.))
     self.assertEqual((memory.num_transitions, memory.num_episode_penalties),
                      (0, 0))

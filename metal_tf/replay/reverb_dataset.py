@@ -76,8 +76,8 @@ def make_dataset(server_address: str, spec: types.EnvironmentSpec, *,
       num_penalty_samples, timeout_seconds)
   dataset = tf.data.Dataset.zip((transitions, penalties))
   dataset = dataset.map(_as_it_is(
-      lambda sample, j_c: (
-          sample.info, layout.unpack(sample.data, spec), j_c.data)))
+      lambda sample, episode_penalty: (
+          sample.info, layout.unpack(sample.data, spec), episode_penalty.data)))
   return dataset.prefetch(_PREFETCHED_BATCHES)
 
 

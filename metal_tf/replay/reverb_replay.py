@@ -63,8 +63,8 @@ class ReverbReplay(counted.CountedReplay):
     self._inserts += 1
     self._flushed = False
 
-  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
-    self._writer.insert_episode_penalty(j_c)
+  def insert_episode_penalty(self, episode_penalty: np.ndarray) -> None:
+    self._writer.insert_episode_penalty(episode_penalty)
     self._episodes += 1
 
   def sample(self, num_batches: Optional[int] = None) -> types.Sample:

@@ -147,7 +147,8 @@ class RemotePartsTest(parameterized.TestCase):
         rewards, {100 * a + i + 0.25 for a in range(2) for i in range(20)})
     self.assertNotEmpty([r for r in rewards if r < 100])
     self.assertNotEmpty([r for r in rewards if r > 100])
-    penalties = np.concatenate([j_c for _, _, j_c in batches])
+    penalties = np.concatenate(
+        [episode_penalty for _, _, episode_penalty in batches])
     self.assertEqual({tuple(x) for x in penalties.tolist()},
                      {(0., 0.), (1., 1.)})
     self.assertEqual(dataset.element_spec[1].o_tm1.shape, (4, 3))

@@ -89,14 +89,15 @@ class ReverbWriter:
       self._since_check = 0
       self._flush(self._transitions, _MAX_IN_FLIGHT)
 
-  def insert_episode_penalty(self, j_c: np.ndarray) -> None:
+  def insert_episode_penalty(self, episode_penalty: np.ndarray) -> None:
     """Adds J_C `[K]` of one episode, after all of its transitions.
 
     Raises:
       ValueError: if the shape is wrong.
       HeldBack: if the server did not confirm in time.
     """
-    self._penalties.append(layout.pack_episode_penalty(j_c, self._spec))
+    self._penalties.append(
+        layout.pack_episode_penalty(episode_penalty, self._spec))
     self._penalties.create_item(tables.EPISODE_PENALTIES, 1.,
                                 self._penalties.history[-1])
     self._flush(self._penalties, 0)

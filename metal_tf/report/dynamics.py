@@ -70,12 +70,12 @@ def satisfied_at(run: collect.ScoredRun) -> int:
   0 if J_C never was above beta, -1 if it stayed there after its peak. (The
   peak, since an untrained agent may satisfy a constraint by doing nothing.)
   """
-  j_c = curves.smooth(run.run.per_constraint('penalty'),
+  episode_penalty = curves.smooth(run.run.per_constraint('penalty'),
                       curves.window(run.run.num_episodes))[:, 0]
-  peak = int(np.argmax(j_c))
-  if j_c[peak] <= run.run.thresholds[0]:
+  peak = int(np.argmax(episode_penalty))
+  if episode_penalty[peak] <= run.run.thresholds[0]:
     return 0
-  within = np.flatnonzero(j_c[peak:] <= run.run.thresholds[0])
+  within = np.flatnonzero(episode_penalty[peak:] <= run.run.thresholds[0])
   return peak + int(within[0]) if within.size else -1
 
 

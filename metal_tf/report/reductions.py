@@ -74,7 +74,8 @@ def of(grid: collect.Grid) -> List[str]:
   if harder:
     found.append(
         f'Tasks: {len(harder)} of {len(used)} finished runs have delays, noise '
-        'or perturbations of the suite (--rwrl_spec), which the paper does not have.')
+        'or perturbations of the suite (--rwrl_spec), which the paper does not '
+        'have.')
   missing = [label for label in naming.PAPER if label not in grid.labels]
   if missing:
     found.append(f'Agents of Table 1 without finished runs: '

@@ -165,7 +165,7 @@ class _Runner:
         self._tell(len(measured) * self._episodes + number, total)
       measured.append(PolicyResult(
           policy.name, float(np.mean([r.episode_return for r in results])),
-          np.mean([r.j_c for r in results], axis=0),
+          np.mean([r.episode_penalty for r in results], axis=0),
           sum(r.steps for r in results), self._largest,
           any(r.cut for r in results)))
     return measured

@@ -141,7 +141,7 @@ class Records:
     self._actor_steps += result.steps
     self._seconds += seconds
     self._returns.append(result.episode_return)
-    self._penalties.append(result.j_c)
+    self._penalties.append(result.episode_penalty)
     means = learned.means
     per_constraint = {
         name: mean for name, mean in means.items() if np.ndim(mean) == 1}
@@ -271,11 +271,11 @@ class Records:
     return dict(
         episode_return=result.episode_return,
         penalized_return=metrics.penalized_return(
-            result.episode_return, result.j_c, thresholds),
+            result.episode_return, result.episode_penalty, thresholds),
         **self._named({
-            'penalty': result.j_c,
+            'penalty': result.episode_penalty,
             'threshold': thresholds,
-            'overshoot': metrics.overshoot(result.j_c, thresholds),
+            'overshoot': metrics.overshoot(result.episode_penalty, thresholds),
         }))
 
   def _named(self, columns: Mapping[str, np.ndarray]) -> Dict[str, float]:

@@ -14,9 +14,10 @@ from metal_tf.training import testing
 _SPEC = testing.make_environment(0).spec
 
 
-def _result(episode_return, j_c=(0.5, 0.0)):
+def _result(episode_return, episode_penalty=(0.5, 0.0)):
   return episode_lib.EpisodeResult(
-      episode_return, np.array(j_c), steps=40, seconds=1.0, cut=False)
+      episode_return, np.array(episode_penalty), steps=40, seconds=1.0,
+      cut=False)
 
 
 def _report(steps=0, skipped=0, clipped_mass=0.0):

@@ -201,7 +201,7 @@ class Run:
       learned = parts.report(self._learner)
       self._records.add_episode(result, time.monotonic() - started, learned)
       self._progress.episode(
-          result.episode_return, result.j_c, learned.multiplier)
+          result.episode_return, result.episode_penalty, learned.multiplier)
       self._skips.check(learned, self._learner.get_state, self._sample)
       self._evaluate()
       if self._saving.due(self._records.episode):
@@ -237,7 +237,7 @@ class Run:
       self._count_cut(cut, steps)
       return None
     self._cuts_in_a_row = 0
-    self._replay.insert_episode_penalty(episode.result.j_c)
+    self._replay.insert_episode_penalty(episode.result.episode_penalty)
     self._learn(all_of_it=True)
     return episode.result
 
