@@ -102,7 +102,8 @@ class Episode:
                  timestep.discount, timestep.observation, last)
     self._result = EpisodeResult(
         episode_return=float(episode_return),
-        episode_penalty=penalty_sum / steps, steps=steps, seconds=time.monotonic() - start, cut=not timestep.last())
+        episode_penalty=penalty_sum / steps, steps=steps,
+        seconds=time.monotonic() - start, cut=not timestep.last())
 
   @property
   def result(self) -> EpisodeResult:

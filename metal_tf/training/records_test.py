@@ -32,7 +32,8 @@ def _report(steps=0, skipped=0, clipped_mass=0.0):
           'meta_gradient_direct': np.zeros(2),
           'meta_gradient_weights': np.ones(2),
           'meta_gradient_direct_share': np.zeros(2),
-          'alpha_lambda_at_limit': np.zeros(2)})
+          'alpha_lambda_at_limit': np.zeros(2),
+          'td_error_violating': np.zeros(2)})
 
 
 class RecordsTest(absltest.TestCase):

@@ -106,7 +106,7 @@ def of_replay(memory: in_process.InProcessReplay,
     memory: the replay.
     transitions: what may be inserted again, so that samples are due.
   """
-  found = [
+  found: List[Tuple[str, Any]] = [
       ('replay_capacity', memory.num_transitions),
       ('penalty_capacity', memory.num_episode_penalties),
       ('min_replay_size', memory.window.min_size),
@@ -179,7 +179,7 @@ def check_none_forgotten(
   for field, _ in config_lib.Config.settings():
     with test.subTest(field.name):
       if field.name in elsewhere:
-        test.assertEmpty(values[field.name])
+        test.assertEqual(values[field.name], set())
       else:
         test.assertGreater(len(values[field.name]), 1)
 
@@ -280,5 +280,5 @@ def _is_compiled(learner: learner_lib.Learner) -> bool:
 
   with mock.patch.object(tf, 'function', function), \
       mock.patch.object(learner, '_loop', no_step):
-    learner._make_steps(None, None, None, None)
+    learner._make_steps(*[None] * 4)  # type: ignore[arg-type]
   return any(kwargs.get('jit_compile') for kwargs in options)
