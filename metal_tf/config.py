@@ -293,8 +293,9 @@ class Config:
       'our choice', unit='learner steps', minimum=1, maximum=1000)
   learner_threads: int = _setting(
       0, 'Threads of the learner step; 0: what TF_NUM_INTRAOP_THREADS and '
-      'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, two parts of the '
-      'step run side by side.', 'our choice', unit='threads', minimum=0,
+      'TF_NUM_INTEROP_THREADS say, else all cores. From 2 on, a step of '
+      'networks of the paper\'s size is made in parts on two threads, and a '
+      'call makes one step.', 'our choice', unit='threads', minimum=0,
       maximum=1000, role=RUN, changeable=True)
 
   # Replay.

@@ -62,6 +62,11 @@ def serve(threads: int) -> None:
   set_up(threads)  # For the record.
 
 
+def between() -> int:
+  """Threads between operations that `set_up` chose; 0: TensorFlow decides."""
+  return int(os.environ.get(_BETWEEN, 0))
+
+
 def in_use() -> Dict[str, Optional[str]]:
   """The sizes that this process was started with; None: TensorFlow's own."""
   return {variable: os.environ.get(variable)

@@ -14,7 +14,7 @@ class EvaluationTest(absltest.TestCase):
 
   def setUp(self):
     super().setUp()
-    self._config = testing.small_config('', evaluation_period=3)
+    self._config = testing.small_config('', evaluation_period=3, meta_lr=0.1)
     self._learner = parts.make_learner(
         testing.make_environment(0).spec, agents.METAL, self._config)
     self._warnings = []

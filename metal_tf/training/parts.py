@@ -16,16 +16,33 @@ from metal_tf.replay import n_step
 from metal_tf.replay import priorities
 from metal_tf.replay import replay as replay_lib
 from metal_tf.replay import reverb_replay
+from metal_tf.system import threads
 from metal_tf.training import records
 from metal_tf.training import seeding
+
+# Multiplications of a critic's forward pass from which on two threads pay: 1e8
+# at the paper's sizes, where they do, 5e6 with the small preset, where they do
+# not.
+_LARGE_PRODUCTS = 2e7
 
 
 def make_learner(spec: types.EnvironmentSpec,
                  algorithm: agents.Algorithm,
                  config: config_lib.Config) -> learner_lib.Learner:
-  """Makes the learner, its networks initialised from the run's seed."""
+  """Makes the learner, its networks initialised from the run's seed.
+
+  Its step is in parts on two threads where there are two and the networks are
+  large; else several steps are one call. The choice follows from settings and
+  threads, which `config.json` has; docs/performance.md has what each costs.
+  """
   tf.random.set_seed(seeding.seed_of('networks', config.seed))
-  return learner_lib.Learner(spec, algorithm, config)
+  sizes = (spec.observation_size + spec.action_size,
+           *config.critic_layer_sizes)
+  products = config.batch_size * sum(
+      m * n for m, n in zip(sizes, sizes[1:]))
+  return learner_lib.Learner(
+      spec, algorithm, config, two_threads=(
+          threads.between() > 1 and products > _LARGE_PRODUCTS))
 
 
 def make_replay(spec: types.EnvironmentSpec, config: config_lib.Config,
