@@ -5,12 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from metal_tf.agent import agents
-from metal_tf.agent import learner as learner_lib
 from metal_tf.agent.testing import fixtures
 from metal_tf.benchmarks import acme_peer
 from metal_tf.benchmarks import flops
 from metal_tf.benchmarks import tasks
 from metal_tf.benchmarks import turns as turns_lib
+from metal_tf.training import parts
 
 # Steps before the first measurement: compilation, and a copy to the targets.
 _WARM_UP_STEPS = 16
@@ -24,7 +24,7 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
   """
   config = tasks.make_config(domain, preset)
   spec = tasks.make_spec(config)
-  learner = learner_lib.Learner(spec, agents.ALGORITHMS[algorithm], config)
+  learner = parts.make_learner(spec, agents.ALGORITHMS[algorithm], config)
   # As many episodes above the threshold as below, so that lambda moves.
   batches, penalties = tf.nest.map_structure(
       lambda x: np.repeat(
