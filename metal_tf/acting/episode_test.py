@@ -64,6 +64,16 @@ class EpisodeTest(absltest.TestCase):
     self.assertEqual(result.steps, 5)
     self.assertFalse(result.cut)
 
+  def test_discounts_reach_the_steps_and_not_the_result(self):
+    environment = testing.CountingEnvironment(4)
+    step, discounts = environment.step, [0.5, 1., 0.25, 0.]
+    environment.step = lambda action: step(action)._replace(
+        discount=discounts[environment._count - 1])
+    episode = episode_lib.Episode(environment, _make_actor())
+    self.assertEqual([step.discount for step in episode], discounts)
+    self.assertEqual(episode.result.episode_return, 1. + 2. + 3. + 4.)
+    np.testing.assert_allclose(episode.result.j_c, [0.5, 1.])
+
   def test_no_result_before_the_end(self):
     episode = episode_lib.Episode(testing.CountingEnvironment(5), _make_actor())
     steps = iter(episode)

@@ -7,6 +7,7 @@ from unittest import mock
 from absl.testing import absltest
 import numpy as np
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.distributed import learner_service
 from metal_tf.replay import priority_updates
@@ -73,6 +74,28 @@ class LearnerServiceTest(absltest.TestCase):
     self.assertTrue(self._service._save(_Leash(), with_replay=True))
     self.assertEqual(self._replay.done, [[1], [2], [3], 'saved'])
     self.assertEqual(self._newest().replay_episode, 3)
+
+  def test_new_priorities_go_to_the_transitions_that_were_sampled(self):
+    updates = mock.Mock()
+    self._service._updates = updates
+    leash = mock.Mock(stopping=False)
+    samples = [
+        types.Sample(f'batch {i}', 'J_C', f'weights {i}', np.array([i, 9]))
+        for i in range(3)]
+
+    def step(*arguments):
+      leash.stopping = arguments[0] == 'batch 2'
+      return f'priorities after {arguments}'
+
+    with mock.patch.object(
+        self._service, '_next_sample', side_effect=samples), \
+        mock.patch.object(self._service._learner, 'step', step):
+      self._service._learn(leash)
+    self.assertEqual(
+        [(call.args[0].tolist(), call.args[1])
+         for call in updates.put.call_args_list],
+        [([i, 9], f'priorities after {(f"batch {i}", "J_C", f"weights {i}")}')
+         for i in range(3)])
 
   def test_the_counter_hears_which_checkpoint_is_the_last(self):
     leash = _Leash()
