@@ -270,8 +270,8 @@ class Run:
       if due < (1 if all_of_it else fit):
         return
       if self._learner.num_traces == 0:
-        self._progress.note('Compiling the learner step; this takes half a '
-                            'minute or so.')
+        self._progress.note('Compiling the learner step; this takes some '
+                            'seconds.')
       self._sample = self._replay.sample(min(due, fit))
       priorities = self._learner.steps(
           self._sample.transitions, self._sample.episode_penalties,
