@@ -57,7 +57,8 @@ class LearnerServiceTest(absltest.TestCase):
     self._service = learner_service.LearnerService(
         self._coordinator, mock.Mock(), self._replay,
         spec=testing.make_environment(0).spec, algorithm=agents.METAL,
-        config=testing.small_config(self._path, replay='prioritized'),
+        config=testing.small_config(
+            self._path, replay='prioritized', meta_lr=1e-3),
         directory=self._path, saved=None, replay_settings={},
         loopback_only=True)
 
