@@ -75,7 +75,7 @@ class EpisodeTest(absltest.TestCase):
     episode = episode_lib.Episode(environment, _make_actor())
     self.assertEqual([step.discount for step in episode], discounts)
     self.assertEqual(episode.result.episode_return, 1. + 2. + 3. + 4.)
-    np.testing.assert_allclose(episode.result.j_c, [0.5, 1.])
+    np.testing.assert_allclose(episode.result.episode_penalty, [0.5, 1.])
 
   def test_no_result_before_the_end(self):
     episode = episode_lib.Episode(testing.CountingEnvironment(5), _make_actor())

@@ -10,6 +10,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from metal_tf.acting import numpy_policy
+from metal_tf.acting import testing
 
 _SYMMETRIC = (-1., 1.)
 _SKEWED = (-2., 0.5)
@@ -106,6 +107,13 @@ class NumpyPolicyTest(parameterized.TestCase):
     weights[index] = np.ones(shape)
     with self.assertRaisesRegex(ValueError, message):
       numpy_policy.NumpyPolicy(weights, -np.ones(2), np.ones(2))
+
+  def test_bounds_whose_range_is_beyond_float32(self):
+    largest = np.full(2, 3e38, np.float32)
+    policy = numpy_policy.NumpyPolicy(
+        testing.make_weights(0.5), -largest, largest)
+    np.testing.assert_allclose(
+        policy(np.zeros(3, np.float32)), np.tanh(0.5) * largest, rtol=1e-6)
 
   def test_a_wrong_number_of_actions_raises(self):
     weights = [np.ones(x) for x in ((5, 8), (8,), (8,), (8,), (8, 2), (2,))]
