@@ -237,12 +237,14 @@ class RunTest(parameterized.TestCase):
   @parameterized.parameters('own', 'reverb')
   def test_a_lost_or_damaged_replay_fills_again(self, store):
     path = self._path()
-    _train(path, num_episodes=3, replay_store=store)
+    # On a slow machine, too, no checkpoint is before that of the end.
+    settings = dict(replay_store=store, checkpoint_seconds=10_000.0)
+    _train(path, num_episodes=3, **settings)
     kept = _newest(path)
     folder = kept.replay if isinstance(kept.replay, str) else kept.path
     state = os.path.join(folder, 'replay.json')
     os.remove(state)
-    _train(path, num_episodes=5, replay_store=store)
+    _train(path, num_episodes=5, **settings)
     # Episode 4 fills the replay, from episode 5 on there are 10 steps each.
     np.testing.assert_array_equal(
         log_tables.read(path)['learner_steps'][:4], [0, 10, 20, 20])
