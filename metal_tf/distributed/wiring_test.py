@@ -15,7 +15,7 @@ from metal_tf.replay import reverb_dataset
 from metal_tf.replay import reverb_writer
 from metal_tf.system import process
 from metal_tf.training import testing
-from metal_tf.training import wiring_test as one_process
+from metal_tf.training import wiring_runs
 from metal_tf.training import wiring_testing
 
 # What no worker gets, and who tests that.
@@ -33,7 +33,7 @@ _RUNS = {
          if key != 'replay_store'}, num_actors=num_actors,
         stall_seconds=100.0 + num_actors))
     for (name, (algorithm, settings)), num_actors in zip(
-        one_process.RUNS.items(), (2, 3, 5, 6, 7, 8))}
+        wiring_runs.RUNS.items(), (2, 3, 5, 6, 7, 8))}
 
 
 class _Leash:
