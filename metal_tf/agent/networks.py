@@ -18,7 +18,7 @@ class Critic(snt.Module):
   """Maps an observation and an action to N numbers.
 
   These are the logits of a value distribution, or with N = 1 the value itself:
-  see `heads.py`.
+  see `critics.py`.
   """
 
   def __init__(self, layer_sizes: Sequence[int], num_outputs: int,
