@@ -12,8 +12,8 @@ from metal_tf.benchmarks import turns as turns_lib
 _WARM_UP_EPISODES = 2
 
 
-class GatedEnvironment:
-  """An environment whose episodes begin when it is this contestant's turn.
+class _Gate:
+  """Lets an environment's episodes begin when it is this contestant's turn.
 
   So a whole run is measured from the outside, with everything that it does
   between two resets: acting, insertion, sampling, learning, logs. Turns are
@@ -22,8 +22,8 @@ class GatedEnvironment:
 
   def __init__(self, environment: environments.ConstrainedEnvironment,
                turns: turns_lib.Turns):
-    """Wraps an environment; turns begin after the warm-up."""
-    self._environment = environment
+    """Remembers the environment's methods; turns begin after the warm-up."""
+    self._reset, self._step = environment.reset, environment.step
     self._turns = turns
     self._warm_up = _WARM_UP_EPISODES
     self._episodes_left = self._steps = 0
@@ -40,14 +40,26 @@ class GatedEnvironment:
       self._episodes_left = self._turns.next(
           seconds / self._steps if self._started else None) - 1
       self._started, self._steps = time.perf_counter(), 0
-    return self._environment.reset()
+    return self._reset()
 
   def step(self, action: Any) -> environments.TimeStep:
     self._steps += 1
-    return self._environment.step(action)
+    return self._step(action)
 
-  def __getattr__(self, name: str) -> Any:
-    return getattr(self._environment, name)
+
+def gate(environment: environments.ConstrainedEnvironment,
+         turns: turns_lib.Turns) -> environments.ConstrainedEnvironment:
+  """Returns the environment, whose episodes wait for their turns from now on.
+
+  Args:
+    environment: the contestant's, in which two methods are replaced; a wrapper
+      around it would not be the kind of environment that a run takes.
+    turns: of the contestant.
+  """
+  gated = _Gate(environment, turns)
+  environment.reset = gated.reset  # type: ignore[method-assign]
+  environment.step = gated.step  # type: ignore[method-assign]
+  return environment
 
 
 def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
@@ -62,8 +74,8 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
       domain, preset, workdir=tempfile.mkdtemp(), evaluation_period=0,
       feasibility_episodes=0, checkpoint_seconds=1e6)
 
-  def make(seed: int) -> Any:
-    return GatedEnvironment(tasks.make_environment(config, seed), turns)
+  def make(seed: int) -> environments.ConstrainedEnvironment:
+    return gate(tasks.make_environment(config, seed), turns)
 
   run.train(agents.ALGORITHMS[algorithm], config, make)
 
@@ -77,7 +89,7 @@ def acme(turns: turns_lib.Turns, *, domain: str,
   from metal_tf.benchmarks import acme_peer
   config = tasks.make_config(domain, preset)
   environment = tasks.make_environment(config, seed=0)
-  adapted = acme_peer.AcmeEnvironment(GatedEnvironment(environment, turns))
+  adapted = acme_peer.AcmeEnvironment(gate(environment, turns))
   acme_lib.EnvironmentLoop(
       adapted, acme_peer.make_agent(adapted, environment.spec, config),
       logger=loggers.NoOpLogger()).run()
