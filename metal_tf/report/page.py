@@ -15,6 +15,7 @@ from metal_tf.report import document
 from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
+from metal_tf.report import sensitivity
 from metal_tf.report import statistics
 from metal_tf.report import style
 from metal_tf.report import tables
@@ -100,7 +101,8 @@ def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
   looks = style.looks(grid.labels)
   outcomes = bars.all_figures(main, looks)
   say(f'{len(outcomes)} figures of scores')
-  outcomes += [curves.figure_4(main, looks), curves.meta_gradient(grid, looks),
+  outcomes += [curves.figure_4(main, looks), sensitivity.figure(main),
+               curves.meta_gradient(grid, looks),
                *curves.learning_curves(grid, looks)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],

@@ -6,7 +6,17 @@ TensorFlow.
 
 import csv
 import os
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+import types
+from typing import (
+  Any,
+  Dict,
+  Iterator,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Sequence,
+  Tuple,
+)
 import zlib
 
 import numpy as np
@@ -58,6 +68,8 @@ class RunFolder(NamedTuple):
     status: `FINISHED`, `RUNNING` (a process holds the lock) or `UNFINISHED`.
     own_task: what tells a task of the user's own apart from all others, see
       `identity.own_task`; '' for the paper's tasks.
+    rates: `lagrange_lr` and `meta_lr` as resolved at the first start; empty for
+      runs from before they were.
   """
   path: str
   algorithm: str
@@ -71,6 +83,7 @@ class RunFolder(NamedTuple):
   summary: Optional[Dict[str, Any]]
   status: str
   own_task: str = ''
+  rates: Mapping[str, float] = types.MappingProxyType({})
 
   @property
   def num_episodes(self) -> int:
@@ -132,7 +145,8 @@ def read(path: str) -> RunFolder:
         evaluations=_read_log(path, log_tables.EVALUATIONS),
         summary=summary,
         status=_status(path, summary, description['config']),
-        own_task=identity.own_task(description))
+        own_task=identity.own_task(description),
+        rates=description.get('resolved', {}))
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(

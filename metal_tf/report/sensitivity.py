@@ -1,0 +1,139 @@
+"""The figure of scores over alpha_1, the first learning rate of lambda."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+from metal_tf.agent import agents
+from metal_tf.report import collect
+from metal_tf.report import naming
+from metal_tf.report import style
+
+Outcome = Union[style.Made, style.Missing]
+
+_TITLE = 'Sensitivity to alpha_1'
+_RATES = ('lagrange_lr', 'meta_lr')
+_ROWS = (('penalized_return', 'R_penalized'), ('return', 'return R'),
+         ('penalty', '$J_C$'))
+
+
+class Series(NamedTuple):
+  """Runs that differ in alpha_1, the seed and the condition alone.
+
+  Attributes:
+    label: the agent.
+    settings: what else it was trained with where that is not the default.
+    product: alpha_eta alpha_1 to two digits, on which the course of
+      alpha_lambda depends; None for an agent that learns no alpha_lambda.
+  """
+  label: str
+  settings: naming.Settings
+  product: Optional[float]
+
+  @property
+  def name(self) -> str:
+    """For the legend."""
+    return self.label + (
+        '' if self.product is None else
+        f', alpha_eta alpha_1 = {self.product:.2g}')
+
+
+# By condition and series: alpha_1 and the scores of a run each.
+_Scores = Dict[collect.Condition, Dict[Series, List[Tuple[float, np.ndarray]]]]
+
+
+def figure(grid: collect.Grid) -> Outcome:
+  """Scores over alpha_1, a column per condition.
+
+  Args:
+    grid: runs of one pool.
+  """
+  found = scores(grid)
+  if not found:
+    return style.Missing(
+        _TITLE, 'finished runs of an agent that learns lambda with several '
+        'values of alpha_1 on one condition')
+  columns = sorted(found)
+  every = sorted({series for column in columns for series in found[column]},
+                 key=lambda s: (naming.order([s.label]), s.product or 0))
+  looks = style.looks([series.name for series in every])
+  drawn = style.new(2.5 + 3.2 * len(columns), 7)
+  with style.context():
+    axes = drawn.subplots(len(_ROWS), len(columns), sharex=True, sharey='row',
+                          squeeze=False)
+    for i, condition in enumerate(columns):
+      axes[0, i].set_title(f'coefficient {condition.safety_coeff:g}')
+      axes[-1, i].set(xlabel='alpha_1', xscale='log')
+      for j, (measure, ylabel) in enumerate(_ROWS):
+        if not i:
+          axes[j, 0].set_ylabel(ylabel)
+        if measure == 'penalty':
+          axes[j, i].axhline(np.mean(condition.thresholds), color='#222222',
+                             linestyle=':', linewidth=1)
+        row = list(collect.MEASURES).index(measure)
+        for series in every:
+          look = looks[series.name]
+          _draw(axes[j, i], found[condition].get(series, []), row, look,
+                series.name)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    drawn.legend(handles, names, loc='outside upper center',
+                 ncols=2 if len(columns) > 1 else 1)
+  return style.made(
+      'sensitivity', _TITLE,
+      'Lines: means over seeds; dots: seeds. alpha_1 is the learning rate of '
+      'lambda at the start (RC-D4PG keeps it), alpha_eta that of alpha_lambda. '
+      'Dotted: the threshold. On ' + '; '.join(
+          sorted({condition.problem for condition in columns})) + '.', drawn)
+
+
+def scores(grid: collect.Grid) -> _Scores:
+  """The runs of agents that learn lambda, where there are several alpha_1.
+
+  Args:
+    grid: runs of one pool.
+  """
+  found: _Scores = {}
+  for run in grid.used:
+    algorithm = agents.ALGORITHMS.get(run.run.algorithm)
+    if algorithm is not None and algorithm.learns_multiplier:
+      found.setdefault(run.condition, {}).setdefault(
+          _series(run, algorithm), []).append(
+              (_rate(run, 'lagrange_lr'), collect.measures(run)))
+  several = {
+      series for of_condition in found.values()
+      for series, points in of_condition.items()
+      if len({rate for rate, _ in points}) > 1}
+  labels = {(series.label, series.settings) for series in several}
+  kept = {
+      condition: {series: points for series, points in of_condition.items()
+                  if (series.label, series.settings) in labels}
+      for condition, of_condition in found.items()}
+  return {condition: series for condition, series in kept.items() if series}
+
+
+def _rate(run: collect.ScoredRun, name: str) -> float:
+  """alpha_1 or alpha_eta, to three digits; 0 if it was not recorded."""
+  rate = run.run.rates.get(name, run.run.config.get(name))
+  return float(f'{rate or 0:.3g}')
+
+
+def _series(run: collect.ScoredRun, algorithm: agents.Algorithm) -> Series:
+  product = _rate(run, 'lagrange_lr') * _rate(run, 'meta_lr')
+  return Series(
+      naming.base_label(run.run),
+      tuple(setting for setting in run.variant.settings
+            if setting[0] not in _RATES),
+      float(f'{product:.2g}') if algorithm.learns_meta_parameter else None)
+
+
+def _draw(axes: Any, points: List[Tuple[float, np.ndarray]], row: int,
+          look: style.Look, name: str) -> None:
+  """One series in one panel."""
+  rates = sorted({rate for rate, _ in points})
+  means = [np.mean([values[row] for rate, values in points if rate == at])
+           for at in rates]
+  axes.plot(rates, means, color=look.color, marker=look.marker, markersize=6,
+            linestyle=look.dashes, label=name)
+  axes.scatter([rate for rate, _ in points],
+               [values[row] for _, values in points], s=10, color=look.color,
+               alpha=0.5, linewidths=0)

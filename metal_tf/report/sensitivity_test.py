@@ -1,0 +1,53 @@
+"""Tests of the scores over alpha_1."""
+
+from absl.testing import absltest
+
+from metal_tf.report import collect
+from metal_tf.report import sensitivity
+from metal_tf.report import style
+from metal_tf.report import testing
+
+
+def _run(label, algorithm, alpha_1, seed=0, meta_lr=None, penalty=0.2,
+         **kwargs) -> collect.ScoredRun:
+  made = testing.made_run(label, seed, 700.0, penalty, **kwargs)
+  return made._replace(run=made.run._replace(
+      algorithm=algorithm, rates={'lagrange_lr': alpha_1, 'meta_lr': meta_lr}))
+
+
+class SensitivityTest(absltest.TestCase):
+
+  def test_runs_are_put_together_by_agent_and_product_of_rates(self):
+    found = sensitivity.scores(testing.grid_of(
+        _run('RC-D4PG', 'rc_d4pg', 1e-4, seed=0),
+        _run('RC-D4PG', 'rc_d4pg', 1e-4, seed=1, penalty=0.4),
+        _run('RC-D4PG [1]', 'rc_d4pg', 1e-5),
+        _run('MetaL', 'metal', 1e-4, meta_lr=9.0),
+        _run('MetaL [1]', 'metal', 1e-5, meta_lr=90.0),
+        _run('MetaL [2]', 'metal', 1e-5, meta_lr=30.0),
+        _run('D4PG', 'd4pg', 0.0)))
+    [(_, series)] = found.items()
+    rates = {(s.label, s.product): [rate for rate, _ in points]
+             for s, points in series.items()}
+    self.assertEqual(rates, {
+        ('RC-D4PG', None): [1e-4, 1e-4, 1e-5], ('MetaL', 9e-4): [1e-4, 1e-5],
+        # One value of alpha_1, of an agent that has several elsewhere.
+        ('MetaL', 3e-4): [1e-5]})
+
+  def test_one_alpha_1_is_no_sensitivity(self):
+    outcome = sensitivity.figure(testing.grid_of(
+        _run('RC-D4PG', 'rc_d4pg', 1e-4), _run('D4PG', 'd4pg', 0.0)))
+    self.assertIsInstance(outcome, style.Missing)
+    self.assertIn('several values of alpha_1', outcome.why)
+
+  def test_is_drawn_for_each_coefficient(self):
+    outcome = sensitivity.figure(testing.grid_of(*(
+        _run('RC-D4PG', 'rc_d4pg', rate, safety_coeff=coefficient)
+        for rate in (1e-5, 1e-4) for coefficient in (0.05, 0.3))))
+    self.assertIsInstance(outcome, style.Made)
+    self.assertIn('coefficient 0.05', outcome.svg.decode())
+    self.assertIn('coefficient 0.3', outcome.svg.decode())
+
+
+if __name__ == '__main__':
+  absltest.main()
