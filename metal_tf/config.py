@@ -282,7 +282,7 @@ class Config:
       100, 'Learner steps between copies to the target networks.', 'checked',
       unit='learner steps', minimum=1)
   exploration_sigma: float = _setting(
-      0.3, 'Standard deviation of the Gaussian exploration noise.', 'checked',
+      0.1, 'Standard deviation of the Gaussian exploration noise.', 'recalled',
       unit="half ranges of an action, (maximum - minimum) / 2", minimum=0)
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice', role=RUN)
