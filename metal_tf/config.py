@@ -287,7 +287,7 @@ class Config:
   xla: bool = _setting(
       True, 'Compile the learner step with XLA.', 'our choice', role=RUN)
   steps_per_call: int = _setting(
-      8, 'Learner steps that one process makes in one call of the compiled '
+      32, 'Learner steps that one process makes in one call of the compiled '
       'update, one after the other, on batches that are drawn before the first '
       'of them; several workers make one.',
       'our choice', unit='learner steps', minimum=1, maximum=1000)

@@ -4,6 +4,7 @@ from acme import types as acme_types
 import numpy as np
 import tensorflow as tf
 
+from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent.testing import fixtures
 from metal_tf.benchmarks import acme_peer
@@ -34,8 +35,10 @@ def ours(turns: turns_lib.Turns, *, algorithm: str, domain: str,
        np.linspace(0, 2 * spec.thresholds, config.penalty_samples)))
 
   def measure(steps: int) -> None:
-    for _ in range(steps // learner.steps_per_call):
-      learner.steps(batches, penalties)
+    for made in range(0, steps, learner.steps_per_call):
+      left = steps - made
+      learner.steps(types.Transition(*(x[:left] for x in batches)),
+                    penalties[:left])
     learner.read_metrics()  # Waits for the last one.
 
   measure(_WARM_UP_STEPS)
