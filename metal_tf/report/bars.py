@@ -17,10 +17,13 @@ Outcome = Union[style.Made, style.Missing]
 # One group of bars: its name on the axis and the scores of each agent.
 _Group = Tuple[str, List[aggregate.Scores]]
 
-_HOW = ('Wide pale bars: return R; narrow bars: penalized return; lines: ± one '
-        'standard deviation over seeds (none for n = 1), black of the '
-        'penalized return, grey beside it of R; dots: penalized returns of '
-        'the seeds.')
+_SEE = ('The gap between a wide pale bar (return) and the narrow bar in front '
+        'of it (penalized return) is what violating the constraint costs; the '
+        'highest penalized return belongs to ')
+_HOW = ('Wide pale bars: mean return R; narrow bars: mean penalized return; '
+        'white marks: penalized returns of the seeds; grey dots beside them: '
+        f'their R. From {statistics.ENOUGH_SEEDS} seeds on, lines are ± one '
+        'standard deviation over seeds.')
 _SOLVABLE = max(tasks.SAFETY_COEFFICIENTS)
 
 
@@ -28,10 +31,10 @@ def all_figures(grid: collect.Grid, looks: Dict[str, style.Look]
                 ) -> List[Outcome]:
   """The figures below, in the order of the report; of one pool."""
   return [
-      outer_losses(grid, looks),
-      by_coefficient(grid, looks, all_agents=False),
+      trade_off(grid, looks),
       by_coefficient(grid, looks, all_agents=True),
-      by_domain(grid, looks), trade_off(grid, looks)]
+      by_coefficient(grid, looks, all_agents=False),
+      by_domain(grid, looks), outer_losses(grid, looks)]
 
 
 def outer_losses(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
@@ -107,7 +110,7 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   front = pareto([
       (row.measure('overshoot').mean(), row.measure('return').mean())
       for row in rows if row.conditions == full])
-  figure = style.new(7.5, 5)
+  figure = style.new(5.6, 5.4)
   with style.context():
     axes = figure.subplots()
     for row in rows:
@@ -130,17 +133,20 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       axes.plot((left, right), (level, level + reach), color='#CCCCCC',
                 linewidth=0.7, zorder=0)
     axes.set(xlim=(left, right), ylim=(bottom, top),
-             xlabel=r'overshoot, max(0, $J_C - \beta$)', ylabel='return R')
+             xlabel=r'overshoot, max(0, $J_C - \beta$), penalty per step',
+             ylabel='return R per episode')
     axes.grid(False)
-    axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
+    figure.legend(loc='outside lower center', ncols=2)
   hollow = ('' if all(row.conditions == full for row in rows) else
             f' Hollow: not over the same {len(full)} condition(s) as the '
             'filled ones; not in the front.')
   return style.made(
       'return_overshoot', 'Return against overshoot',
-      'Large marks: means over seeds and conditions; dots: seeds. Up and left '
-      'is better. Dashed: no other agent has both more return and less '
-      'overshoot. Grey: equal penalized return.' + hollow, figure)
+      'Agents further up earn more and agents further left violate their '
+      'constraint less; the highest penalized return belongs to '
+      f'{_best(rows)}.',
+      'Large marks: means over seeds and conditions; dots: seeds. Dashed: no '
+      'other agent has both more return and less overshoot. Grey: equal penalized return.' + hollow, figure)
 
 
 def pareto(points: Sequence[Tuple[float, float]]
@@ -160,52 +166,70 @@ def _bars(stem: str, title: str, groups: Sequence[_Group],
   labels = [label for label in looks
             if any(row.label == label for _, rows in groups for row in rows)]
   single = all(len(rows) == 1 for _, rows in groups)
+  best = _best([rows[0] for _, rows in groups]) if single else ' and '.join(
+      f'{_best(rows)} at {" ".join(name.split())}' for name, rows in groups)
   width = 0.62 if single else 0.86 / len(labels)
-  figure = style.new(max(6.5, min(11, 2 + 0.42 * sum(
-      len(rows) for _, rows in groups))), 4.4)
+  figure = style.new(max(5.0, min(11, 1.5 + 0.38 * sum(
+      len(rows) for _, rows in groups))), 4.2)
   with style.context():
     axes = figure.subplots()
     for position, (_, rows) in enumerate(groups):
       for row in rows:
         shift = 0 if single else (
             labels.index(row.label) - (len(labels) - 1) / 2) * width
-        _bar(axes, position + shift, width, row, looks[row.label].color)
+        _bar(axes, position + shift, width, row, looks[row.label])
     axes.axhline(0, color='#222222', linewidth=0.8)
     axes.set_xticks(range(len(groups)), [name for name, _ in groups])
-    axes.set(xlim=(-0.6, len(groups) - 0.4), ylabel='return')
+    axes.set(xlim=(-0.6, len(groups) - 0.4), ylabel='return per episode')
     axes.grid(axis='x', visible=False)
     if xlabel:
       axes.set_xlabel(xlabel)
     if not single:
-      handles = [axes.bar(0, 0, color=looks[label].color, label=label)
-                 for label in labels]
-      figure.legend(handles=handles, loc='outside upper center',
-                    ncols=min(4, len(labels)))
+      figure.legend(
+          [(axes.bar(0, 0, color=looks[label].color),
+            _marks(axes, [], [], looks[label])) for label in labels], labels,
+          loc='outside upper center', ncols=min(3, len(labels)))
   n = captions.seeds({
       label: [len(row.seeds) for _, rows in groups for row in rows
               if row.label == label] for label in labels})
   return style.made(
-      stem, title, ' '.join(f'{_HOW} {n} {caption}'.split()), figure)
+      stem, title, f'{_SEE}{best}.',
+      ' '.join(f'{_HOW} {n} {caption}'.split()), figure)
 
 
 def _bar(axes: Any, x: float, width: float, row: aggregate.Scores,
-         color: str) -> None:
-  values = row.measure('penalized_return')
-  returns = statistics.summary(row.measure('return'))
-  spread = statistics.summary(values)
-  axes.bar(x, returns.mean, 0.92 * width, color=color, alpha=0.3)
-  axes.bar(x, spread.mean, 0.5 * width, color=color)
-  if spread.n > 1:
+         look: style.Look) -> None:
+  values, whole = row.measure('penalized_return'), row.measure('return')
+  returns, spread = statistics.summary(whole), statistics.summary(values)
+  axes.bar(x, returns.mean, 0.92 * width, color=look.color, alpha=0.3)
+  axes.bar(x, spread.mean, 0.5 * width, color=look.color)
+  # In the pale bar's edge, which the narrow one never covers.
+  edge = x + 0.35 * width
+  if spread.n >= statistics.ENOUGH_SEEDS:
     axes.errorbar(x, spread.mean, spread.sd, color='black', linewidth=1,
                   capsize=2.5)
-    # In the pale bar's edge, which the narrow one never covers.
-    axes.errorbar(x + 0.35 * width, returns.mean, returns.sd,
-                  color='#666666', linewidth=1, capsize=1.8)
+    axes.errorbar(edge, returns.mean, returns.sd, color='#666666', linewidth=1,
+                  capsize=1.8)
+  axes.scatter(np.full(len(whole), edge), whole, s=5, color='#666666', zorder=3)
   # Side by side, so that equal seeds are seen as several.
   places = x + 0.18 * width * np.linspace(-1, 1, len(values)) if len(
       values) > 1 else [x]
-  axes.scatter(places, values, s=11, color='white', edgecolors='black',
-               linewidths=0.7, zorder=3)
+  _marks(axes, places, values, look)
+
+
+def _marks(axes: Any, x: Sequence[float], y: statistics.Values,
+           look: style.Look) -> Any:
+  """An agent's seeds, by which bars are told apart without colour."""
+  return axes.scatter(x, y, s=20, marker=look.marker, color='white',
+                      edgecolors='black', linewidths=0.7, zorder=3)
+
+
+def _best(rows: Sequence[aggregate.Scores]) -> str:
+  """The agent with the highest mean penalized return, of comparable ones."""
+  full = _widest(rows)
+  score, label = max((row.measure('penalized_return').mean(), row.label)
+                     for row in rows if row.conditions == full)
+  return f'{label} ({score:.0f})'
 
 
 def _listed(names: Sequence[str]) -> str:

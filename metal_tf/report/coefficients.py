@@ -20,7 +20,8 @@ def section(grid: collect.Grid) -> List[str]:
       'Scores as in Table 1. Under "all" stand the agents that have every '
       'condition.',
       document.table(tables.by_coefficient(grid)),
-      '### The same runs without exploration', *without_exploration(grid)]
+      *document.fold('The same runs without exploration',
+                     *without_exploration(grid))]
 
 
 def without_exploration(grid: collect.Grid) -> List[str]:

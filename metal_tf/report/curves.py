@@ -1,11 +1,13 @@
 """The figures over training: the paper's 4, learning curves, gradients."""
 
 import itertools
+import textwrap
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 import pandas as pd
 
+from metal_tf import metrics
 from metal_tf.environments import tasks
 from metal_tf.report import captions
 from metal_tf.report import collect
@@ -29,7 +31,8 @@ _SYMBOLS = (
 _MOST_POINTS = 200
 # Of fewer seeds the interval is wider than the seeds lie apart: a curtain.
 _BAND_SEEDS = statistics.ENOUGH_SEEDS
-_WIDEST_HEADING = 40  # Letters.
+_MARKS = 5  # On a mean curve.
+_TITLE_WIDTH = 48  # Letters.
 _CONSTRAINT_DASHES = {'-': 'solid', '-.': 'dash-dotted', ':': 'dotted'}
 
 
@@ -87,8 +90,13 @@ def weights_share(sizes: np.ndarray) -> np.ndarray:
     return weights / (direct + weights)
 
 
-_RETURN = Panel('return', column('episode_return'))
-_J_C = Panel('$J_C$', column('penalty'), threshold=True)
+_RETURN = Panel('return\nper episode', column('episode_return'))
+_J_C = Panel('$J_C$, penalty\nper step', column('penalty'), threshold=True)
+_LAMBDA = Panel('$\\lambda$, reward\nper penalty', column('lambda'))
+_SEE_MULTIPLIER = (
+    'A multiplier λ that levels off while the return stays high has found a '
+    'balance; where the return collapses as λ grows, the task was given up for '
+    'the constraint')
 
 
 def window(episodes: int) -> int:
@@ -124,13 +132,13 @@ def figure_4(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   panels = [
       _RETURN, _J_C,
       # Where it runs away in one column, it still settles in the other.
-      Panel(r'$\lambda$', column('lambda'), labels=learned, own_scale=True),
+      _LAMBDA._replace(labels=learned, own_scale=True),
       Panel(r'$\alpha_\lambda$', column('alpha_lambda'),
             labels=(naming.METAL,)),
-      Panel(r'$\alpha_1\,\exp(\alpha_\lambda)$', column('effective_rate'),
-            log=True, labels=learned)]
-  return _figure('figure4', title, panels, columns, grid, looks,
-                 naming.PAPER[:3], _SYMBOLS + (
+      Panel('effective rate\n$\\alpha_1\\,\\exp(\\alpha_\\lambda)$',
+            column('effective_rate'), log=True, labels=learned)]
+  return _figure('figure4', title, _SEE_MULTIPLIER, panels, columns, grid,
+                 looks, naming.PAPER[:3], _SYMBOLS + (
                      f' Not there: {", ".join(missing)}.' if missing else ''))
 
 
@@ -141,9 +149,10 @@ def glance(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   if not columns:
     return style.Missing(title, 'finished runs of MetaL on cartpole at '
                          f'coefficient {_COEFFICIENTS[0]:g}')
-  return _figure('glance', title, [
-      _RETURN, _J_C, Panel(r'$\lambda$', column('lambda'), bend=True)],
-      columns, grid, looks, (naming.METAL, naming.RC_D4PG, 'RS-0.1'),
+  return _figure(
+      'glance', title, _SEE_MULTIPLIER,
+      [_RETURN, _J_C, _LAMBDA._replace(bend=True)], columns, grid,
+      looks, (naming.METAL, naming.RC_D4PG, 'RS-0.1'),
       ' λ: multiplier, the weight of the penalty against the reward; where it '
       'exceeds 1, its axis is logarithmic from there on.')
 
@@ -157,10 +166,11 @@ def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
     problems.setdefault(condition.problem, []).append(condition)
   for i, (problem, conditions) in enumerate(problems.items()):
     panels = [
-        _RETURN, _J_C, Panel('penalized return', column('penalized_return'))]
+        _RETURN, _J_C, Panel('penalized\nreturn', column('penalized_return'))]
     found.append(_figure(
-        f'learning_curves_{i + 1}', f'Learning curves: {problem}', panels,
-        conditions, grid, looks, grid.labels))
+        f'learning_curves_{i + 1}', f'Learning curves: {problem}',
+        'An agent does well where its return rises while its J_C falls to the '
+        'dashed threshold', panels, conditions, grid, looks, grid.labels))
   return found
 
 
@@ -177,13 +187,15 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   problem = max(sorted(set(problems)), key=problems.count)
   panels = [
       # A run that goes astray has gradients a hundred times those of others.
-      Panel('direct', direct, own_scale=True),
-      Panel('through weights', column('meta_gradient_weights'),
+      Panel('direct term', direct, own_scale=True),
+      Panel('term through\nthe weights', column('meta_gradient_weights'),
             own_scale=True),
-      Panel('share of weights', gradient_sizes, log=True,
+      Panel('share of the\nlatter', gradient_sizes, log=True,
             combine=weights_share)]
   return _figure(
-      'meta_gradient', title, panels,
+      'meta_gradient', title,
+      'Where the sum of the two upper terms is positive, α_λ falls and λ '
+      'learns more slowly; where it is negative, λ learns faster', panels,
       [c for c in grid.conditions if c.problem == problem and any(
           run.condition == c for run in runs)], grid, looks, labels,
       f' On {problem}. Through lambda in the validation target (direct) and '
@@ -204,14 +216,15 @@ def _nearest(grid: collect.Grid, coefficient: float
       abs(c.thresholds[0] - _ANALYSED.default_threshold)))] if possible else []
 
 
-def _figure(stem: str, title: str, panels: Sequence[Panel],
+def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
             columns: Sequence[collect.Condition], grid: collect.Grid,
             looks: Dict[str, style.Look], labels: Sequence[str],
             more: str = '') -> style.Made:
   """Draws panels (rows) by conditions (columns)."""
   drawn = [label for label in labels if grid.of(label, *columns)]
   wide = len(columns)
-  figure = style.new(max(6.0, 2.0 + 2.9 * wide), 1.0 + 1.75 * len(panels))
+  figure = style.new(max(5.0, 1.0 + 2.3 * wide), 1.2 + 1.6 * len(panels))
+  problem = {c.problem for c in columns}
   widths = {window(run.run.num_episodes) for run in grid.used
             if run.condition in columns}
   with style.context():
@@ -220,16 +233,19 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
       for i, panel in enumerate(panels):
         if j and not panel.own_scale:
           axes[i, j].sharey(axes[i, 0])
-          axes[i, j].tick_params(labelleft=False)
+          axes[i, j].tick_params(which='both', labelleft=False)
         _panel(axes[i, j], panel, condition, grid, looks, drawn)
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
       # A fixed height: beside a power of ten it would be moved up.
-      axes[0, j].set_title(_heading(condition), y=1, pad=14)
+      axes[0, j].set_title(_heading(condition, len(problem) > 1), y=1, pad=14)
       axes[-1, j].set_xlabel('training episode')
+    if len(problem) == 1:
+      figure.suptitle(textwrap.fill(*problem, _TITLE_WIDTH), fontsize='medium')
     handles = [
         axes[0, 0].plot([], [], color=looks[label].color,
-                        linestyle=looks[label].dashes, label=label)[0]
+                        linestyle=looks[label].dashes, label=label,
+                        marker=looks[label].marker)[0]
         for label in drawn]
     handles += [
         axes[0, 0].plot([], [], color='#555555', linestyle=dashes,
@@ -239,7 +255,7 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
       handles.append(axes[0, 0].plot([], [], color='black', linestyle='--',
                                      linewidth=1, label='threshold β')[0])
     figure.legend(handles=handles, loc='outside lower center',
-                  ncols=min(4 if wide > 1 else 3, len(handles)))
+                  ncols=min(4 if wide > 2 else 3, len(handles)))
   smoothed = ('Not smoothed' if widths == {1} else
               f'Smoothed over the last {captions.span(widths)} episodes')
   n = captions.seeds({
@@ -253,17 +269,32 @@ def _figure(stem: str, title: str, panels: Sequence[Panel],
   logs = ('; on logarithmic axes, mean of the logarithm'
           if any(panel.log for panel in panels) else '')
   return style.made(
-      stem, title, f'{n} {smoothed}; thick: mean over seeds; thin: seeds{band}'
-      f'{logs}. Training episodes, exploration included.'
+      stem, title, f'{see}. {_held(grid, drawn, columns)}',
+      f'{n} {smoothed}; thick, with marks: mean over seeds; thin, with a mark '
+      f'at the end: seeds{band}{logs}. Training episodes, exploration included.'
       + more + _about_dashes(columns), figure)
 
 
-def _heading(condition: collect.Condition) -> str:
+def _held(grid: collect.Grid, labels: Sequence[str],
+          columns: Sequence[collect.Condition]) -> str:
+  """Says which agents end within the thresholds of each column."""
+  told = []
+  for condition in columns:
+    within = [label for label in labels for runs in [grid.of(label, condition)]
+              if runs and (np.mean([
+                  run.score.penalty for run in runs if run.score], axis=0)
+                           <= condition.thresholds).all()]
+    told.append(f'{", ".join(within) or "no agent"} at '
+                f'{_heading(condition, False)}')
+  return ('Within the threshold at the end, by the mean over seeds of the last '
+          f'{metrics.WINDOW} episodes: {"; ".join(told)}.')
+
+
+def _heading(condition: collect.Condition, problem: bool) -> str:
   """The title of a column, in lines that are no wider than one."""
-  problem = condition.problem
-  if len(problem) > _WIDEST_HEADING:
-    problem = problem.replace(', ', '\n')
-  return f'{problem}\ncoefficient {condition.safety_coeff:g}'
+  text = f'coefficient {condition.safety_coeff:g}'
+  return f'{condition.problem}\n{text}'.replace(
+      ', ', '\n') if problem else text
 
 
 def _dashes(columns: Sequence[collect.Condition]
@@ -286,9 +317,10 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
            labels: Sequence[str]) -> None:
   """Draws one panel; the axis shows the seeds' curves, not all of the bands."""
   seen: List[np.ndarray] = []
-  for label in labels:
+  for i, label in enumerate(labels):
     if not panel.labels or label in panel.labels:
-      seen += _curve(axes, panel, grid.of(label, condition), looks[label])
+      seen += _curve(axes, panel, grid.of(label, condition), looks[label],
+                     i / len(labels))
   if panel.threshold:
     for threshold in condition.thresholds:
       axes.axhline(threshold, color='black', linestyle='--', linewidth=1)
@@ -321,8 +353,17 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
 
 
 def _curve(axes: Any, panel: Panel, runs: Sequence[collect.ScoredRun],
-           look: style.Look) -> List[np.ndarray]:
-  """Draws an agent's seeds, their mean and its interval; returns the seeds."""
+           look: style.Look, shift: float) -> List[np.ndarray]:
+  """Draws an agent's seeds, their mean and its interval; returns the seeds.
+
+  Args:
+    axes: where.
+    panel: what.
+    runs: of the agent.
+    look: of the agent.
+    shift: of its marks, as a share of the way from one to the next, so that
+      those of several agents do not hide each other.
+  """
   if not runs:
     return []
   length = min(run.run.num_episodes for run in runs)
@@ -337,10 +378,13 @@ def _curve(axes: Any, panel: Panel, runs: Sequence[collect.ScoredRun],
         _CONSTRAINT_DASHES)[k % len(_CONSTRAINT_DASHES)]
     for seed in seeds[..., k]:
       axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6,
-                rasterized=True)
+                rasterized=True, marker=look.marker, markersize=3,
+                markevery=[-1])
     mean, low, high = _interval(seeds[..., k], panel.log)
+    step = max(1, len(episodes) // _MARKS)
     axes.plot(episodes, mean, color=look.color, linewidth=1.8, linestyle=dashes,
-              zorder=3)
+              zorder=3, marker=look.marker, markersize=5,
+              markevery=(int(shift * step), step))
     if len(runs) >= _BAND_SEEDS:
       axes.fill_between(episodes, low, high, color=look.color, alpha=0.12,
                         linewidth=0, zorder=1, rasterized=True)

@@ -10,6 +10,7 @@ from metal_tf.report import aggregate
 from metal_tf.report import bars
 from metal_tf.report import curves
 from metal_tf.report import dynamics
+from metal_tf.report import naming
 from metal_tf.report import style
 from metal_tf.report import testing
 
@@ -58,18 +59,28 @@ class CurvesTest(absltest.TestCase):
           hollow)
 
 
-  def test_whiskers_are_of_both_returns(self):
-    [row] = aggregate.rows(testing.grid_of(
-        testing.made_run('MetaL', 0, 900, 0.215),
-        testing.made_run('MetaL', 1, 700, 0.115)))
-    axes = style.new(4, 3).subplots()
-    bars._bar(axes, 0, 1, row, 'red')  # pylint: disable=protected-access
-    whiskers = [
-        drawn.lines[2][0].get_segments()[0][:, 1] for drawn in axes.containers
-        if isinstance(drawn, container.ErrorbarContainer)]
-    # Penalized 800 and 700, R 900 and 700.
+  def test_whiskers_are_of_both_returns_and_of_five_seeds(self):
+    def draw(*runs):
+      [row] = aggregate.rows(testing.grid_of(*(
+          testing.made_run('MetaL', seed, episode_return, penalty)
+          for seed, (episode_return, penalty) in enumerate(runs))))
+      axes = style.new(4, 3).subplots()
+      bars._bar(axes, 0, 1, row, style.looks(['MetaL'])['MetaL'])  # pylint: disable=protected-access
+      return ([drawn.lines[2][0].get_segments()[0][:, 1]
+               for drawn in axes.containers
+               if isinstance(drawn, container.ErrorbarContainer)],
+              [list(drawn.get_offsets()[:, 1]) for drawn in axes.collections
+               if drawn.get_offsets().shape[0] == len(runs)])
+
+    # R of five seeds 900, 700, 800, ...; penalized ones 800, 700, 750, ...
+    five = [(900, 0.215), (700, 0.115), *[(800, 0.165)] * 3]
+    whiskers, _ = draw(*five)
     np.testing.assert_allclose(whiskers, [
-        [750 - 5000**0.5, 750 + 5000**0.5], [800 - 2e4**0.5, 800 + 2e4**0.5]])
+        [750 - 1250**0.5, 750 + 1250**0.5], [800 - 5000**0.5, 800 + 5000**0.5]])
+    whiskers, seeds = draw(*five[:4])
+    self.assertEmpty(whiskers)
+    np.testing.assert_allclose(
+        seeds, [[900, 700, 800, 800], [800, 700, 750, 750]])
 
   def test_coefficients_have_one_order_and_captions_say_n(self):
     columns = {'penalty': [0.1], 'lambda': [0], 'alpha_lambda': [0],
@@ -82,8 +93,8 @@ class CurvesTest(absltest.TestCase):
     looks = style.looks(grid.labels)
     drawn = {}
 
-    def made(stem, title, caption, figure):
-      del title
+    def made(stem, title, see, caption, figure):
+      del title, see
       drawn[stem] = figure, caption
       return stem
 
@@ -97,6 +108,12 @@ class CurvesTest(absltest.TestCase):
         ['0.05', '0.3'])
     for name in ('J_C', 'λ', 'α_λ', 'α_1 exp(α_λ)'):
       self.assertIn(f' {name}: ', caption)
+    lines = [line for line in figure.axes[0].lines if line.get_xdata().size]
+    self.assertCountEqual(
+        [(line.get_marker(), line.get_linewidth(), line.get_markevery())
+         for line in lines],
+        [(looks['MetaL'].marker, 0.5, [-1])] * 3 +
+        [(looks['MetaL'].marker, 1.8, (0, 1))])
     axes = drawn.pop('glance')[0].axes
     self.assertEqual([ax.get_yscale() for ax in axes], ['linear'] * 3)
     for _, caption in drawn.values():
@@ -119,6 +136,21 @@ class CurvesTest(absltest.TestCase):
                      ['linear', 'linear', 'symlog'])
     self.assertEqual([x.get_text() for x in figure.axes[2].get_yticklabels()],
                      ['0', '0.5', '1', '10'])
+
+
+  def test_says_who_ends_within_the_threshold(self):
+    grid = testing.grid_of(*(
+        testing.made_run(label, seed, 900, penalty, 0.05, columns={
+            'penalty': [penalty], 'lambda': [1]})
+        for label, second in (('MetaL', 0.125), ('RC-D4PG', 0.14))
+        for seed, penalty in enumerate((0.1, second))))
+    figure = curves.glance(grid, style.looks(grid.labels))
+    self.assertEndsWith(figure.see, ' 100 episodes: MetaL at coefficient 0.05.')
+
+  def test_agents_of_the_paper_differ_without_colour(self):
+    looks = style.looks(naming.PAPER).values()
+    self.assertLen({look.marker for look in looks}, len(naming.PAPER))
+    self.assertLen({look.dashes for look in looks}, len(naming.PAPER))
 
 
 class DynamicsTest(absltest.TestCase):

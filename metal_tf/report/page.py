@@ -39,18 +39,19 @@ class Report(NamedTuple):
 TITLE = 'metal_tf: report of runs'
 
 _MEASURES = (
-    "A run's score is fixed in advance: its last "
-    f'{metrics.WINDOW} training episodes, exploration included. R is their '
-    'mean return, J_C their mean penalty per step, overshoot max(0, J_C − β) '
-    f'of that mean, and R_penalized = R − {metrics.KAPPA:g} × overshoot. A '
-    'condition is a domain with a constraint, a threshold β and a safety '
-    'coefficient. Over several conditions, the scores of a seed are averaged '
-    'first, then mean and standard deviation (n − 1) are taken over seeds.')
+    f"A run is scored by its last {metrics.WINDOW} training episodes, "
+    'exploration included. R is their mean return and J_C their mean penalty '
+    'per step. Overshoot is max(0, J_C − β), by how much that mean exceeds the '
+    f'threshold β, and R_penalized is R − {metrics.KAPPA:g} × overshoot. '
+    'Numbers are mean ± standard deviation over n seeds.')
 _BLOCKS = (
+    'A condition is a domain with a constraint, a threshold β and a safety '
+    'coefficient. Over several conditions, the scores of a seed are averaged '
+    'first, then mean and standard deviation (n − 1) are taken over seeds. '
     'Each agent is averaged over the largest complete block of its own runs: '
     'all seeds that have all of the block\'s conditions. Rows over different '
-    'conditions (‡) are not comparable with each other; the tests below '
-    'compare MetaL with each agent over conditions that both have.')
+    'conditions (‡) are not comparable with each other; the tests compare '
+    'MetaL with each agent over conditions that both have.')
 
 
 def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
@@ -73,7 +74,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
   pools = grid.pools
   main = next(iter(pools.values()))
   verdicts = claims.all_claims(main) if main.of_paper else []
-  text, rows = [f'# {TITLE}', *_opening(grid)], {}
+  made, missing = _draw(grid, main, say)
+  text, rows = [f'# {TITLE}', *_opening(grid), *_pictures(made, missing)], {}
   for name, pool in pools.items():
     rows[name] = aggregate.rows(pool)
     across = aggregate.across_tasks(
@@ -83,9 +85,7 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
         *coefficients.section(pool),
         *(_claims(verdicts) if pool is main and verdicts else ()),
         *_statistics(pool, rows[name], across), *_by_domain(pool)]
-  made, missing = _draw(grid, main, say)
-  text += ['# All runs' if len(pools) > 1 else '', *_figures(made, missing),
-           *_runs(grid)]
+  text += ['# All runs' if len(pools) > 1 else '', *_runs(grid)]
   return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
 
@@ -99,11 +99,10 @@ def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
     say: takes a line of progress.
   """
   looks = style.looks(grid.labels)
-  outcomes = bars.all_figures(main, looks)
+  outcomes = [curves.figure_4(main, looks), *bars.all_figures(main, looks)]
   say(f'{len(outcomes)} figures of scores')
-  outcomes += [curves.figure_4(main, looks), sensitivity.figure(main),
-               curves.meta_gradient(grid, looks),
-               *curves.learning_curves(grid, looks)]
+  outcomes += [sensitivity.figure(main), *curves.learning_curves(grid, looks),
+               curves.meta_gradient(grid, looks)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],
           [x for x in outcomes if isinstance(x, style.Missing)])
@@ -123,12 +122,10 @@ def _countdown(resamples: int, say: Callable[[str], None]
 
 def _opening(grid: collect.Grid) -> List[str]:
   left_out = len(grid.runs) - len(grid.used) + len(grid.absent)
-  others = (f'; the other runs ({left_out}) are listed at the end and in no '
-            'statistics' if left_out else '')
+  others = (f'; the other runs ({left_out}) are listed at the end and are '
+            'in no statistics' if left_out else '')
   return [f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
-          f'{len(grid.conditions)} conditions{others}.',
-          f'Compute: {compute.total(grid.finished)}. Runs that are not '
-          'finished are not in it.']
+          f'{len(grid.conditions)} conditions{others}.']
 
 
 def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
@@ -142,35 +139,41 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
       '## Table 1: ours' + " beside the paper's" * papers,
       reductions.scopes(grid) if papers else '',
       document.table(tables.table1(rows, len(grid.conditions))),
-      *(['Against the paper:', document.items(reductions.of(grid))] if papers
-        else ["This is no task of the paper's: nothing stands beside it."]),
-      _MEASURES, _BLOCKS,
-      document.items([reductions.power(n) for n in sizes] + notes),
+      _MEASURES,
       'With several constraints: J_C is their mean, overshoot their sum.'
       if multiple else '',
-      '### All points', 'Scores by seed, in the order of the seeds.',
-      document.table(tables.points(rows))]
+      *(document.fold("What is smaller than in the paper, or differs from it",
+                      document.items(reductions.of(grid))) if papers
+        else ["This is no task of the paper's: nothing stands beside it."]),
+      *document.fold(
+          'How scores are averaged, and what so many seeds can show', _BLOCKS,
+          document.items([reductions.power(n) for n in sizes] + notes)),
+      *document.fold(
+          'The scores of every seed', 'In the order of the seeds.',
+          document.table(tables.points(rows)))]
 
 
 def _claims(verdicts: Sequence[rules.Verdict]) -> List[str]:
   return [
       "## The paper's claims",
-      'Judged by rules fixed in code (`metal_tf/report/claims.py`, stated in '
-      'docs/report.md): seen if the interval of every effect lies where the '
-      'claim says, not seen if one lies entirely elsewhere, undecided '
-      'otherwise. A claim of m effects has intervals of '
-      f'1 − {100 * statistics.LEVEL:g} %/m; shown is the first effect with the '
-      'verdict of the claim.',
-      document.table(tables.verdicts(verdicts)),
-      'What stands behind each:', document.items([
-          f'**{verdict.id}**: {verdict.diagnosis}' for verdict in verdicts])]
+      'Fixed rules judge each claim: it is seen if the interval of every '
+      'effect lies where the claim says, not seen if one lies entirely '
+      'elsewhere, and undecided otherwise.',
+      document.table(tables.verdicts(verdicts)), *document.fold(
+          'What stands behind each verdict',
+          'The rules are in `metal_tf/report/claims.py` and stated in '
+          'docs/report.md. A claim of m effects has intervals of '
+          f'1 − {100 * statistics.LEVEL:g} %/m; the table shows the first '
+          'effect with the verdict of the claim.', document.items([
+              f'**{verdict.id}**: {verdict.diagnosis}'
+              for verdict in verdicts]))]
 
 
 def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
                 across: aggregate.AcrossTasks) -> List[str]:
   found = aggregate.comparisons(grid)
-  tests = [
-      '### MetaL against each agent',
+  tests = document.fold(
+      'Tests of MetaL against each agent',
       "Welch's t-test, two-sided, of the seeds' scores. Holm's families, "
       "within one measure: the tests against the agents of the paper's Table "
       '1; those against all others, so that an agent added to them changes no '
@@ -179,56 +182,67 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
       f'that these n find with {100 * statistics.POWER:.0f} % power at p < '
       f'{statistics.LEVEL}. For J_C and overshoot less is better. A dash: '
       'fewer than two seeds, or no spread, so no test.',
-      document.table(tables.comparisons(found))] if found else [
+      document.table(tables.comparisons(found))) if found else [
           f'No tests: they need finished runs of {naming.METAL} and of '
           'another agent on the same conditions.']
   few = min(len(row.seeds) for row in rows) < statistics.ENOUGH_SEEDS
   return [
-      '## Statistics', *tests, '### Across conditions',
-      'Interquartile mean over all runs of a block, and the probability that a '
-      'run of MetaL has more R_penalized than one of the other agent on the '
-      'same condition; stratified bootstrap over seeds '
-      f'({statistics.RESAMPLES} resamples, seed {statistics.BOOTSTRAP_SEED}, '
-      'rliable), percentile intervals.' + (
-          f' None below {statistics.ENOUGH_SEEDS} seeds, where a bootstrap '
-          'interval is too narrow.' if few else ''),
-      document.table(tables.interquartile(across)),
-      document.table(tables.improvement(across)) if across.improvement else '']
+      '## Statistics', *tests, *document.fold(
+          'Averages across conditions, with bootstrap intervals',
+          'Interquartile mean over all runs of a block, and the probability '
+          'that a run of MetaL has more R_penalized than one of the other '
+          'agent on the same condition. Intervals are percentiles of a '
+          'bootstrap stratified by condition, over seeds '
+          f'({statistics.RESAMPLES} resamples, seed '
+          f'{statistics.BOOTSTRAP_SEED}, rliable).' + (
+              f' There are none below {statistics.ENOUGH_SEEDS} seeds, where '
+              'they would be too narrow.' if few else ''),
+          document.table(tables.interquartile(across)),
+          document.table(tables.improvement(across))
+          if across.improvement else '')]
 
 
 def _by_domain(grid: collect.Grid) -> List[str]:
-  found = ["## Per domain (the paper's figure 7)"]
+  found = []
   for domain in sorted({c.domain for c in grid.conditions}):
     conditions = [c for c in grid.conditions if c.domain == domain]
-    found += [f'### {domain}', document.table(tables.scores(
-        aggregate.rows(grid, conditions), len(conditions)))]
+    found += document.fold(
+        f"Scores on {domain} (as in the paper's figure 7)",
+        document.table(tables.scores(
+            aggregate.rows(grid, conditions), len(conditions))))
   return found
 
 
-def _figures(made: Sequence[style.Made], missing: Sequence[style.Missing]
-             ) -> List[str]:
-  found = ['## Figures']
+def _pictures(made: Sequence[style.Made], missing: Sequence[style.Missing]
+              ) -> List[str]:
+  found = []
   for picture in made:
-    found += [f'![{picture.title}](figures/{picture.stem}.png)',
-              f'**{picture.title}.** {picture.caption}']
+    found += [f'## {picture.title}', picture.see,
+              f'![{picture.title}](figures/{picture.stem}.png)',
+              *document.fold('How it is drawn', picture.caption)]
   if missing:
-    found += ['### Figures that the runs do not support', document.items(
-        [f'**{x.title}**: needs {x.why}.' for x in missing])]
+    found += document.fold(
+        'Figures that these runs do not support', document.items(
+            [f'**{x.title}**: needs {x.why}.' for x in missing]))
   return found
 
 
 def _runs(grid: collect.Grid) -> List[str]:
   return [
-      '## Agents',
-      'Runs are of one agent if they agree in every setting that their '
-      'algorithm uses, but for seed, length and folder. Where there are '
-      'several of one name, that with the most finished runs has the plain '
-      'name, the others have their differences from it.',
-      document.table(tables.settings(grid)),
-      'Commits of metal_tf, with the number of finished runs that each took '
-      'part in (a run resumed under another one has both): '
-      f'{compute.commits(grid.finished)}.',
-      '## Runs',
-      f'† fewer than {metrics.WINDOW} episodes: scored over all. Only finished '
-      'runs are in the statistics.',
-      document.table(tables.runs(grid))]
+      '## Runs', f'{compute.total(grid.finished)}. Runs that are not '
+      'finished are not in it.',
+      *document.fold(
+          'The agents and their settings',
+          'Two runs are of one agent if they agree in every setting that '
+          'their algorithm uses, except for seed, length and folder. Where '
+          'several agents share a name, the one with the most finished runs '
+          'keeps it, and the others add their differences from that one.',
+          document.table(tables.settings(grid)),
+          'Commits of metal_tf, with the number of finished runs that each '
+          'took part in (a run resumed under another commit counts for both): '
+          f'{compute.commits(grid.finished)}.'),
+      *document.fold(
+          'All runs, and what became of each',
+          f'† fewer than {metrics.WINDOW} episodes: scored over all. Only '
+          'finished runs are in the statistics.',
+          document.table(tables.runs(grid)))]

@@ -149,7 +149,7 @@ class ReadmeTest(parameterized.TestCase):
     for name in ('figure_4', 'glance'):
       self.enter_context(mock.patch.object(
           curves, name, lambda grid, looks: style.Made(
-              'figure', 'Figure', 'Caption.', f'{grid}'.encode(), b'')))
+              'figure', 'Figure', 'See.', 'Caption.', f'{grid}'.encode(), b'')))
     before = self._read()
     everything = ['results/cartpole_glance.png', 'results/cartpole.png',
                   'results/claims.csv', 'README.md', 'docs/results.md']

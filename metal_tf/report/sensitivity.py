@@ -57,7 +57,7 @@ def figure(grid: collect.Grid) -> Outcome:
   every = sorted({series for column in columns for series in found[column]},
                  key=lambda s: (naming.order([s.label]), s.product or 0))
   looks = style.looks([series.name for series in every])
-  drawn = style.new(2.5 + 3.2 * len(columns), 7)
+  drawn = style.new(max(5.0, 1.0 + 2.3 * len(columns)), 6.4)
   with style.context():
     axes = drawn.subplots(len(_ROWS), len(columns), sharex=True, sharey='row',
                           squeeze=False)
@@ -80,7 +80,8 @@ def figure(grid: collect.Grid) -> Outcome:
                  ncols=2 if len(columns) > 1 else 1)
   return style.made(
       'sensitivity', _TITLE,
-      'Lines: means over seeds; dots: seeds. alpha_1 is the learning rate of '
+      'The flatter a line, the less its agent depends on the choice of alpha_1.',
+      'Lines: means over seeds; small marks: seeds. alpha_1 is the learning rate of '
       'lambda at the start (RC-D4PG keeps it), alpha_eta that of alpha_lambda. '
       'Dotted: the threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
@@ -135,5 +136,5 @@ def _draw(axes: Any, points: List[Tuple[float, np.ndarray]], row: int,
   axes.plot(rates, means, color=look.color, marker=look.marker, markersize=6,
             linestyle=look.dashes, label=name)
   axes.scatter([rate for rate, _ in points],
-               [values[row] for _, values in points], s=10, color=look.color,
-               alpha=0.5, linewidths=0)
+               [values[row] for _, values in points], s=12, marker=look.marker,
+               color=look.color, alpha=0.5, linewidths=0)

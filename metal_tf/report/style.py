@@ -1,7 +1,8 @@
 """How the figures look: one colour an agent everywhere, safe for colour-blind.
 
 Colours of Okabe and Ito for the paper's agents, of Tol's muted scheme for what
-else there is. Agents are also told apart by position, marker or dashes.
+else there is. An agent also has one marker everywhere, and the paper's agents
+have dashes of their own, so that figures can be read without colour.
 """
 
 import io
@@ -26,12 +27,13 @@ _KNOWN: Dict[str, str] = {
 }
 _OTHERS = ('#44AA99', '#999933', '#AA4499', '#117733', '#DDCC77', '#88CCEE')
 _MARKERS = 'osD^vP*X<>hpd8'
-_DASHES = ('-', (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+_DASHES = ('-', (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)),
+           (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (1, 3)))
 
-# Text sizes are for a width of 9 inches shown on a phone as well.
+# Text sizes are for a width of 6 inches, shown on a phone as well.
 _RC = {
-    'font.size': 10, 'axes.titlesize': 10.5, 'axes.labelsize': 10,
-    'legend.fontsize': 9, 'axes.spines.top': False, 'axes.spines.right': False,
+    'font.size': 11, 'axes.titlesize': 11, 'axes.labelsize': 11,
+    'legend.fontsize': 10, 'axes.spines.top': False, 'axes.spines.right': False,
     'axes.grid': True, 'grid.color': '#E5E5E5', 'grid.linewidth': 0.6,
     'axes.axisbelow': True, 'figure.facecolor': 'white',
     'savefig.facecolor': 'white', 'svg.hashsalt': 'metal_tf',
@@ -53,12 +55,14 @@ class Made(NamedTuple):
   Attributes:
     stem: of its files.
     title: what it is of the paper, or is.
+    see: what to see in it, in plain words.
     caption: what is drawn, and over what.
     png: its pixels.
     svg: the same as vectors.
   """
   stem: str
   title: str
+  see: str
   caption: str
   png: bytes
   svg: bytes
@@ -99,7 +103,7 @@ def context() -> ContextManager[None]:
   return matplotlib.rc_context(_RC)
 
 
-def made(stem: str, title: str, caption: str,
+def made(stem: str, title: str, see: str, caption: str,
          figure: mpl_figure.Figure) -> Made:
   """Renders a figure in both forms."""
   files = {}
@@ -112,4 +116,4 @@ def made(stem: str, title: str, caption: str,
       files[kind] = stream.getvalue()
       # Once is enough: finding the layout takes as long as drawing.
       figure.set_layout_engine('none')
-  return Made(stem, title, caption, **files)
+  return Made(stem, title, see, caption, **files)

@@ -165,6 +165,20 @@ class DocumentTest(absltest.TestCase):
     self.assertIn(r'1 \% \& $\beta$ a\_b \{$^\ddagger$\} \\', latex)
     self.assertIn(r'\caption{x $\leq$ 1}', latex)
 
+  def test_only_what_is_meant_is_folded(self):
+    text = '\n\n'.join(['a', *document.fold('More & more', '**b**', 'c'),
+                        '</details> d', '<script>'])
+    page = document.to_html('T', text, {})
+    self.assertIn('<p>a</p>\n<details><summary>More &amp; more</summary>\n'
+                  '<p><strong>b</strong></p>\n<p>c</p>\n</details>\n'
+                  '<p>&lt;/details&gt; d</p>\n<p>&lt;script&gt;</p>', page)
+
+  def test_numbers_are_set_right_and_sentences_may_wrap(self):
+    table = document.table(pd.DataFrame([
+        ['MetaL', 'RS-1.0', '−1.5 ± 0.2', 'a sentence of more than 24 letters'],
+        ['D4PG', '', '–', '']], columns=list('abcd')))
+    self.assertEqual(table.splitlines()[1], '| --- | --- | ---: | :--- |')
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -91,12 +91,18 @@ class FullReportTest(absltest.TestCase):
     self.assertLen(sources, len(_FIGURES))
     for source in sources:
       self.assertStartsWith(source, 'data:image/png;base64,')
+    self.assertLess(page.index('<img '), page.index('<table>'))
+    self.assertEqual(page.count('<table>'),
+                     page.count('<div class="wide"><table>'))
+    self.assertLen(re.findall('<p class="wide"><img ', page), len(_FIGURES))
+    self.assertEqual(page.count('<details>'), page.count('</details>'))
+    self.assertNotIn('details&gt;', page)
     self.assertIn('name="viewport"', page)
     self.assertIn('prefers-color-scheme: dark', page)
 
   def test_reductions_stand_beside_table_1(self):
     text = _read(self._output, 'report.md')
-    section = text[text.index('## Table 1'):text.index('### All points')]
+    section = text[text.index('## Table 1'):text.index('The scores of every')]
     for expected in (
         'columns are averages over 4 domains, 4 safety coefficients, all',
         'Episodes: 8 a run instead of 20000.',
@@ -117,7 +123,7 @@ class FullReportTest(absltest.TestCase):
     self.assertGreater(start, text.index('## Table 1'))
     section = text[start:text.index("## The paper's claims")]
     with_noise, without = section.split(
-        '### The same runs without exploration')
+        '<summary>The same runs without exploration')
     self.assertIn("changes no p-value of the first. Hedges' g", text)
     for part in (with_noise, without):
       self.assertRegex(part, r'\n\| 0\.05 \| MetaL \| .* \| 2 \| 1 of 1 \|\n')
@@ -126,7 +132,7 @@ class FullReportTest(absltest.TestCase):
   def test_failed_and_unfinished_runs_are_listed(self):
     text = _read(self._output, 'report.md')
     self.assertIn('| walker-0.3-0 |', text)
-    self.assertIn('Compute: 32 finished runs with 256 episodes: ', text)
+    self.assertIn('\n32 finished runs with 256 episodes: ', text)
     self.assertRegex(
         text, r'Commits of metal_tf, .*: `[0-9a-f]{40}` \(runs: 32\)')
     self.assertIn('failed, exit status 1, attempts: 2', text)
@@ -200,7 +206,7 @@ class WriteTest(absltest.TestCase):
     self._keep('d4pg-0.05-0')
     self._write()
     text = _read(self._output, 'report.md')
-    missing = text[text.index('### Figures that the runs do not support'):]
+    missing = text[text.index('<summary>Figures that these runs do not'):]
     for figure in ("Figure 1, left: MetaL's outer losses**: needs finished "
                    'runs of MetaL, MetaL (actor+critic)',
                    'Figure 1, right', 'Figure 2', 'Figure 3',
