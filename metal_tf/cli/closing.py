@@ -1,12 +1,12 @@
 """The last lines of a launcher: whether the thresholds hold, and a film."""
 
 import os
-import shlex
 from typing import List, Tuple
 
 import numpy as np
 
 from metal_tf import metrics
+from metal_tf.cli import tool
 from metal_tf.runs import run_folder
 
 
@@ -35,10 +35,9 @@ def lines(path: str) -> str:
                       ('>', 'does not hold'))
     told.append(f'  {name}: J_C {penalty:.4f} {relation} {threshold:g}: {verb} '
                 'the threshold')
-  command = ['./bazelw', 'run', '//launchers:evaluate', '--',
-             f'--workdir={path}', '--episodes=10',
-             f'--video={os.path.join(path, "policy.mp4")}']
-  return '\n'.join([*told, 'A film of the policy:', f'  {shlex.join(command)}'])
+  command = tool.command('evaluate', f'--workdir={path}', '--episodes=10',
+                         f'--video={os.path.join(path, "policy.mp4")}')
+  return '\n'.join([*told, 'To film the policy:', f'  {command}'])
 
 
 def _measured(run: run_folder.RunFolder) -> Tuple[str, float, List[float]]:

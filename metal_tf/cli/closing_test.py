@@ -66,7 +66,7 @@ class ClosingTest(absltest.TestCase):
         'to 120: return 75.0',
         '  a: J_C 0.0550 <= 0.1: holds the threshold',
         '  b: J_C 0.3000 > 0.2: does not hold the threshold',
-        'A film of the policy:',
+        'To film the policy:',
         f"  ./bazelw run //launchers:evaluate -- '--workdir={self._path}' "
         f"--episodes=10 '--video={self._path}/policy.mp4'"])
 

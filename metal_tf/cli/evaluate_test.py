@@ -128,8 +128,8 @@ class EvaluateTest(parameterized.TestCase):
         '--environment_kwargs={"mass": 2}', f'--workdir={workdir}',
         BUILD_WORKING_DIRECTORY=folder)
     self.assertEqual(status, 0, err)
-    self.assertIn(f'MetaL on Push, 2 episodes, seed 0\nmade by: {path}:make, '
-                  'with {"mass": 2}\nobservation: 2 numbers, action: 1', out)
+    self.assertIn(f'MetaL on Push, 2 episodes, seed 0\nMade by: {path}:make, '
+                  'with {"mass": 2}\nObservation: 2 numbers, action: 1', out)
     self.assertIn('* energy  <= 0.3 [own]', out)
     with open(path, 'a', encoding='utf-8') as stream:
       stream.write('# more\n')

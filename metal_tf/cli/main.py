@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shlex
+import shutil
 import sys
 from typing import Callable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 import warnings
@@ -22,8 +24,9 @@ from metal_tf.environments import rwrl_spec
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.system import threads
+from metal_tf.training import screen
 
-_CONSTRAINTS = 'constraint (on the mean penalty per step):'
+_CONSTRAINTS = 'Constraint, a limit on the mean penalty per step:'
 
 
 def launch(algorithm: agents.Algorithm) -> NoReturn:
@@ -36,8 +39,9 @@ def launch(algorithm: agents.Algorithm) -> NoReturn:
   flags.describe_launch_type()
   app.define_help_flags()
   config, plant, launch_type = _check(sys.argv, algorithm)
-  print(start_table(algorithm, config, plant), flush=True)
-  print(_form(config, launch_type), flush=True)
+  shown = screen.Screen(sys.stdout)
+  shown.line(start_table(algorithm, config, plant))
+  shown.line(_plan(config, launch_type))
   _prepare_process(config)
   # Before app.run, not inside: TensorFlow 2.8 imported behind absl's set-up
   # takes tf.functions for graphs of TF 1, and `tensor == 0` is False in them.
@@ -167,7 +171,7 @@ def _train(algorithm: agents.Algorithm, config: config_lib.Config,
   except run_folder.RunFolderError as error:
     told = f'Warning: {error}'
   if told:
-    print(told, flush=True)
+    screen.Screen(sys.stdout).line(told)
 
 
 def train(
@@ -230,8 +234,7 @@ def _train_distributed(
 def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
   """Who does the work, and why one would have it otherwise."""
   if launch_type is None:
-    return ('one process acts and learns in turns (several actors: '
-            '--num_actors)')
+    return 'One process acts and learns in turns (--num_actors: several actors).'
   actors = f'{config.num_actors} actor' + 's' * (config.num_actors > 1)
   return {
       'local_mp': f'{actors}, learner, evaluator and replay as processes of '
@@ -242,6 +245,26 @@ def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
                   'all cores, and of which an actor may die)',
       'vertex_ai': f'{actors}, learner, evaluator and replay on Vertex AI',
   }[launch_type]
+
+
+def _plan(config: config_lib.Config, launch_type: Optional[str]) -> str:
+  """What will happen, how long it takes, and where to look meanwhile."""
+  evaluations = ('' if not config.evaluation_period else
+                 f', and after every {config.evaluation_period} of them one '
+                 'without exploration noise')
+  lines = [_form(config, launch_type),
+           f'It trains for {config.num_episodes} episodes{evaluations}.']
+  if launch_type == 'vertex_ai':
+    return '\n'.join(lines)
+  board = shutil.which('tensorboard', path=os.pathsep.join([
+      os.environ.get('PATH', ''), os.path.dirname(sys.executable)]))
+  return '\n'.join([
+      *lines, 'How long that takes is shown once learning has begun. Ctrl-C '
+      'stops it with a checkpoint, and the same command goes on from there.',
+      'To see how it goes, in another terminal:',
+      '  ' + tool.command('watch', f'--workdir={config.workdir}'),
+      *([f'  {shlex.join([board, f"--logdir={config.workdir}"])}']
+        if board else ())])
 
 
 def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
@@ -256,7 +279,7 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
   lines = [
       f'{algorithm.title} on {plant.name}, safety coefficient '
       f'{config.safety_coeff:g}, {length}',
-      f'simulated by: {plant.suite}' + (
+      f'Simulated by: {plant.suite}' + (
           f', with {config.rwrl_spec}' if config.rwrl_spec else '') + (
               ' (its perturbations go on from episode to episode; a run that '
               'is resumed begins them anew)'
@@ -271,9 +294,9 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
         _trained_line(trained[info.name], width) if info.name in trained else
         f'    {info.name:{width}}  not used; '
         f'{info.describe(config.safety_coeff)}')
-  lines.append('  (* trained with; the threshold\'s origin in brackets; that '
-               f'the paper uses {task.info.default_constraint} here: '
-               f'{task.info.default_constraint_label})')
+  lines.append('  (* is trained with, in brackets where its threshold comes '
+               f'from. The paper uses {task.info.default_constraint} here: '
+               f'{task.info.default_constraint_label}.)')
   return '\n'.join(lines)
 
 
@@ -283,9 +306,9 @@ def _own_lines(algorithm: agents.Algorithm, config: config_lib.Config,
   assert spec is not None
   yield f'{algorithm.title} on {plant.name}, {length}'
   settings = config.environment_kwargs
-  yield f'made by: {config.environment}' + (
+  yield f'Made by: {config.environment}' + (
       f', with {settings}' if settings else '')
-  yield (f'observation: {spec.observation_size} numbers, action: '
+  yield (f'Observation: {spec.observation_size} numbers, action: '
          f'{spec.action_size}, episode: '
          + (f'{spec.episode_steps} steps' if spec.episode_steps else
             'of a length that the environment does not tell'))
@@ -296,7 +319,8 @@ def _own_lines(algorithm: agents.Algorithm, config: config_lib.Config,
 
 
 def _trained_line(constraint: validation.TaskConstraint, width: int) -> str:
-  text = f'  violated unless: {constraint.text}' if constraint.text else ''
+  text = (f'\n      violated unless: {constraint.text}' if constraint.text
+          else '')
   return (f'  * {constraint.name:{width}}  <= {constraint.threshold:g} '
           f'[{constraint.origin}]{text}')
 

@@ -1,6 +1,7 @@
 """How programs start and end: flags, errors in one sentence, exit status."""
 
 import os
+import shlex
 import sys
 import time
 from typing import Callable, List, NoReturn, Optional
@@ -71,6 +72,24 @@ def fail(message: str, status: int, name: str = '') -> NoReturn:
   name = name or os.path.splitext(os.path.basename(sys.argv[0]))[0]
   print(f'{name}: {message}', file=sys.stderr, flush=True)
   sys.exit(status)
+
+
+def command(program: str, *arguments: str) -> str:
+  """How to start another program from where this one runs.
+
+  Args:
+    program: its name.
+    *arguments: for it.
+
+  Returns:
+    A line for a shell: Bazel's in a checkout, else that of the wheel.
+  """
+  root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+  checkout = 'BUILD_WORKING_DIRECTORY' in os.environ or os.path.exists(
+      os.path.join(root, 'bazelw'))
+  return shlex.join([
+      *(('./bazelw', 'run', f'//launchers:{program}', '--') if checkout else
+        ('metal', program)), *arguments])
 
 
 def folders(*given: flags.FlagHolder) -> List[str]:

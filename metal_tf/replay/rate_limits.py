@@ -105,10 +105,10 @@ def rate_limiter_window(*,
       min_diff=centre - error_buffer,
       max_diff=centre + error_buffer if bounded else sys.float_info.max,
       description=(
-          f'replay: {samples_per_insert:g} samples per insert, learning starts '
-          f'at {min_size} transitions, '
-          + (f'ratio kept within ±{error_buffer:g} samples' if bounded else
-             f'sampling at most {error_buffer:g} samples ahead')))
+          f'replay: learning starts at {min_size} transitions and draws '
+          f'{samples_per_insert:g} samples for each new one, '
+          + (f'give or take {error_buffer:g}' if bounded else
+             f'at most {error_buffer:g} ahead')))
 
 
 def check_penalty_sizes(num_penalty_samples: int,

@@ -18,8 +18,8 @@ class RateLimiterWindowTest(parameterized.TestCase):
     self.assertEqual((window.min_diff, window.max_diff), (28800., 35200.))
     self.assertEqual(
         window.description,
-        'replay: 32 samples per insert, learning starts at 1000 transitions, '
-        'ratio kept within ±3200 samples')
+        'replay: learning starts at 1000 transitions and draws 32 samples for '
+        'each new one, give or take 3200')
 
   def test_admits_the_first_episode(self):
     window = rate_limits.rate_limiter_window(
@@ -36,7 +36,7 @@ class RateLimiterWindowTest(parameterized.TestCase):
     window = rate_limits.rate_limiter_window(
         **{**_SETTINGS, 'first_inserts': 0})
     self.assertEqual(window.max_diff, sys.float_info.max)
-    self.assertEndsWith(window.description, 'at most 3200 samples ahead')
+    self.assertEndsWith(window.description, 'at most 3200 ahead')
 
   @parameterized.parameters(
       (dict(samples_per_insert=0.), 'samples_per_insert: got 0.0, allowed'),

@@ -146,7 +146,8 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       'constraint less; the highest penalized return belongs to '
       f'{_best(rows)}.',
       'Large marks: means over seeds and conditions; dots: seeds. Dashed: no '
-      'other agent has both more return and less overshoot. Grey: equal penalized return.' + hollow, figure)
+      'other agent has both more return and less overshoot. Grey: equal '
+      'penalized return.' + hollow, figure)
 
 
 def pareto(points: Sequence[Tuple[float, float]]

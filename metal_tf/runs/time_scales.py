@@ -116,10 +116,11 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   steps = learner_steps(resolved, episode_steps)
   origin = (
       'as given' if given.lagrange_lr is not None else
-      "as at the run's first start" if prolonged else
-      f"by the run's length (after {steps:.0f} learner steps lambda would be "
-      f'at {_LAMBDA_AT_END:g} if violated by {_VIOLATION:g} throughout)')
-  lines = [f'alpha_1 = {rate:.3g}: {origin}']
+      "kept from the run's first start" if prolonged else
+      f'chosen so that lambda would reach {_LAMBDA_AT_END:g} at the end of this '
+      f'run ({steps:.0f} learner steps) if J_C stayed {_VIOLATION:g} above its '
+      'threshold')
+  lines = [f'Learning rate of lambda: alpha_1 = {rate:.3g}, {origin}.']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '
                  f'{EPISODE_STEPS} steps are assumed.')
@@ -128,17 +129,19 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
     if episode is not None:
       unset = resolve(given.replace(lagrange_lr=None), episode_steps)
       lines.append(
-          f'Warning: --lagrange_lr={rate:g} takes lambda to 1 within '
-          f'{episode:.0f} of {resolved.num_episodes} episodes if violated by '
-          f'{_VIOLATION:g}, maybe before the task is learned; unset, it would '
-          f'be {unset.multiplier_learning_rate:.2g}.')
+          f'Warning: with --lagrange_lr={rate:g} lambda reaches 1 within '
+          f'{episode:.0f} of {resolved.num_episodes} episodes if J_C stays '
+          f'{_VIOLATION:g} above its threshold, maybe before the task is '
+          'learned. Without the flag the rate would be '
+          f'{unset.multiplier_learning_rate:.2g}.')
   if meta:
     origin = (
         'as given' if given.meta_lr is not None else
-        "as at the run's first start" if prolonged else
-        f'{_META_PRODUCT:g} / alpha_1' if _follows(given) else
+        "kept from the run's first start" if prolonged else
+        f'which is {_META_PRODUCT:g} / alpha_1' if _follows(given) else
         f'the default for {given.meta_optimizer}')
-    lines.append(f'alpha_eta = {resolved.meta_learning_rate:.3g}: {origin}')
+    lines.append('Learning rate of alpha_lambda: alpha_eta = '
+                 f'{resolved.meta_learning_rate:.3g}, {origin}.')
   return lines
 
 

@@ -69,22 +69,27 @@ class DescribeTest(parameterized.TestCase):
 
   def test_by_the_runs_length(self):
     self.assertEqual(self._describe(), [
-        "alpha_1 = 3.2e-05: by the run's length (after 125000 learner steps "
-        'lambda would be at 2 if violated by 0.5 throughout)',
-        'alpha_eta = 28.1: 0.0009 / alpha_1'])
+        'Learning rate of lambda: alpha_1 = 3.2e-05, chosen so that lambda '
+        'would reach 2 at the end of this run (125000 learner steps) if J_C '
+        'stayed 0.5 above its threshold.',
+        'Learning rate of alpha_lambda: alpha_eta = 28.1, which is 0.0009 / '
+        'alpha_1.'])
     self.assertLen(self._describe(meta=False), 1)
     self.assertIn('1000 steps are assumed', self._describe(0)[1])
 
   def test_as_given_and_as_before(self):
     self.assertEqual(
         self._describe(lagrange_lr=5e-5, meta_lr=3.0),
-        ['alpha_1 = 5e-05: as given', 'alpha_eta = 3: as given'])
+        ['Learning rate of lambda: alpha_1 = 5e-05, as given.',
+         'Learning rate of alpha_lambda: alpha_eta = 3, as given.'])
     self.assertEqual(self._describe(prolonged=True), [
-        "alpha_1 = 3.2e-05: as at the run's first start",
-        "alpha_eta = 28.1: as at the run's first start"])
+        'Learning rate of lambda: alpha_1 = 3.2e-05, kept from the run\'s '
+        'first start.', 'Learning rate of alpha_lambda: alpha_eta = 28.1, kept '
+        "from the run's first start."])
     self.assertEqual(
         self._describe(meta_optimizer='adam')[1],
-        'alpha_eta = 0.001: the default for adam')
+        'Learning rate of alpha_lambda: alpha_eta = 0.001, the default for '
+        'adam.')
 
   @parameterized.parameters((7.9e-5, False), (8.1e-5, True), (0.0, False))
   def test_warns_of_lambda_at_1_in_the_first_fifth(self, rate, warns):
@@ -93,8 +98,8 @@ class DescribeTest(parameterized.TestCase):
     self.assertLen(lines, 1 + warns)
     if warns:
       self.assertRegex(
-          lines[1], 'Warning: --lagrange_lr=8.1e-05 takes lambda to 1 within '
-          '99 of 500 episodes .*; unset, it would be 3.2e-05')
+          lines[1], 'Warning: with --lagrange_lr=8.1e-05 lambda reaches 1 '
+          'within 99 of 500 episodes .* the rate would be 3.2e-05')
 
   def test_when_lambda_would_be_at_1(self):
     # 1 / (0.5 * 1e-4 * 125 steps an episode).

@@ -112,8 +112,9 @@ def show(workdir: workdir_lib.Workdir,
   """
   if not config.feasibility_episodes:
     return
-  note(f'Before training: {config.feasibility_episodes} episodes of a zero and '
-       'of a random policy each (--feasibility_episodes=0 goes without).')
+  note('Before training, a policy that does nothing and a random one show how '
+       f'far the constraints are from holding ({config.feasibility_episodes} '
+       'episodes each; --feasibility_episodes=0 leaves this out).')
   with contextlib.closing(seeding.SeededEnvironment(
       make_environment, 'feasibility', config)) as environment:
     spec = environment.spec

@@ -87,8 +87,8 @@ class OpeningTest(absltest.TestCase):
     opened = self._open(agents.METAL, lagrange_lr=None)
     self.assertAlmostEqual(opened.config.lagrange_lr, alpha_1)
     self.assertAlmostEqual(opened.config.meta_lr, 9e-4 / alpha_1)
-    self.assertRegex(self._notes[0], r'^alpha_1 = 0\.0667: by the run')
-    self.assertRegex(self._notes[1], r'^alpha_eta = 0\.0135: ')
+    self.assertRegex(self._notes[0], r'alpha_1 = 0\.0667, chosen so that')
+    self.assertRegex(self._notes[1], r'alpha_eta = 0\.0135, which ')
     described = self._workdir.read_json('config.json')
     self.assertIsNone(described['config']['lagrange_lr'])
     self.assertIsNone(described['config']['meta_lr'])
@@ -101,7 +101,7 @@ class OpeningTest(absltest.TestCase):
     self.assertEqual(
         self._workdir.read_json('config.json')['resolved'],
         described['resolved'])
-    self.assertIn("as at the run's first start", self._notes[1])
+    self.assertIn("kept from the run's first start", self._notes[1])
 
   def test_rates_edited_by_hand_are_refused(self):
     self._save(self._open(), 2)

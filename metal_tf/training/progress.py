@@ -15,12 +15,13 @@ from metal_tf.training import verdict
 
 _UP = '\x1b[A'  # A terminal goes up a line.
 _FIRST_PERIOD = 3.0  # Seconds until a new phase's first estimate of the time.
+_LONG = 3600.0  # Seconds of a run that may not be what was meant.
 
 
 class Progress:
   """Lines that are rewritten on a terminal, or one line now and then.
 
-  A terminal has a line for the run and one for each constraint.
+  A terminal has a line for the run and two for each constraint.
   """
 
   def __init__(self, num_episodes: int, constraint_names: Sequence[str],
@@ -51,7 +52,7 @@ class Progress:
   def note(self, text: str) -> None:
     """Writes a line of its own."""
     self._clear()
-    self._screen.write(text + '\n')
+    self._screen.line(text)
 
   def episode(self, episode_return: float, penalty: np.ndarray,
               multiplier: np.ndarray) -> None:
@@ -99,38 +100,39 @@ class Progress:
               (episodes - self._marks[0][1]))
       speed = (actor_steps - self._marks[0][2]) / seconds
       parts += [f'{speed:.0f} steps/s', f'ETA {rates.duration(left)}']
-      if phase == 'learning':
+      if phase == 'learning' and seconds >= _FIRST_PERIOD:
         self._tell_length(left, speed)
     self._show(['  '.join(parts), *self._constraints(
         multiplier, meta_parameter, effective_rate)])
 
   def _constraints(self, multiplier: np.ndarray, meta_parameter: np.ndarray,
                    effective_rate: np.ndarray) -> Sequence[str]:
-    """A line for each constraint."""
+    """Two lines for each constraint."""
     lines = []
     for k, judged in enumerate(self._judge.verdicts()):
       relation = '>' if judged.penalty > self._threshold[k] else '<='
-      lines.append(
-          f'{self._names[k]} {judged.words}: J_C {judged.penalty:.3f} '
-          f'{relation} {self._threshold[k]:g}, '
-          + f'lambda {multiplier[k]:.4g} {judged.trend}'.rstrip() +
+      lines += [
+          f'  {self._names[k]} {judged.words}: J_C {judged.penalty:.3f} '
+          f'{relation} {self._threshold[k]:g}',
+          f'    lambda {multiplier[k]:.4g} {judged.trend}'.rstrip() +
           f', alpha_lambda {meta_parameter[k]:.3g}, rate '
-          f'{effective_rate[k]:.2g}')
+          f'{effective_rate[k]:.2g}']
     return lines
 
   def _tell_length(self, left: float, speed: float) -> None:
-    """Says once what a long run has in store, and the way to a short one."""
-    if self._told_length or left < 3600:
+    """Says once how long a run will take, and of a long one how to shorten it."""
+    if self._told_length:
       return
     self._told_length = True
     self.note(
-        f'{self._num_episodes} episodes (the paper trains 20000) take about '
-        f'{rates.duration(left)} at {speed:.0f} steps/s; for a first look add '
-        '--num_episodes=200.')
+        f'About {rates.duration(left)} to go until episode {self._num_episodes}'
+        f', at {speed:.0f} steps/s.' + (
+            ' (The paper trains 20000 episodes; for a first look add '
+            '--num_episodes=200.)' if left >= _LONG else ''))
 
   def _show(self, lines: Sequence[str]) -> None:
     if not self._live:
-      self._screen.write('  '.join(lines) + '\n')
+      self._screen.write('  '.join(map(str.strip, lines)) + '\n')
       return
     self._clear()
     # A line that wraps could not be rewritten.
@@ -166,7 +168,7 @@ def format_score(score: metrics.Score, constraint_names: Sequence[str],
       is called infeasible so far. None: nothing is said.
   """
   few = ('' if score.episodes == metrics.WINDOW else
-         f' (the paper takes {metrics.WINDOW}; the run has no more)')
+         f' (the paper takes {metrics.WINDOW}, but this run has no more)')
   lines = [
       f'Over the last {score.episodes} training episodes{few}:',
       f'  return            {score.episode_return:10.2f}',

@@ -1,7 +1,9 @@
 """Where a run's lines go; nothing that happens there ends the run."""
 
 import os
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 
@@ -22,6 +24,15 @@ class Screen:
     self._stream = stream
     isatty = getattr(stream, 'isatty', None)
     self.live = bool(isatty is not None and isatty())
+
+  def line(self, text: str) -> None:
+    """Shows lines; a terminal has them wrapped between words."""
+    if self.live:
+      text = '\n'.join(textwrap.fill(
+          line, shutil.get_terminal_size().columns - 1, break_on_hyphens=False,
+          break_long_words=False, subsequent_indent='    ')
+                       for line in text.split('\n'))
+    self.write(text + '\n')
 
   def write(self, text: str) -> None:
     """Shows text at once, or drops it where nobody reads it any more."""
