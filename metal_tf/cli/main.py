@@ -294,10 +294,10 @@ def start_table(algorithm: agents.Algorithm, config: config_lib.Config,
         _trained_line(trained[info.name], width) if info.name in trained else
         f'    {info.name:{width}}  not used; '
         f'{info.describe(config.safety_coeff)}')
-  lines.append('  (* is trained with, in brackets where its threshold comes '
-               f'from. The paper uses {task.info.default_constraint} here: '
-               f'{task.info.default_constraint_label}.)')
-  return '\n'.join(lines)
+  return '\n'.join([
+      *lines, '* is trained with; in brackets stands where its threshold comes '
+      f'from. The paper uses {task.info.default_constraint} here '
+      f'({task.info.default_constraint_label}).', *_violations(plant)])
 
 
 def _own_lines(algorithm: agents.Algorithm, config: config_lib.Config,
@@ -316,11 +316,17 @@ def _own_lines(algorithm: agents.Algorithm, config: config_lib.Config,
   width = max(len(c.name) for c in plant.constraints)
   for constraint in plant.constraints:
     yield _trained_line(constraint, width)
+  yield from _violations(plant)
 
 
 def _trained_line(constraint: validation.TaskConstraint, width: int) -> str:
-  text = (f'\n      violated unless: {constraint.text}' if constraint.text
-          else '')
   return (f'  * {constraint.name:{width}}  <= {constraint.threshold:g} '
-          f'[{constraint.origin}]{text}')
+          f'[{constraint.origin}]')
+
+
+def _violations(plant: plant_lib.Plant) -> Iterator[str]:
+  for constraint in plant.constraints:
+    if constraint.text:
+      yield (f'A step violates {constraint.name} unless this holds: '
+             f'{constraint.text}.')
 

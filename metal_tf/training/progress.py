@@ -180,6 +180,6 @@ def format_score(score: metrics.Score, constraint_names: Sequence[str],
       words = 'not satisfied, infeasible so far: no episode satisfied it'
     lines.append(
         f'  {name}: J_C {score.penalty[k]:.4f}, threshold {threshold[k]:g}, '
-        f'overshoot {score.overshoot[k]:.4f} ({words}), lambda '
+        f'overshoot {score.overshoot[k]:.4f}\n    ({words}), lambda '
         f'{multiplier[k]:.4g}, alpha_lambda {meta_parameter[k]:.4g}')
   return '\n'.join(lines)

@@ -135,7 +135,7 @@ class ProgressTest(parameterized.TestCase):
     shown.note('A note of more letters than the terminal has columns.')
     screen = _on_screen(self._stream.getvalue())
     self.assertEqual([line.rstrip() for line in screen], [
-        'A note of more letters than the', '    terminal has columns.',
+        'A note of more letters than the', '  terminal has columns.',
         '', '', ''])
 
   def test_score_says_when_the_window_is_short_and_what_is_not_satisfied(self):
@@ -145,10 +145,10 @@ class ProgressTest(parameterized.TestCase):
         score, ('left', 'right'), np.array([0.115, 0.5]), np.array([1.0, 0.0]),
         np.zeros(2))
     self.assertIn('last 3 training episodes (the paper takes 100', text)
-    self.assertIn('left: J_C 0.2000, threshold 0.115, overshoot 0.0850 (not',
-                  text)
-    self.assertIn('right: J_C 0.1000, threshold 0.5, overshoot 0.0000 (satis',
-                  text)
+    self.assertIn('left: J_C 0.2000, threshold 0.115, overshoot 0.0850\n'
+                  '    (not satisfied), lambda 1, alpha_lambda 0', text)
+    self.assertIn('right: J_C 0.1000, threshold 0.5, overshoot 0.0000\n'
+                  '    (satisfied), ', text)
     self.assertIn('415.00', text)  # 500 - 1000 * 0.085
 
 

@@ -26,11 +26,15 @@ class Screen:
     self.live = bool(isatty is not None and isatty())
 
   def line(self, text: str) -> None:
-    """Shows lines; a terminal has them wrapped between words."""
+    """Shows lines; a terminal has them wrapped between words.
+
+    Args:
+      text: indented lines, such as those of tables and commands, stay whole.
+    """
     if self.live:
-      text = '\n'.join(textwrap.fill(
+      text = '\n'.join(line if line.startswith(' ') else textwrap.fill(
           line, shutil.get_terminal_size().columns - 1, break_on_hyphens=False,
-          break_long_words=False, subsequent_indent='    ')
+          break_long_words=False, subsequent_indent='  ')
                        for line in text.split('\n'))
     self.write(text + '\n')
 
