@@ -2,6 +2,7 @@
 
 import json
 import os
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -14,6 +15,8 @@ class ClosingTest(absltest.TestCase):
 
   def setUp(self):
     super().setUp()
+    self.enter_context(mock.patch.dict(
+        os.environ, BUILD_WORKING_DIRECTORY='/checkout'))
     self._path = os.path.join(self.create_tempdir().full_path, 'a run')
     os.makedirs(self._path)
     self._write('config.json', json.dumps({

@@ -234,7 +234,8 @@ def _train_distributed(
 def _form(config: config_lib.Config, launch_type: Optional[str]) -> str:
   """Who does the work, and why one would have it otherwise."""
   if launch_type is None:
-    return 'One process acts and learns in turns (--num_actors: several actors).'
+    return ('One process acts and learns in turns (--num_actors: several '
+            'actors).')
   actors = f'{config.num_actors} actor' + 's' * (config.num_actors > 1)
   return {
       'local_mp': f'{actors}, learner, evaluator and replay as processes of '

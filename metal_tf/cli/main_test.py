@@ -143,6 +143,10 @@ class LauncherTest(parameterized.TestCase):
     self.assertNotIn('Traceback', err)
     self.assertIn('* balance_velocity  <= 0.115 [paper]', out)
     self.assertIn('slider_accel      not used', out)
+    self.assertIn('It trains for 2 episodes, and after every 10 of them one '
+                  'without exploration noise.\nHow long that takes is', out)
+    self.assertIn('another terminal:\n  ./bazelw run //launchers:watch -- '
+                  f'--workdir={directory}/here\n', out)
     self.assertIn('Over the last 2 training episodes', out)
     self.assertEqual(out.splitlines()[-1].strip(),
                      './bazelw run //launchers:evaluate -- '

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from unittest import mock
 
@@ -20,6 +21,15 @@ _ONE, _TWO = (flags.DEFINE_string(f'tool_test_{name}', '', 'A folder.')
 
 
 class ToolTest(parameterized.TestCase):
+
+  def test_a_command_is_that_of_the_checkout_or_of_the_wheel(self):
+    with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY='/x'):
+      self.assertEqual(tool.command('watch', '--workdir=a b'),
+                       "./bazelw run //launchers:watch -- '--workdir=a b'")
+      del os.environ['BUILD_WORKING_DIRECTORY']
+      with mock.patch.object(os.path, 'exists', return_value=False):
+        self.assertEqual(tool.command('watch', '--workdir=a b'),
+                         "metal watch '--workdir=a b'")
 
   def _end(self, body, *arguments):
     """Returns the exit status and what was said of it."""

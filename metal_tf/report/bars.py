@@ -187,8 +187,9 @@ def _bars(stem: str, title: str, groups: Sequence[_Group],
       axes.set_xlabel(xlabel)
     if not single:
       figure.legend(
-          [(axes.bar(0, 0, color=looks[label].color),
-            _marks(axes, [], [], looks[label])) for label in labels], labels,
+          handles=[(axes.bar(0, 0, color=looks[label].color),
+                    _marks(axes, [], [], looks[label])) for label in labels],
+          labels=labels,
           loc='outside upper center', ncols=min(3, len(labels)))
   n = captions.seeds({
       label: [len(row.seeds) for _, rows in groups for row in rows
@@ -218,7 +219,7 @@ def _bar(axes: Any, x: float, width: float, row: aggregate.Scores,
   _marks(axes, places, values, look)
 
 
-def _marks(axes: Any, x: Sequence[float], y: statistics.Values,
+def _marks(axes: Any, x: statistics.Values, y: statistics.Values,
            look: style.Look) -> Any:
   """An agent's seeds, by which bars are told apart without colour."""
   return axes.scatter(x, y, s=20, marker=look.marker, color='white',

@@ -117,9 +117,9 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   origin = (
       'as given' if given.lagrange_lr is not None else
       "kept from the run's first start" if prolonged else
-      f'chosen so that lambda would reach {_LAMBDA_AT_END:g} at the end of this '
-      f'run ({steps:.0f} learner steps) if J_C stayed {_VIOLATION:g} above its '
-      'threshold')
+      f'chosen so that lambda would reach {_LAMBDA_AT_END:g} at the end of '
+      f'this run ({steps:.0f} learner steps) if J_C stayed {_VIOLATION:g} '
+      'above its threshold')
   lines = [f'Learning rate of lambda: alpha_1 = {rate:.3g}, {origin}.']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '

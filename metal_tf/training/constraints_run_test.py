@@ -117,8 +117,10 @@ class ConstraintsRunTest(parameterized.TestCase):
     slack, binding = self._json(path, 'summary.json')['constraints']
     self.assertTrue(slack['satisfied'])
     self.assertFalse(binding['satisfied'])
-    self.assertRegex(out, r'slack: J_C 0\.0000, .* \(satisfied\), lambda 0,')
-    self.assertRegex(out, r'binding: J_C 1\.0000, .* \(not satisfied, infeas')
+    self.assertRegex(
+        out, r'slack: J_C 0\.0000, .*\n +\(satisfied\), lambda 0,')
+    self.assertRegex(
+        out, r'binding: J_C 1\.0000, .*\n +\(not satisfied, infeas')
 
   def test_every_constraint_of_a_domain_at_once(self):
     for domain, info in tasks.TASKS.items():

@@ -120,7 +120,7 @@ class Progress:
     return lines
 
   def _tell_length(self, left: float, speed: float) -> None:
-    """Says once how long a run will take, and of a long one how to shorten it."""
+    """Says once how long it will take, and how a long run could be shorter."""
     if self._told_length:
       return
     self._told_length = True

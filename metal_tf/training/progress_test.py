@@ -102,7 +102,7 @@ class ProgressTest(parameterized.TestCase):
       self._clock.now += 10
     text = self._stream.getvalue()
     self.assertEqual(text.count('--num_episodes=200'), 1)
-    self.assertIn('About 2d07h to go until episode 20000, at 100 steps/s. (The ',
+    self.assertIn('About 2d07h to go until episode 20000, at 100 steps/s. (The',
                   text)
 
   def test_a_terminal_sees_one_line_rewritten(self):
@@ -132,11 +132,13 @@ class ProgressTest(parameterized.TestCase):
         '    lambda 0, alpha_lambda 0, rate 0.00'])
     self.assertStartsWith(screen[0], 'episode 2/100  learning')
     self.assertLess(max(map(len, screen)), 40)
-    shown.note('A note of more letters than the terminal has columns.')
+    command = '  ./program --flag=value --another=value'
+    shown.note('A note of more letters than the terminal has columns.\n'
+               + command)
     screen = _on_screen(self._stream.getvalue())
     self.assertEqual([line.rstrip() for line in screen], [
         'A note of more letters than the', '  terminal has columns.',
-        '', '', ''])
+        command, '', ''])
 
   def test_score_says_when_the_window_is_short_and_what_is_not_satisfied(self):
     score = metrics.score(

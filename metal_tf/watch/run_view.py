@@ -17,7 +17,9 @@ from metal_tf.watch import spark
 
 WINDOW = 10  # Episodes that the means are taken over.
 
-_OK, _BAD, _DIM = 'green', 'red', 'dim'
+# Of the 256 colours, with a contrast of nearly 4:1 or more on black and white.
+OK, BAD, HALTED = 'color(28)', 'color(196)', 'color(130)'
+_DIM = 'dim'
 _LABEL, _VALUE, _RANGE = 17, 15, 20  # Columns; the curve gets the rest.
 
 
@@ -73,7 +75,7 @@ def compared(penalty: float, threshold: float) -> text_lib.Text:
   """J_C against its threshold, e.g. '0.213 > 0.115'."""
   satisfied = penalty <= threshold
   return text_lib.Text(f'{penalty:.3f} {"<=" if satisfied else ">"} '
-                       f'{threshold:g}', style=_OK if satisfied else _BAD)
+                       f'{threshold:g}', style=OK if satisfied else BAD)
 
 
 def _title(run: run_folder.RunFolder) -> text_lib.Text:
@@ -90,7 +92,7 @@ def _title(run: run_folder.RunFolder) -> text_lib.Text:
 def _state(run: run_folder.RunFolder) -> List[text_lib.Text]:
   """Phase, progress, speed, checkpoint."""
   total = run.config['num_episodes']
-  styles = {'learning': 'bold green', 'stopped': 'bold yellow'}
+  styles = {'learning': f'bold {OK}', 'stopped': f'bold {HALTED}'}
   now = phase(run)
   first = text_lib.Text().append(now, style=styles.get(now, 'bold'))
   first.append(f'  episode {run.num_episodes} of {total}')
@@ -159,12 +161,12 @@ def _curve(values: np.ndarray, width: int, threshold: Optional[float] = None
   drawn = text_lib.Text(spark.line(means, low, high))
   if threshold is not None:
     for i, mean in enumerate(means):
-      drawn.stylize(_OK if mean <= threshold else _BAD, i, i + 1)
+      drawn.stylize(OK if mean <= threshold else BAD, i, i + 1)
   return drawn, f'{low:.3g} to {high:.3g}'
 
 
 def _legend(run: run_folder.RunFolder) -> text_lib.Text:
   return text_lib.Text(
-      f'\nReturns and J_C: means of the last {min(WINDOW, run.num_episodes)} '
-      f'episodes, all else: now. Curves: episode 1 to {run.num_episodes}.',
+      f'\nReturn, J_C: mean of {min(WINDOW, run.num_episodes)} episodes; all '
+      f'else: now. Curves: episodes 1 to {run.num_episodes}.',
       style=_DIM)

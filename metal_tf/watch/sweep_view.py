@@ -16,12 +16,13 @@ from metal_tf.watch import spark
 
 # In the order of the table.
 _STYLES = {
-    record.RUNNING: 'bold green', record.FAILED: 'bold red',
-    record.INTERRUPTED: 'bold yellow', record.FINISHED: 'bold',
+    record.RUNNING: f'bold {run_view.OK}',
+    record.FAILED: f'bold {run_view.BAD}',
+    record.INTERRUPTED: f'bold {run_view.HALTED}', record.FINISHED: 'bold',
     record.WAITING: 'dim'}
 _WIDE = 112  # Columns from which on speed, curve and ETA have columns.
 _CURVE = 12
-_AROUND = 8  # Lines above and below the rows.
+_AROUND = 9  # Lines above and below the rows.
 
 
 def make(states: Sequence[overview.State], jobs: int,
@@ -56,7 +57,9 @@ def make(states: Sequence[overview.State], jobs: int,
       shown += 1
       table.add_row(*cells)
   parts: List[Any] = [
-      text_lib.Text(display.progress_line(states, jobs), style='bold'),
+      # A line of its own for the episodes: 80 columns do not hold all of it.
+      text_lib.Text(display.progress_line(states, jobs).replace(
+          ', episode', '\nepisode'), style='bold'),
       text_lib.Text(), table]
   if shown < len(states):
     parts.append(text_lib.Text(f'... and {len(states) - shown} more runs',
@@ -99,7 +102,7 @@ def _cells(state: overview.State, label: str, wide: bool
   name = text_lib.Text(f'  {label}')
   left = _left(state)
   if state.status == record.FAILED and state.last_line:
-    name.append(f'\n  {state.last_line}', style='red')
+    name.append(f'\n  {state.last_line}', style=run_view.BAD)
   if left and not wide:
     name.append(f'\n    ETA {left}', style='dim')
   episode_return, penalties, constraints, curve = _numbers(state)

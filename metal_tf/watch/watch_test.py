@@ -7,6 +7,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+from rich import color
 from rich import console as console_lib
 
 from metal_tf.runs import run_folder
@@ -59,6 +60,7 @@ class WatchTest(parameterized.TestCase):
     # Of 10 to 19; curves of 20 numbers fit.
     self._assert_row(lines, 'return 14.5', '▁▁▂▂▂▃▃▄▄▄▅▅▅▆▆▇▇▇██',
                      '0 to 19')
+    self.assertStartsWith(lines[-1], 'Return, J_C: mean of 10 episodes; all ')
     first, second = [lines.index(line) for name in ('slider_pos', 'velocity')
                      for line in lines if line.strip() == name]
     self._assert_row(lines[first:second], 'J_C 0.100 <= 0.15 constant')
@@ -67,6 +69,13 @@ class WatchTest(parameterized.TestCase):
       self.assertRegex('\n'.join(block), r'  lambda +20 +▁.*█ +1 to 20')
       self._assert_row(block, 'alpha_lambda 0 constant')
       self._assert_row(block, 'effective rate 0.0001 constant')
+
+  def test_colours_are_legible_on_black_and_on_white(self):
+    for name in (run_view.OK, run_view.BAD, run_view.HALTED):
+      channels = np.array(color.Color.parse(name).get_truecolor()) / 255
+      luminance = channels**2.2 @ [0.2126, 0.7152, 0.0722]
+      self.assertGreater((luminance + 0.05) / 0.05, 3.9, name)
+      self.assertGreater(1.05 / (luminance + 0.05), 3.9, name)
 
   def test_recent_means_are_of_the_last_ten_and_all_weigh_the_same(self):
     for index, expected in ((0, 0.0), (1, 1.0), (5, 1.0), (10, 1.0)):
@@ -103,8 +112,8 @@ class WatchTest(parameterized.TestCase):
     self._make_sweep()
     lines = self._frame(120)
     self.assertStartsWith(
-        lines[0], '1 of 3 runs finished, 1 interrupted, 1 running, episode '
-        '7/12 in all, ETA 10s')
+        lines[0], '1 of 3 runs finished, 1 interrupted, 1 running')
+    self.assertEqual(lines[1].rstrip(), 'episode 7/12 in all, ETA 10s')
     self._assert_row(lines, 'metal-seed1 2/4 2.0 0.100 <= 0.15 2 0 0.0001',
                      '5/50 ▁█ 4s')
     self._assert_row(lines, '0.200 > 0.15 2 0 0.0001')
