@@ -15,19 +15,20 @@ from metal_tf.runs import log_tables
 _HEAD = """\
 # Metrics
 
-Every column, scalar and entry that a run writes into its `--workdir`, with unit
-and meaning. Made by `launchers/metrics_table.py`; a test holds it against the
-code and against the files of a run.
+This page lists every column, scalar and entry that a run writes into its
+`--workdir`, with unit and meaning. `launchers/metrics_table.py` makes it, and a
+test compares it with the code and with the files of a run.
 
 The suite's penalties are 0 or 1 per step, so J_C, thresholds and overshoots are
 shares of violated steps. Rewards have the task's unit; the paper's tasks pay 0
-to 1 per step. What an agent does not have, or what there is not yet, is `nan`
-in a CSV file and left out of TensorBoard. Columns are the same for all agents.
+to 1 per step. Columns are the same for all agents. A number that an agent does
+not have, or does not have yet, is `nan` in a CSV file and missing in
+TensorBoard.
 
-A column that ends in `/<constraint>` is there once for each of the K
-constraints, all columns of the first constraint before those of the second.
-With `--constraints=balance_velocity:0.115,slider_pos:0.2` the header of
-`{file}` is, in one line,
+A column that ends in `/<constraint>` exists once for each of the K constraints,
+all columns of the first constraint before those of the second. With
+`--constraints=balance_velocity:0.115,slider_pos:0.2` the header of `{file}`
+is, in one line,
 
 ```
 {header}

@@ -117,7 +117,8 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       x, y = row.measure('overshoot'), row.measure('return')
       look = looks[row.label]
       whole = row.conditions == full
-      axes.scatter(x, y, s=14, color=look.color, alpha=0.5, linewidths=0)
+      axes.scatter(x, y, s=18, marker=look.marker, color=look.color, alpha=0.5,
+                   linewidths=0)
       axes.scatter(
           x.mean(), y.mean(), s=85, marker=look.marker, edgecolors=look.color,
           facecolors=look.color if whole else 'white', linewidths=1.5,
@@ -145,9 +146,9 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       'Agents further up earn more and agents further left violate their '
       'constraint less; the highest penalized return belongs to '
       f'{_best(rows)}.',
-      'Large marks: means over seeds and conditions; dots: seeds. Dashed: no '
-      'other agent has both more return and less overshoot. Grey: equal '
-      'penalized return.' + hollow, figure)
+      'Large marks: means over seeds and conditions; small ones: seeds. '
+      'Dashed: no other agent has both more return and less overshoot. Grey: '
+      'equal penalized return.' + hollow, figure)
 
 
 def pareto(points: Sequence[Tuple[float, float]]

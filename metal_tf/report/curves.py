@@ -224,7 +224,7 @@ def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
   drawn = [label for label in labels if grid.of(label, *columns)]
   wide = len(columns)
   figure = style.new(max(5.0, 1.0 + 2.3 * wide), 1.2 + 1.6 * len(panels))
-  problem = {c.problem for c in columns}
+  same = len({c.problem for c in columns}) == 1
   widths = {window(run.run.num_episodes) for run in grid.used
             if run.condition in columns}
   with style.context():
@@ -238,10 +238,11 @@ def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
       # A fixed height: beside a power of ten it would be moved up.
-      axes[0, j].set_title(_heading(condition, len(problem) > 1), y=1, pad=14)
+      axes[0, j].set_title(_heading(condition, not same), y=1, pad=14)
       axes[-1, j].set_xlabel('training episode')
-    if len(problem) == 1:
-      figure.suptitle(textwrap.fill(*problem, _TITLE_WIDTH), fontsize='medium')
+    if same:
+      figure.suptitle(textwrap.fill(columns[0].problem, _TITLE_WIDTH),
+                      fontsize='medium')
     handles = [
         axes[0, 0].plot([], [], color=looks[label].color,
                         linestyle=looks[label].dashes, label=label,
