@@ -241,8 +241,9 @@ def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
       axes[0, j].set_title(_heading(condition, not same), y=1, pad=14)
       axes[-1, j].set_xlabel('training episode')
     if same:
-      figure.suptitle(textwrap.fill(columns[0].problem, _TITLE_WIDTH),
-                      fontsize='medium')
+      # Lines are not to break before or behind a sign.
+      problem = columns[0].problem.replace(' ≤ ', '\u00a0≤\u00a0')
+      figure.suptitle(textwrap.fill(problem, _TITLE_WIDTH), fontsize='medium')
     handles = [
         axes[0, 0].plot([], [], color=looks[label].color,
                         linestyle=looks[label].dashes, label=label,
@@ -377,7 +378,8 @@ def _curve(axes: Any, panel: Panel, runs: Sequence[collect.ScoredRun],
   for k in range(seeds.shape[2]):
     dashes = look.dashes if seeds.shape[2] == 1 else list(
         _CONSTRAINT_DASHES)[k % len(_CONSTRAINT_DASHES)]
-    for seed in seeds[..., k]:
+    # A single seed is its own mean, whose dashes it would fill.
+    for seed in seeds[..., k] if len(runs) > 1 else ():
       axes.plot(episodes, seed, color=look.color, linewidth=0.5, alpha=0.6,
                 rasterized=True, marker=look.marker, markersize=3,
                 markevery=[-1])
