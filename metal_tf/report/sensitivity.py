@@ -76,14 +76,14 @@ def figure(grid: collect.Grid) -> Outcome:
           _draw(axes[j, i], found[condition].get(series, []), row, look,
                 series.name)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, names, loc='outside upper center',
-                 ncols=2 if len(columns) > 1 else 1)
+    drawn.legend(handles, names, loc='outside upper center')
   return style.made(
       'sensitivity', _TITLE,
-      'The flatter a line, the less its agent depends on the choice of alpha_1.',
-      'Lines: means over seeds; small marks: seeds. alpha_1 is the learning rate of '
-      'lambda at the start (RC-D4PG keeps it), alpha_eta that of alpha_lambda. '
-      'Dotted: the threshold. On ' + '; '.join(
+      'The flatter a line, the less its agent depends on the choice of '
+      'alpha_1.',
+      'Lines: means over seeds; small marks: seeds. alpha_1 is the learning '
+      'rate of lambda at the start (RC-D4PG keeps it), alpha_eta that of '
+      'alpha_lambda. Dotted: the threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
 
 
