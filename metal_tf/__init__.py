@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any, List
 
+from metal_tf.system import lean_start
 from metal_tf.system import proxies
 from metal_tf.system import versions
 
@@ -38,6 +39,7 @@ if 'doctor' not in (os.path.basename(sys.argv[0]).partition('.')[0],
                     *sys.argv[1:2]):
   versions.check()
 proxies.except_loopback()
+lean_start.without_jax()
 
 # Training needs no renderer, and a machine without a display must not fail for
 # the lack of one. dm_control reads this when it is first imported; set
