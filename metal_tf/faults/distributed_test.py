@@ -11,6 +11,7 @@ import numpy as np
 
 from metal_tf.faults import harness
 from metal_tf.policy import description
+from metal_tf.training import testing
 
 _PROCESSES = 'local_mp'
 _THREADS = 'local_mt'
@@ -229,8 +230,8 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f19_a_slow_actor(self):
     """actor 100 times slower than the learner -> no deadlock, ratio kept"""
-    process = self._start(['slow', 0.1], 'paced', num_actors=1, num_episodes=4,
-                          evaluation_period=0)
+    process = self._start(['slow', 0.1, testing.EPISODE_STEPS], 'paced',
+                          num_actors=1, num_episodes=4, evaluation_period=0)
     self.assert_ended(self.end(process), 0)
     # 4 samples per insertion beyond the first 40, in batches of 16, within the
     # limiter's window of 148 samples. On a busy machine 8 batches may be on
@@ -257,7 +258,7 @@ class DistributedTest(harness.FaultTestCase):
       os.environ.pop(name, None)
     processes = [
         self._start(workdir=os.path.join(self.scratch, str(seed)),
-                    num_episodes=5, seed=seed, num_actors=1)
+                    num_episodes=5, seed=seed, num_actors=1, forked=False)
         for seed in (0, 1)]
     for process in processes:
       self.assert_ended(self.end(process), 0)

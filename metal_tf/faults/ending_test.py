@@ -10,6 +10,7 @@ from absl.testing import absltest
 import numpy as np
 
 from metal_tf.faults import harness
+from metal_tf.training import testing
 
 # Mounts a small disk, runs the command there and copies what it left.
 _ON_SMALL_DISK = """
@@ -31,7 +32,7 @@ class EndingTest(harness.FaultTestCase):
         workdir = os.path.join(self.scratch, f'{status}{store}')
         runs.append((number, status, workdir, self.start_small(
             ['slow', 0.01], num_episodes=100000, replay_store=store,
-            workdir=workdir, checkpoint_seconds=1000.0)))
+            workdir=workdir, checkpoint_seconds=1000.0, **harness.ANY_AGENT)))
     for number, status, self.workdir, process in runs:
       self.wait_until(lambda: self.num_rows() > 1)
       started = time.monotonic()
@@ -61,7 +62,8 @@ class EndingTest(harness.FaultTestCase):
     """SIGTERM, twice, mid-episode -> ends at once, goes on exactly"""
     straight = os.path.join(self.scratch, 'straight')
     beside = self.start_small(workdir=straight, num_episodes=4)
-    process = self.start_small(['slow', 0.5], num_episodes=4)
+    process = self.start_small(
+        ['slow', 0.5, 2 * testing.EPISODE_STEPS], num_episodes=4)
     self.wait_until(lambda: self.num_checkpoints() > 0)
     time.sleep(5)  # Of the 20 s that the next episode takes at least.
     started = time.monotonic()
@@ -83,7 +85,7 @@ class EndingTest(harness.FaultTestCase):
     processes = [
         self.start_small(
             workdir=os.path.join(self.scratch, store), num_episodes=3,
-            replay_store=store)
+            replay_store=store, **harness.ANY_AGENT)
         for store in ('own', 'reverb')]
     for process in processes:
       self.assert_ended(self.end(process), 0)
@@ -140,22 +142,25 @@ class EndingTest(harness.FaultTestCase):
     ended = self.small(workdir=os.path.join(blocking, 'run'))
     self.assert_ended(ended, 2)
     self.assertRegex(ended.err, '^metal: --workdir: cannot write to .*\n$')
-    process = self.start_small(['slow', 0.01], num_episodes=100000)
+    process = self.start_small(
+        ['slow', 0.01], num_episodes=100000, **harness.ANY_AGENT)
     self.wait_until(lambda: self.num_rows() > 0)
-    ended = self.small()
+    ended = self.small(**harness.ANY_AGENT)
     self.assert_ended(ended, 2)
     self.assertRegex(
         ended.err, f'is in use by a live run .process {process.pid}.')
     process.kill()
     process.communicate()
     # The lock of a killed run is no obstacle.
-    self.assert_ended(self.small(num_episodes=self.num_rows() + 1), 0)
+    self.assert_ended(self.small(
+        num_episodes=self.num_rows() + 1, **harness.ANY_AGENT), 0)
 
   def test_f21_two_runs_at_once(self):
     """two runs at once on one host -> both work"""
     processes = [
         self.start_small(workdir=os.path.join(self.scratch, str(seed)),
-                         num_episodes=5, seed=seed, replay_store='reverb')
+                         num_episodes=5, seed=seed, replay_store='reverb',
+                         **harness.ANY_AGENT)
         for seed in (0, 1)]
     for process in processes:
       self.assert_ended(self.end(process), 0)

@@ -1,22 +1,20 @@
 """Starts runs as processes of their own and looks at what they leave."""
 
-import ctypes
 import functools
 import json
-import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from absl.testing import absltest
 import numpy as np
 
 from metal_tf import types
+from metal_tf.faults import forking
 from metal_tf.faults import small_run
 from metal_tf.runs import checkpoint
 from metal_tf.runs import log_tables
@@ -25,15 +23,10 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 _SMALL_RUN = os.path.join(_ROOT, 'metal_tf', 'faults', 'small_run.py')
 SECONDS = 180  # A process that takes longer hangs.
-
-
-def _num_threads() -> int:
-  return len(os.listdir('/proc/self/task'))
-
-
-# Those of the libraries, which stand a fork. TensorFlow and Reverb start more
-# once they are used, and a fork would lack these.
-_LIBRARIES_THREADS = _num_threads()
+# Settings of a run whose agent is all the same: where it is a process that is
+# stopped, a file that is damaged or an environment that breaks. Most of a small
+# run's time goes into tracing a learner step, and this one has the least.
+ANY_AGENT = {'algorithm': 'd4pg', 'steps_per_call': 1}
 
 
 class Ended(NamedTuple):
@@ -81,30 +74,33 @@ class FaultTestCase(absltest.TestCase):
         command, env=environment, cwd=self.home, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=instead and functools.partial(
-            _become, command, environment, instead))
+            forking.become, command, environment, instead))
     self._started.append(process)
     return process
 
   def small_command(self, fault: Any = None, world: str = 'slope',
                     workdir: str = '', launch_type: str = '',
-                    broken: bool = False, **config: Any) -> List[str]:
+                    broken: bool = False, algorithm: str = 'metal',
+                    forked: bool = True, **config: Any) -> List[str]:
     """The command of `small_run.py`; saves after every second episode."""
     settings = {'workdir': workdir or self.workdir, 'checkpoint_seconds': 0.0,
                 **config}
     return [sys.executable, _SMALL_RUN, json.dumps(
         {'config': settings, 'world': world, 'fault': fault,
-         'launch_type': launch_type, 'broken': broken})]
+         'launch_type': launch_type, 'broken': broken, 'algorithm': algorithm,
+         'forked': forked})]
 
-  def start_small(self, *arguments: Any, **config: Any) -> subprocess.Popen:
+  def start_small(self, *arguments: Any, forked: bool = True,
+                  **config: Any) -> subprocess.Popen:
     """Starts `small_run.py`.
 
     Half of the time of a small run is the import of TensorFlow, which this
-    process has behind it. So a run without workers is a fork of this process
-    where that is possible; it is the same program in a process of its own.
+    process has behind it. So a run is a fork of this process where that is
+    possible, and its workers are forks of the run; each is the same program in
+    a process of its own. `cli/main_test.py` starts workers as users do.
     """
-    command = self.small_command(*arguments, **config)
-    workers = json.loads(command[-1])['launch_type']
-    if workers or _num_threads() > _LIBRARIES_THREADS:
+    command = self.small_command(*arguments, forked=forked, **config)
+    if not forked or not forking.possible():
       return self.start(command)
     return self.start(command, small_run.main)
 
@@ -221,29 +217,6 @@ class FaultTestCase(absltest.TestCase):
       np.testing.assert_array_equal(array, arrays_two[name], name)
     weights = 'export/variables/variables.data-00000-of-00001'
     self.assertEqual(self.read(weights, one), self.read(weights, two))
-
-
-def _become(command: List[str], environment: Dict[str, str],
-            program: Callable[[], None]) -> None:
-  """Does in a fork what starting a program anew would do; does not return."""
-  os.closerange(3, os.sysconf('SC_OPEN_MAX'))
-  os.environ.clear()
-  os.environ.update(environment)
-  sys.argv = command[1:]
-  sys.stdout, sys.stderr = (
-      open(number, 'w', encoding='utf-8', buffering=buffering, closefd=False)
-      for number, buffering in ((1, -1), (2, 1)))
-  logging.root.handlers.clear()  # Those of the test.
-  status = 1
-  try:
-    program()
-    status = 0
-  except SystemExit as end:
-    status = int(end.code or 0)
-  except BaseException:  # noqa: BLE001 (as the interpreter would)
-    traceback.print_exc()
-  # With all that an interpreter's end brings: destructors, exit handlers.
-  ctypes.pythonapi.Py_Exit(ctypes.c_int(status))
 
 
 def damage(path: str) -> None:

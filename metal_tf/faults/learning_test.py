@@ -80,11 +80,12 @@ class LearningTest(harness.FaultTestCase):
       with self.subTest(**changes):
         workdir = os.path.join(self.scratch, str(changes))
         ended = self.small(workdir=workdir, num_episodes=3,
-                           replay_store=store, **changes)
+                           replay_store=store, **harness.ANY_AGENT, **changes)
         self.assert_ended(ended, 0)
         self.assertLen(self.rows(workdir)['episode'], 3)
     self.assert_ended(
-        self.small(['slow', 0.05], num_episodes=3, replay_store='reverb'), 0)
+        self.small(['slow', 0.05], num_episodes=3, replay_store='reverb',
+                   **harness.ANY_AGENT), 0)
 
   def test_f20_two_runs_with_one_seed(self):
     """two runs, one seed -> equal metrics, checkpoints and exports"""

@@ -30,7 +30,8 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f01_a_killed_run_goes_on_from_its_checkpoint(self):
     """SIGKILL mid-run -> resumes with equal state, the logs without a gap"""
-    settings = dict(evaluation_period=2, replay_store='reverb')
+    settings = dict(
+        evaluation_period=2, replay_store='reverb', **harness.ANY_AGENT)
     self._killed(7 * _STEPS + 9, num_episodes=12, **settings)
     saved = self.newest()
     self.assertEqual(saved.run['episode'], 6)
@@ -84,8 +85,8 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f01_killed_before_the_first_checkpoint(self):
     """SIGKILL before the first checkpoint -> says so and starts again"""
-    self._killed(_STEPS + 5, num_episodes=3)
-    ended = self.small(num_episodes=3)
+    self._killed(_STEPS + 5, num_episodes=3, **harness.ANY_AGENT)
+    ended = self.small(num_episodes=3, **harness.ANY_AGENT)
     self.assert_ended(ended, 0)
     self.assertIn('ended before its first checkpoint; starting again',
                   ended.out)
@@ -95,7 +96,8 @@ class ResumeTest(harness.FaultTestCase):
     """SIGKILL at 10 instants of a save -> that before or the new one loads"""
     episode = 0
     for attempt in range(10):
-      ended = self.small(['kill_in_save', 2, attempt], num_episodes=1000)
+      ended = self.small(['kill_in_save', 2, attempt], num_episodes=1000,
+                         **harness.ANY_AGENT)
       self.assert_ended(ended, -signal.SIGKILL)
       loaded = self.newest()
       # The first save of each session is complete; the second may be.
@@ -141,14 +143,14 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f04_a_lost_replay(self):
     """replay missing or damaged -> said, learner resumes, replay refills"""
-    self.assert_ended(self.small(num_episodes=8), 0)
+    self.assert_ended(self.small(num_episodes=8, **harness.ANY_AGENT), 0)
     os.remove(self._segments()[0])  # All checkpoints need it.
-    ended = self.small(num_episodes=16)
+    ended = self.small(num_episodes=16, **harness.ANY_AGENT)
     self.assert_ended(ended, 0)
     self.assertIn('Resumed at episode 8 ', ended.out)
     self.assertRegex(ended.out, 'The replay fills again first .*is missing')
     harness.damage(self._segments()[0])
-    ended = self.small(num_episodes=18)
+    ended = self.small(num_episodes=18, **harness.ANY_AGENT)
     self.assert_ended(ended, 0)
     self.assertRegex(ended.out, 'fills again first .*was changed')
     steps = self.rows()['learner_steps']
@@ -157,7 +159,7 @@ class ResumeTest(harness.FaultTestCase):
 
   def test_f04_a_lost_replay_of_reverb(self):
     """Reverb's replay missing or damaged -> said, resumes, refills"""
-    store = dict(replay_store='reverb')
+    store = dict(replay_store='reverb', **harness.ANY_AGENT)
     self.assert_ended(self.small(num_episodes=4, **store), 0)
     shutil.rmtree(self.newest().replay)
     ended = self.small(num_episodes=6, **store)

@@ -11,7 +11,9 @@ The JSON has
   and 'free', the slope with a constraint that is always violated or never;
 * `fault`: name of a function below, with its arguments behind it;
 * `launch_type`: Launchpad's, or nothing for one process;
-* `broken`: whether the learner raises.
+* `algorithm`: the agent's name, by default 'metal';
+* `broken`: whether the learner raises;
+* `forked`: whether workers that are processes are forks (`forking.py`).
 """
 
 import json
@@ -37,6 +39,7 @@ from metal_tf import environments
 from metal_tf.agent import agents
 from metal_tf.environments import constraint
 from metal_tf.environments import wrapper
+from metal_tf.faults import forking
 from metal_tf.replay import in_process
 from metal_tf.runs import checkpoint
 from metal_tf.training import testing
@@ -128,15 +131,21 @@ def kill_in_save(make: _Factory, number: int, seed: int) -> _Factory:
   return make
 
 
-def slow(make: _Factory, seconds: float) -> _Factory:
-  """Every step takes a while, so that a test can come in between."""
+def slow(make: _Factory, seconds: float, first: int = 0) -> _Factory:
+  """Steps take a while, so that a test can come in between.
+
+  All but so many of the first, counted over episodes.
+  """
+  count = 0
 
   def make_slow(seed: int) -> wrapper.ConstrainedEnvironment:
     environment = make(seed)
     step = environment.step
 
     def slow_step(action: np.ndarray) -> wrapper.TimeStep:
-      time.sleep(seconds)
+      nonlocal count
+      count += 1
+      time.sleep(seconds if count > first else 0.0)
       return step(action)
 
     environment.step = slow_step
@@ -275,6 +284,8 @@ def main() -> None:
   """Makes the run that the first argument asks for."""
   absl_flags.FLAGS(sys.argv[:1])  # Launchpad has some.
   request = json.loads(sys.argv[1])
+  if request.get('forked'):
+    forking.fork_programs()
   make = _WORLDS[request.get('world', 'slope')]
   name, *arguments = request.get('fault') or [None]
   if name:
@@ -282,9 +293,9 @@ def main() -> None:
     # Workers make their environments each on its own.
     make = (faulty if request.get('launch_type') else
             _first_only(faulty, make))
+  algorithm = agents.ALGORITHMS[request.get('algorithm', 'metal')]
   main_lib.train(
-      _BrokenInLearner(*agents.METAL) if request.get('broken') else
-      agents.METAL,
+      _BrokenInLearner(*algorithm) if request.get('broken') else algorithm,
       testing.small_config(**request['config']), make,
       request.get('launch_type') or None)
 

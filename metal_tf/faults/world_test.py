@@ -22,7 +22,8 @@ class WorldTest(harness.FaultTestCase):
         ('penalty', float('inf'), "penalty 'broken'"))):
       with self.subTest(field=field, value=value):
         self.workdir = os.path.join(self.scratch, str(index))
-        ended = self.small(['bad_output', _STEP, field, value], num_episodes=9)
+        ended = self.small(['bad_output', _STEP, field, value], num_episodes=9,
+                           **harness.ANY_AGENT)
         self.assert_ended(ended, 1)
         self.assertRegex(ended.err, 'BadEnvironmentOutput: Slope: bad '
                          f'{named} at step 7 of the episode')
@@ -34,7 +35,8 @@ class WorldTest(harness.FaultTestCase):
 
   def test_f12_the_simulator_gives_up(self):
     """PhysicsError -> the episode is cut, counted, bounded"""
-    ended = self.small(['physics_error', _STEP], num_episodes=6)
+    ended = self.small(
+        ['physics_error', _STEP], num_episodes=6, **harness.ANY_AGENT)
     self.assert_ended(ended, 0)
     self.assertIn('Episode cut and run again: Slope: the simulator gave up at '
                   'step 7', ended.out)
@@ -43,7 +45,8 @@ class WorldTest(harness.FaultTestCase):
     self.assertEqual(self.rows()['actor_steps'][-1],
                      6 * testing.EPISODE_STEPS + 6)
     self.workdir = os.path.join(self.scratch, 'always')
-    ended = self.small(['physics_error', _STEP, True], num_episodes=6)
+    ended = self.small(
+        ['physics_error', _STEP, True], num_episodes=6, **harness.ANY_AGENT)
     self.assert_ended(ended, 1)
     self.assertIn('EpisodeCut: Slope: the simulator gave up', ended.err)
     self.assertEqual(ended.out.count('Episode cut'), 10)
