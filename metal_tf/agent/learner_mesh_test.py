@@ -1,5 +1,6 @@
 """MeSh: its meta-gradient, its definition, its state."""
 
+import functools
 from typing import Any, Tuple
 from unittest import mock
 
@@ -18,7 +19,21 @@ _NUM_TRAINING = 8
 _TOLERANCE = 1e-6
 
 
-class MeshTest(tf.test.TestCase, parameterized.TestCase):
+@functools.cache
+def _shared() -> Tuple[learner_lib.Learner, fixtures.State]:
+  """Returns one learner per process, traced once, and its first state."""
+  learner = gradient_check.make_mesh()
+  return learner, learner.get_state()
+
+
+def _reset() -> learner_lib.Learner:
+  """Returns the shared learner as it was at first."""
+  learner, state = _shared()
+  learner.set_state(state)
+  return learner
+
+
+class MeshTest(fixtures.LearnerTestCase):
 
   def _check_gradient(self, **settings: Any) -> None:
     """Holds the meta-gradient against differences of the learner's own step."""
@@ -97,7 +112,7 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
     self.assertTrue(np.isnan(metrics['meta_gradient_direct']).all())
 
   def test_starts_exactly_neutral_and_moves(self):
-    learner = gradient_check.make_mesh()
+    learner = _reset()
     metrics = fixtures.step(learner, *gradient_check.mesh_data())
     self.assertEqual(metrics['shaping_scale'], 1.0)
     self.assertEqual(metrics['shaping_offset'], 0.0)
@@ -107,7 +122,7 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(learner.meta_parameter, np.zeros(2))
 
   def test_state_goes_round(self):
-    learner = gradient_check.make_mesh()
+    learner = _reset()
     gradient_check.randomize_mesh(learner)
     learner.step(*gradient_check.mesh_data(1))
     saved = learner.get_state()
@@ -119,13 +134,13 @@ class MeshTest(tf.test.TestCase, parameterized.TestCase):
     other.set_state(saved)
     other.step(*gradient_check.mesh_data(2))
     fixtures.assert_states_equal(other.get_state(), expected)
-    rc = learner_lib.Learner(
+    rc = fixtures.make_learner(
         _SPEC, agents.RC_D4PG, fixtures.make_config(), tf.float64)
     with self.assertRaisesRegex(ValueError, "'shaping/0' is unknown"):
       rc.set_state(saved)
 
   def test_a_meta_gradient_that_is_not_finite_changes_nothing(self):
-    learner = gradient_check.make_mesh()
+    learner = _reset()
     state = gradient_check.randomize_mesh(learner)
     batch, penalties = gradient_check.mesh_data()
     batch.o_tm1[0, 0] = np.nan

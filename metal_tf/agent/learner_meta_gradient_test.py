@@ -91,18 +91,19 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
     np.testing.assert_allclose(
         np.nansum(list(parts.values())), metrics['outer_loss'], rtol=1e-12)
 
+  # Each regime has one constraint and three, both divergences, and is compiled
+  # and not, but not in all combinations: each costs the tracing of a learner.
+
   @parameterized.parameters(
-      ('warm', 1, 'cross_entropy'), ('warm', 3, 'kl'),
-      ('warm_clipped', 1, 'kl'), ('warm_clipped', 3, 'cross_entropy'),
-      ('cold', 1, 'cross_entropy'), ('cold', 3, 'kl'),
-      ('cold_clipped', 1, 'kl'), ('cold_clipped', 3, 'cross_entropy'))
+      ('warm', 3, 'kl'), ('warm_clipped', 1, 'kl'),
+      ('cold', 1, 'cross_entropy'), ('cold_clipped', 3, 'cross_entropy'))
   def test_uncompiled(self, regime, num_constraints, divergence):
     self._check(regime, num_constraints, divergence, meta_optimizer='sgd',
                 meta_lr=1e-3)
 
   @parameterized.parameters(
-      ('warm', 1, 'cross_entropy'), ('cold', 3, 'cross_entropy'),
-      ('warm_clipped', 3, 'kl'), ('cold_clipped', 1, 'kl'))
+      ('warm', 1, 'cross_entropy'), ('warm_clipped', 3, 'cross_entropy'),
+      ('cold', 3, 'kl'), ('cold_clipped', 1, 'kl'))
   def test_compiled(self, regime, num_constraints, divergence):
     self._check(regime, num_constraints, divergence, xla=True)
 
@@ -168,8 +169,7 @@ class MetaGradientTest(tf.test.TestCase, parameterized.TestCase):
 
   # --- The step that follows from it -----------------------------------------
 
-  @parameterized.product(meta_optimizer=('sgd', 'adam'),
-                         divergence=('td', 'cross_entropy'))
+  @parameterized.parameters(('sgd', 'td'), ('adam', 'cross_entropy'))
   def test_the_step_goes_against_both_terms(self, meta_optimizer, divergence):
     rate, epsilon = 1e-3, 1e-2
     checked = gradient_check.check_metal(

@@ -23,7 +23,7 @@ def _make(kind: agents.Algorithm = agents.METAL,
           dtype: tf.DType = tf.float32,
           **settings: Any) -> learner_lib.Learner:
   """Returns a learner in a random state, the same for all."""
-  learner = learner_lib.Learner(_SPEC, kind, fixtures.make_config(**{
+  learner = fixtures.make_learner(_SPEC, kind, fixtures.make_config(**{
       **dict(replay='prioritized', critic_lr=1e-3, lagrange_lr=0.01,
              lagrange_multiplier=0.5), **settings}), dtype)
   fixtures.randomize(np.random.RandomState(0), learner)
@@ -44,7 +44,7 @@ def _data(seed: int = 1,
           fixtures.random_penalties(rng, _SPEC, dtype=dtype))
 
 
-class ImportanceWeightsTest(tf.test.TestCase, parameterized.TestCase):
+class ImportanceWeightsTest(fixtures.LearnerTestCase):
 
   def setUp(self):
     super().setUp()
@@ -128,7 +128,7 @@ class ImportanceWeightsTest(tf.test.TestCase, parameterized.TestCase):
       self._learner.step(*_data(), _ONES[1:])
 
 
-class PrioritiesTest(tf.test.TestCase, parameterized.TestCase):
+class PrioritiesTest(fixtures.LearnerTestCase):
 
   @parameterized.parameters(
       (agents.METAL, True), (agents.D4PG, False))

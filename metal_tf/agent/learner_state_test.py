@@ -27,7 +27,7 @@ def _make(kind: agents.Algorithm = agents.METAL,
   defaults = dict(
       critic_lr=1e-3, policy_lr=1e-3, lagrange_lr=0.01, target_update_period=3,
       lagrange_multiplier=0.5)
-  return learner_lib.Learner(
+  return fixtures.make_learner(
       _SPEC, kind, fixtures.make_config(**{**defaults, **settings}))
 
 
@@ -56,7 +56,7 @@ def _data(seed: int = 1) -> tuple:
           fixtures.random_penalties(rng, _SPEC))
 
 
-class StateTest(tf.test.TestCase, parameterized.TestCase):
+class StateTest(fixtures.LearnerTestCase):
 
   def test_alpha_lambda_cannot_be_learned_without_lambda(self):
     with self.assertRaisesRegex(ValueError, 'odd: .* needs learns_multiplier'):
@@ -98,7 +98,7 @@ class StateTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters((False, 0), (True, 1))
   def test_all_of_the_arithmetic_is_compiled_as_one(self, xla, parts):
-    graph = _make(xla=xla)._steps.get_concrete_function().graph
+    graph = _compiled(xla)._steps.get_concrete_function().graph
     operations = graph.get_operations()
     compiled = [x for x in operations
                 if '_XlaMustCompile' in x.node_def.attr and
@@ -228,10 +228,9 @@ class StateTest(tf.test.TestCase, parameterized.TestCase):
     fixtures.assert_states_equal(learner.get_state(), before)
 
 
-class StepsTest(tf.test.TestCase, parameterized.TestCase):
+class StepsTest(fixtures.LearnerTestCase):
 
-  @parameterized.product(
-      xla=(False, True), replay=('uniform', 'prioritized'))
+  @parameterized.parameters((False, 'uniform'), (True, 'prioritized'))
   def test_one_call_of_many_steps_is_as_many_calls(self, xla, replay):
     one = _make(xla=xla, replay=replay)
     many = _make(xla=xla, replay=replay, steps_per_call=4)
@@ -259,7 +258,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
       (agents.METAL,), (agents.MESH,), (agents.D4PG,))
   def test_two_threads_make_the_same_step(self, kind):
     one, two = (
-        learner_lib.Learner(
+        fixtures.make_learner(
             _SPEC, kind, fixtures.make_config(
                 xla=True, replay='prioritized', target_update_period=2,
                 lagrange_lr=0.01, outer_loss=(
@@ -293,7 +292,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(learner.multiplier - 1, 3 * rate, rtol=1e-6, atol=0)
 
 
-class PartsTest(tf.test.TestCase, parameterized.TestCase):
+class PartsTest(fixtures.LearnerTestCase):
 
   @parameterized.parameters(False, True)
   def test_targets_are_copies_at_multiples_of_the_period_only(self, xla):
@@ -321,7 +320,9 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_policy_critic_and_meta_parameter_touch_only_their_own(self):
     before = _initial_state(False)
-    after = self._after_one_step()
+    learner = _reset()
+    learner.step(*_data())
+    after = learner.get_state()
     cases = dict(critic=dict(policy_lr=0.0), policy=dict(critic_lr=0.1))
     for name, others in cases.items():
       # The policy's rate is nothing to the critic; the critic's update is

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import traceback
 from typing import Any, Callable, Dict, List
+from unittest import mock
 
 from absl import flags
 from launchpad.launch import worker_manager
@@ -60,7 +61,8 @@ def become(command: List[str], environment: Dict[str, str],
   sys.stdout, sys.stderr = (
       open(number, 'w', encoding='utf-8', buffering=buffering, closefd=False)
       for number, buffering in ((1, -1), (2, 1)))
-  sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+  for name in ('stdout', 'stderr'):
+    setattr(sys, f'__{name}__', getattr(sys, name))
   logging.root.handlers.clear()  # Those of the test.
   _forget_the_parent()
   proxies.except_loopback()  # As importing the package does.
@@ -105,10 +107,11 @@ def fork_programs() -> None:
   For the launcher of workers, which end at once when they are done
   (`system.process.leave`).
   """
-  subprocess.Popen = _Popen
   environ = psutil.Process.environ
-  psutil.Process.environ = lambda process: (
-      _environments.get(process.pid) or environ(process))
+  mock.patch.object(subprocess, 'Popen', _Popen).start()
+  mock.patch.object(
+      psutil.Process, 'environ', lambda process: (
+          _environments.get(process.pid) or environ(process))).start()
 
 
 # Of forks, by process: /proc has that of the program before them.

@@ -81,7 +81,7 @@ class FaultTestCase(absltest.TestCase):
   def small_command(self, fault: Any = None, world: str = 'slope',
                     workdir: str = '', launch_type: str = '',
                     broken: bool = False, algorithm: str = 'metal',
-                    forked: bool = True, **config: Any) -> List[str]:
+                    *, forked: bool = True, **config: Any) -> List[str]:
     """The command of `small_run.py`; saves after every second episode."""
     settings = {'workdir': workdir or self.workdir, 'checkpoint_seconds': 0.0,
                 **config}

@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from absl.testing import absltest
+from absl.testing import parameterized
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +12,24 @@ from metal_tf import types
 from metal_tf.agent import learner as learner_lib
 
 State = Dict[str, np.ndarray]
+_SEED = 1  # Of initial weights.
+
+
+class LearnerTestCase(tf.test.TestCase, parameterized.TestCase):
+  """For tests that share a learner."""
+
+  test_session = None  # It is no test, and its name looks like one.
+
+  def setUp(self) -> None:
+    # Not TensorFlow's own: it sets the seed, for which every compiled function
+    # is optimized again, a second for each test. `make_learner` sets it.
+    absltest.TestCase.setUp(self)
+
+
+def make_learner(*args: Any, **kwargs: Any) -> learner_lib.Learner:
+  """Makes a learner, with the same weights in whatever order tests run."""
+  tf.random.set_seed(_SEED)
+  return learner_lib.Learner(*args, **kwargs)
 
 
 def make_spec(num_constraints: int = 1,

@@ -117,7 +117,7 @@ def check_metal(regime: str, num_constraints: int = 1,
   config = fixtures.make_config(
       outer_divergence=divergence, xla=xla, critic_lr=r.critic_lr,
       clip_norm=r.clip_norm, lagrange_lr=r.lagrange_lr, **settings)
-  learner = learner_lib.Learner(spec, agents.METAL, config, tf.float64)
+  learner = fixtures.make_learner(spec, agents.METAL, config, tf.float64)
   fixtures.randomize(rng, learner)
   state = learner.get_state()
   state['meta_parameter/0'] = rng.uniform(-0.7, 0.7, num_constraints)
@@ -150,7 +150,7 @@ def make_mesh(**settings: Any) -> learner_lib.Learner:
   defaults = dict(critic_lr=0.01, lagrange_multiplier=0.5, lagrange_lr=0.01,
                   mesh_layer_sizes=(6,), mesh_lr=0.01)
   config = fixtures.make_config(**{**defaults, **settings})
-  return learner_lib.Learner(MESH_SPEC, agents.MESH, config, tf.float64)
+  return fixtures.make_learner(MESH_SPEC, agents.MESH, config, tf.float64)
 
 
 def mesh_data(seed: int = 1) -> Tuple[types.Transition, np.ndarray]:
