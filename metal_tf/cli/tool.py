@@ -14,7 +14,7 @@ from metal_tf import environments
 from metal_tf import validation
 from metal_tf.cli import flags as cli_flags
 from metal_tf.policy import description
-from metal_tf.report import collect
+from metal_tf.report import errors
 from metal_tf.runs import checkpoint
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir
@@ -24,7 +24,7 @@ RUN_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 # What a user can mend, in one sentence.
 USER_ERRORS = (
     flags.Error, validation.ConfigError, workdir.WorkdirError,
-    checkpoint.CheckpointError, description.PolicyError, collect.ReportError,
+    checkpoint.CheckpointError, description.PolicyError, errors.ReportError,
     run_folder.RunFolderError)
 RUN_ERRORS = (
     OSError, environments.BadEnvironmentOutput, environments.EpisodeCut,

@@ -10,6 +10,7 @@ import pandas as pd
 from metal_tf import config as config_lib
 from metal_tf import metrics
 from metal_tf.environments import tasks
+from metal_tf.report import errors
 from metal_tf.report import naming
 from metal_tf.runs import run_folder
 
@@ -20,9 +21,7 @@ FAILED = 'failed'
 # The settings of a run that began with no others.
 _PRESET = config_lib.Config.preset
 
-
-class ReportError(Exception):
-  """No report can be made; the message says why in one sentence."""
+ReportError = errors.ReportError
 
 
 class Condition(NamedTuple):
