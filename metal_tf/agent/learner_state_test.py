@@ -257,10 +257,10 @@ class StepsTest(fixtures.LearnerTestCase):
   @parameterized.parameters(
       (agents.METAL,), (agents.MESH,), (agents.D4PG,))
   def test_two_threads_make_the_same_step(self, kind):
-    one, two = (
+    one, two = (  # The first uncompiled, which is quicker.
         fixtures.make_learner(
             _SPEC, kind, fixtures.make_config(
-                xla=True, replay='prioritized', target_update_period=2,
+                xla=two_threads, replay='prioritized', target_update_period=2,
                 lagrange_lr=0.01, outer_loss=(
                     'critic' if kind is agents.MESH else 'actor_critic')),
             two_threads=two_threads) for two_threads in (False, True))

@@ -21,8 +21,9 @@ _MANY = 1_000_000  # Episodes of a run that is stopped by something else.
 class DistributedTest(harness.FaultTestCase):
 
   def _start(self, *arguments, launch_type=_PROCESSES, num_actors=1, **config):
-    return self.start_small(
-        *arguments, launch_type=launch_type, num_actors=num_actors, **config)
+    settings = dict(harness.ANY_AGENT, launch_type=launch_type,
+                    num_actors=num_actors)
+    return self.start_small(*arguments, **{**settings, **config})
 
   def _workers(self, process):
     """Waits until all workers are there; returns their processes by name."""
@@ -51,7 +52,7 @@ class DistributedTest(harness.FaultTestCase):
 
   def test_f01_the_learner_is_killed(self):
     """SIGKILL the learner's process -> all stop; the next start goes on"""
-    process = self._start(num_episodes=_MANY)
+    process = self._start(num_episodes=_MANY, algorithm='metal')
     workers = self._workers(process)
     self.wait_until(lambda: self.num_checkpoints() > 1)
     self._kill(workers['learner'])
@@ -62,7 +63,7 @@ class DistributedTest(harness.FaultTestCase):
     newest = self.newest()
     kept = self.read('episodes.csv')[:newest.run['logs']['episodes.csv']]
     steps = int(newest.learner['counts/0'])
-    ended = self._run_out(newest.run['episode'] + 20)
+    ended = self._run_out(newest.run['episode'] + 20, algorithm='metal')
     self.assertIn(f'Resumed at episode {newest.run["episode"]} ', ended.out)
     self.assertTrue(self.read('episodes.csv').startswith(kept))
     self.assertGreater(self.newest().learner['counts/0'], steps)
@@ -108,7 +109,7 @@ class DistributedTest(harness.FaultTestCase):
     launched = {
         launch_type: self._start(
             workdir=os.path.join(self.scratch, launch_type), num_episodes=23,
-            launch_type=launch_type, num_actors=4)
+            launch_type=launch_type, num_actors=4, algorithm='metal')
         for launch_type in (_PROCESSES, _THREADS)}
     for launch_type, process in launched.items():
       self.workdir = os.path.join(self.scratch, launch_type)
