@@ -18,6 +18,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List
 from unittest import mock
+import warnings
 
 from absl import flags
 from launchpad.launch import worker_manager
@@ -94,6 +95,10 @@ def _forget_the_parent() -> None:
     signal.signal(number, signal.SIG_IGN)
   if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+  warnings.resetwarnings()
+  for category in (DeprecationWarning, PendingDeprecationWarning,
+                   ImportWarning, ResourceWarning):  # As Python does.
+    warnings.simplefilter('ignore', category)
   for name in flags.FLAGS:
     flags.FLAGS[name].unparse()
   # A program's first manager hears its signals.
