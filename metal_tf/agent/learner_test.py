@@ -80,20 +80,20 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
 
   def _step(self, i: int = 0, **fields: np.ndarray) -> Dict[str, np.ndarray]:
     """One step on one of some batches; returns its metrics."""
-    batches, penalties = _data(5)
+    batches, penalties = _data(4)
     batch = types.Transition(*(x[i] for x in batches))
     return fixtures.step(self._one, batch._replace(**fields), penalties[i])
 
   def test_calls_of_several_steps(self):
-    batches, penalties = _data(5)
-    for steps in (slice(0, 2), slice(2, 5)):  # The first call is not full.
+    batches, penalties = _data(4)
+    for steps in (slice(0, 1), slice(1, 4)):  # The first call is not full.
       self.assertIsNone(self._many.steps(
           types.Transition(*(x[steps] for x in batches)), penalties[steps]))
     state = self._many.get_state()
-    for i in range(5):
+    for i in range(4):
       self._one.step(types.Transition(*(x[i] for x in batches)), penalties[i])
     fixtures.assert_states_equal(state, self._one.get_state(), 1e-12)
-    self.assertEqual((self._many.num_steps, self._many.num_skipped), (6, 0))
+    self.assertEqual((self._many.num_steps, self._many.num_skipped), (5, 0))
 
   def test_everything_moves(self):
     self._step()
@@ -112,7 +112,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_the_td_error_of_violating_transitions(self):
     told = self._step()
-    validation = _rows(_data(5)[0], _VALIDATION)
+    validation = _rows(_data(4)[0], _VALIDATION)
     delta = _td_errors(self._one, validation, self._one.multiplier.numpy())
     c_t = validation.c_t.numpy()
     self.assertAllClose(told['td_error_violating'],
