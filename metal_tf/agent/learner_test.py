@@ -5,6 +5,7 @@ What takes many steps, compiling or finite differences is in the other
 """
 
 from typing import Any, Dict, Tuple
+from unittest import mock
 
 from absl.testing import parameterized
 import numpy as np
@@ -13,7 +14,6 @@ import tensorflow as tf
 from metal_tf import types
 from metal_tf.agent import agents
 from metal_tf.agent import learner as learner_lib
-from metal_tf.agent import side_by_side
 from metal_tf.agent import state as state_lib
 from metal_tf.agent.testing import fixtures
 
@@ -22,14 +22,14 @@ _SIZE = 16
 _TRAINING, _VALIDATION = slice(0, 8), slice(8, None)
 
 
-def _make(kind: agents.Algorithm = agents.METAL,
+def _make(kind: agents.Algorithm = agents.METAL, two_threads: bool = False,
           **settings: Any) -> learner_lib.Learner:
   """A learner in a random state, in 64 bits; Theorem 1's unless told else."""
   learner = learner_lib.Learner(_SPEC, kind, fixtures.make_config(**{
       **dict(critic='scalar', inner_optimizer='sgd', critic_lr=1e-3,
              policy_lr=1e-3, lagrange_lr=0.05, lagrange_multiplier=0.5,
              meta_lr=0.01, meta_parameter_limit=0.5, target_update_period=3),
-      **settings}), tf.float64)
+      **settings}), tf.float64, two_threads)
   fixtures.randomize(np.random.RandomState(0), learner)
   return learner
 
@@ -162,9 +162,9 @@ class VariantsTest(tf.test.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls._learner = _make(
-        outer_loss='actor', steps_per_call=2, replay='prioritized',
-        critic='distributional', inner_optimizer='adam')
+    cls._settings = dict(outer_loss='actor', replay='prioritized',
+                         critic='distributional', inner_optimizer='adam')
+    cls._learner = _make(steps_per_call=2, **cls._settings)
     cls._before = cls._learner.get_state()
     cls._batches, cls._penalties = _data(1)
     cls._weights = np.linspace(0.1, 1, _SIZE)[None]
@@ -200,22 +200,28 @@ class VariantsTest(tf.test.TestCase):
         self._priorities, [np.concatenate(parts)], rtol=1e-10)
 
   def test_a_step_in_parts_is_the_whole_step(self):
-    learner = self._learner
-    expected = (learner._state, learner._tally, self._priorities)
-    expected = [x.numpy() for x in tf.nest.flatten(expected)]
-    learner.set_state(self._before)
+    learner = _make(two_threads=True, xla=True, **self._settings)
+    # The parts as they are: to compile them takes long.
+    with mock.patch.object(tf, 'function', lambda function, **_: function):
+      priorities = learner.steps(
+          self._batches, self._penalties, self._weights)
+    fixtures.assert_states_equal(
+        learner.get_state(), self._learner.get_state(), 1e-10)
+    self.assertAllClose(priorities, self._priorities, rtol=1e-10)
 
-    @tf.function(autograph=False)
-    def in_parts(state: Any, tally: Any) -> Any:
-      samples = types.Sample(*tf.nest.map_structure(
-          tf.constant, (self._batches, self._penalties, self._weights)), keys=())
-      return side_by_side.one_step(
-          learner._iterate, lambda function: function, state, tally, samples,
-          tf.constant(1))
 
-    got = in_parts(*state_lib.read((learner._state, learner._tally)))
-    for x, y in zip(tf.nest.flatten(got), expected, strict=True):
-      self.assertAllClose(x, y, rtol=1e-10)
+class AgentsTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(*agents.ALGORITHMS.values())
+  def test_each_has_its_parts_of_a_batch_and_its_rates(self, *algorithm):
+    kind = agents.Algorithm(*algorithm)
+    setup = _make(kind)._setup
+    self.assertEqual(setup.num_training, 8 if kind.splits_batch else _SIZE)
+    self.assertEqual(setup.lagrange_lr, 0.05 if kind.learns_multiplier else 0)
+    [moved], _, _ = setup.meta_optimizer(
+        [tf.zeros([2])], [tf.ones([2])], state_lib.make_slots(
+            [tf.Variable(tf.zeros([2]))]))
+    self.assertAllClose(moved, [-0.01 * kind.learns_meta_parameter] * 2)
 
   def test_mesh_shapes_the_inner_loss_and_not_the_outer_one(self):
     learner = _make(agents.MESH, critic_lr=0.0, mesh_layer_sizes=(6,))
@@ -236,25 +242,6 @@ class VariantsTest(tf.test.TestCase):
     self.assertAllClose(told['shaping_scale'], scale)
     self.assertAllClose(told['shaping_offset'], offset)
     self.assertAllEqual(learner.meta_parameter, [0, 0])
-
-  def test_a_step_in_parts_is_the_whole_step(self):
-    learner = _make(replay='prioritized')
-    samples = types.Sample(
-        *tf.nest.map_structure(tf.constant, _data(1)),
-        importance_weights=tf.ones([1, _SIZE], tf.float64), keys=())
-
-    @tf.function(autograph=False)
-    def both(state: Any, tally: Any) -> Any:
-      sample = tf.nest.map_structure(lambda x: x[0], samples)
-      return [learner._iterate(state, tally, sample), side_by_side.one_step(
-          learner._iterate, lambda function: function, state, tally, samples,
-          tf.constant(1))]
-
-    whole, parts = (tf.nest.flatten(x) for x in both(
-        *state_lib.read((learner._state, learner._tally))))
-    self.assertLen(parts, len(whole))
-    for got, expected in zip(parts, whole):
-      self.assertAllClose(tf.reshape(got, expected.shape), expected, rtol=1e-12)
 
 
 class StateTest(tf.test.TestCase, parameterized.TestCase):

@@ -197,7 +197,8 @@ class RemotePartsTest(parameterized.TestCase):
     with mock.patch.object(reverb, 'TimestepDataset',
                            wraps=reverb.TimestepDataset) as made:
       reverb_dataset.make_dataset(
-          'localhost:1', spec, batch_size=4, num_penalty_samples=6, timeout_seconds=2.5)
+          'localhost:1', spec, batch_size=4, num_penalty_samples=6,
+          timeout_seconds=2.5)
     self.assertEqual([call.kwargs['rate_limiter_timeout_ms']
                       for call in made.call_args_list], [2500, 2500])
 
