@@ -98,6 +98,15 @@ class PrioritizedReverbReplayTest(
     for _ in range(reverb_dataset.IN_FLIGHT_BATCHES):
       memory.sample()
 
+  def test_restoring_leaves_no_thread_of_what_was_there(self):
+    memory = self._filled()
+    thread = memory._updates._thread
+    self.assertTrue(thread.is_alive())
+    with tempfile.TemporaryDirectory() as directory:
+      memory.to_save()(directory)
+      memory.restore(directory)
+    self.assertFalse(thread.is_alive())
+
 
 class RemotePartsTest(parameterized.TestCase):
   """The parts as a program of several processes uses them."""
