@@ -199,6 +199,12 @@ class VariantsTest(tf.test.TestCase):
     self.assertAllClose(
         self._priorities, [np.concatenate(parts)], rtol=1e-10)
 
+  def test_a_call_that_is_full(self):
+    priorities = self._learner.steps(*_data(2))
+    self.assertEqual(self._learner.num_steps, 2 + 2)
+    self.assertEqual(priorities.shape, (2, _SIZE))
+    self.assertAllGreater(priorities, 0)
+
   def test_a_step_in_parts_is_the_whole_step(self):
     learner = _make(two_threads=True, xla=True, **self._settings)
     # The parts as they are: to compile them takes long.
