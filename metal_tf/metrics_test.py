@@ -51,6 +51,12 @@ class MetricsTest(absltest.TestCase):
     self.assertEqual(
         metrics.score(np.ones(3), np.ones((3, 2)), np.ones(2)).episodes, 3)
 
+  def test_score_is_taken_in_64_bits(self):
+    large = 2.0**24 + 1  # 32 bits have no such number.
+    score = metrics.score([large], [[large]], np.zeros(1))
+    self.assertEqual(score.episode_return, large)
+    np.testing.assert_array_equal(score.penalty, [large])
+
   def test_score_needs_episodes(self):
     with self.assertRaisesRegex(ValueError, 'got 0 and 0'):
       metrics.score(np.zeros(0), np.zeros((0, 1)), np.zeros(1))

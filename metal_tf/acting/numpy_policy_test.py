@@ -57,6 +57,17 @@ class NumpyPolicyTest(parameterized.TestCase):
     self.assertGreater(np.ptp(expected, axis=0).max(), 0.05)  # It reacts.
     np.testing.assert_allclose(actions, expected, rtol=0., atol=1e-6)
 
+  def test_what_all_units_of_the_first_layer_share_is_nothing(self):
+    bounds = -np.ones(2, np.float32), np.ones(2, np.float32)
+    weights = numpy_policy.policy_weights(_make_network((12, 7), 5, *bounds))
+    observation = np.linspace(-1., 1., 5, dtype=np.float32)
+    actions = []
+    for shared in (0, 1024):  # Exact in float32, as their sums are not.
+      for i in (0, 1):
+        weights[i] = np.round(2**8 * weights[i]) / 2**8 + np.float32(shared)
+      actions.append(numpy_policy.NumpyPolicy(weights, *bounds)(observation))
+    np.testing.assert_allclose(*actions, rtol=0., atol=1e-6)
+
   def test_weights_are_in_the_order_of_the_computation(self):
     network = _make_network((8, 7), 5, -np.ones(2), np.ones(2))
     shapes = [x.shape for x in numpy_policy.policy_weights(network)]
@@ -120,9 +131,12 @@ class NumpyPolicyTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'weights\[5\]: .* \(3,\)'):
       numpy_policy.NumpyPolicy(weights, -np.ones(3), np.ones(3))
 
-  def test_a_wrong_number_of_arrays_raises(self):
-    with self.assertRaisesRegex(ValueError, 'weights: got 4 arrays, expected'):
-      numpy_policy.NumpyPolicy([np.ones((5, 8))] + 3 * [np.ones(8)],
+  @parameterized.parameters(4, 7)
+  def test_a_wrong_number_of_arrays_raises(self, number):
+    shapes = ((5, 8), (8,), (8,), (8,), (8, 2), (2,), (2, 2))
+    with self.assertRaisesRegex(
+        ValueError, f'weights: got {number} arrays, expected'):
+      numpy_policy.NumpyPolicy([np.ones(x) for x in shapes[:number]],
                                -np.ones(2), np.ones(2))
 
   def test_an_update_of_another_size_raises(self):

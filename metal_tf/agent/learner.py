@@ -191,10 +191,8 @@ class Learner:
     Raises:
       ValueError: as `steps` does.
     """
-    if importance_weights is None:
-      importance_weights = np.ones_like(batch.r_t)
     priorities = self.steps(*tf.nest.map_structure(
-        lambda x: np.asarray(x)[None],
+        lambda x: None if x is None else np.asarray(x)[None],
         (batch, episode_penalties, importance_weights)))
     return None if priorities is None else priorities[0]
 

@@ -82,6 +82,25 @@ class InitialWeightsTest(tf.test.TestCase):
       for x, y in zip(got, expected):
         self.assertAllEqual(x, y)
       self.assertGreater(np.std(got[-1]), 0)
+    o, a = tf.random.normal([5, 3]), tf.random.normal([5, 2])
+    self.assertAllClose(ours.policy(o), acmes['policy'](o), rtol=1e-6)
+    self.assertAllClose(
+        ours.critic(o, a), acmes['critic'](o, a).logits, rtol=1e-6)
+
+  def test_meshs_network_begins_neutral_and_its_layers_are_activated(self):
+    network = networks.ShapingNetwork((6, 4))
+    o, a = tf.random.normal([5, 3]), tf.random.normal([5, 2])
+    scale, offset = network(o, a)
+    self.assertAllEqual(scale, np.ones(5))
+    self.assertAllEqual(offset, np.zeros(5))
+    *_, hidden_bias, hidden, bias, last = network.trainable_variables
+    hidden.assign(tf.zeros_like(hidden))
+    hidden_bias.assign([-3.0, 0.0, 1.0, 0.0])
+    last.assign([[0.0, 1.0], [5.0, 5.0], [0.0, 0.5], [5.0, 5.0]])
+    bias.assign([2.0, 0.25])
+    scale, offset = network(o, a)
+    self.assertAllClose(scale, np.full(5, np.exp(2.0)))
+    self.assertAllClose(offset, np.full(5, np.exp(-3.0) - 1 + 0.5 + 0.25))
 
   def test_targets_begin_as_copies(self):
     ours = networks.Networks(fixtures.make_spec(), (8,), (16,), 11)

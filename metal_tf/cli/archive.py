@@ -11,12 +11,9 @@ from absl import flags
 
 from metal_tf.cli import tool
 
-_RUNS = flags.DEFINE_string(
-    'runs', '', 'Folder at or below which the runs are (relative to where you '
-    'stand): the --workdir of a sweep, or of a run.')
-_OUTPUT = flags.DEFINE_string(
-    'output', '', 'Folder for the archive, such as results/cartpole; runs that '
-    'are in it stay.')
+_RUNS, _OUTPUT = tool.define_folders(
+    'Folder for the archive, such as results/cartpole; runs that are in it '
+    'stay.')
 _REPLACE = flags.DEFINE_bool(
     'replace', False, 'Writes over runs that are in the archive with another '
     'content, instead of refusing.')

@@ -197,6 +197,7 @@ def train(
   # pylint: enable=g-import-not-at-top
   try:
     if launch_type is None:
+      tool.exit_on_sigterm()  # Before the run has a handler, and behind it.
       run.train(algorithm, config, make_environment)
     else:
       _train_distributed(algorithm, config, make_environment, launch_type)
@@ -212,6 +213,8 @@ def train(
     # A disk that is full at the very end; before that it is only warned of.
     tool.fail(f'cannot write the end of the run ({error}); make room and give '
               'the same command again.', tool.RUN_ERROR, algorithm.name)
+  finally:
+    tool.keep_status()
 
 
 def _train_distributed(

@@ -51,7 +51,8 @@ class ProgramsTest(parameterized.TestCase):
 
   @parameterized.parameters(
       ('sweep', r'(?s)^\nRuns a grid of runs.*\nsweep:\n.*--algorithms'),
-      ('watch', r'(?s)^\nShows a run .*\nwatch:\n.*--period'))
+      ('watch', r'(?s)^\nShows a run .*\nwatch:\n.*--period'),
+      ('report', r'(?s)^\nReports on .*\nreport:\n.*--output.*--runs'))
   def test_help_is_the_programs_own(self, name, pattern):
     self.assertRegex('\n' + _metal(name, '--help')[1].lstrip(), pattern)
 

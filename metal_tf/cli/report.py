@@ -6,16 +6,10 @@ docs/report.md. Imports no TensorFlow.
 
 from typing import NoReturn
 
-from absl import flags
-
 from metal_tf.cli import tool
 
-_RUNS = flags.DEFINE_string(
-    'runs', '', 'Folder at or below which the runs are (relative to where you '
-    'stand): the --workdir of a sweep, or of a run.')
-_OUTPUT = flags.DEFINE_string(
-    'output', '', 'Folder for the report; the files of an older report in it '
-    'are replaced.')
+_RUNS, _OUTPUT = tool.define_folders(
+    'Folder for the report; the files of an older report in it are replaced.')
 
 
 def _report() -> None:

@@ -6,7 +6,6 @@ to each run (--helpfull lists them all); docs/sweep.md has the rest.
 
 import os
 import shlex
-import signal
 import sys
 from typing import Iterable, List, NoReturn, Sequence
 
@@ -177,7 +176,7 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
 def _cost(runs: Sequence[grid.Run], directory: str) -> List[str]:
   """Takes speeds from the folder's runs, and measures those that lack."""
   # Jobs die with this process in any case; the temporary folder does not.
-  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+  tool.exit_on_sigterm()
   states = (overview.Overview(directory).states()
             if os.path.isdir(directory) else [])
   speeds = cost.of_runs(states)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 import time
 from typing import Callable, List, NoReturn, Optional
@@ -20,6 +21,8 @@ from metal_tf.runs import run_folder
 from metal_tf.runs import workdir
 
 RUN_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+
+flags.disclaim_key_flags()  # What is defined here is its caller's.
 
 # What a user can mend, in one sentence.
 USER_ERRORS = (
@@ -90,6 +93,30 @@ def command(program: str, *arguments: str) -> str:
   return shlex.join([
       *(('./bazelw', 'run', f'//launchers:{program}', '--') if checkout else
         ('metal', program)), *arguments])
+
+
+def exit_on_sigterm() -> None:
+  """Lets SIGTERM end the process by an exception, with status 143."""
+  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def keep_status() -> None:
+  """Lets the process end as it is about to, whichever signal still comes."""
+  for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+
+
+def define_folders(output: str) -> List[flags.FlagHolder]:
+  """Defines --runs and --output as flags of the module that calls it.
+
+  Args:
+    output: help for the second.
+  """
+  return [
+      flags.DEFINE_string(
+          'runs', '', 'Folder at or below which the runs are (relative to '
+          'where you stand): the --workdir of a sweep, or of a run.'),
+      flags.DEFINE_string('output', '', output)]
 
 
 def folders(*given: flags.FlagHolder) -> List[str]:

@@ -80,6 +80,17 @@ class EndingTest(harness.FaultTestCase):
     self.assert_ended(self.end(beside), 0)
     self.assert_same_run(straight, self.workdir)
 
+  def test_f06_signals_until_the_process_is_gone(self):
+    """SIGTERM, again and again -> the status of the first"""
+    # No fork of this test, which has a handler of its own for SIGTERM.
+    process = self.start(self.small_command(
+        ['slow', 0.01], num_episodes=100000))
+    self.wait_until(lambda: self.num_checkpoints() > 0)
+    while process.poll() is None:
+      process.send_signal(signal.SIGTERM)
+      time.sleep(0.001)
+    self.assert_ended(self.end(process), 143)
+
   def test_f07_the_normal_end(self):
     """normal end -> status 0, no child, nothing outside --workdir"""
     processes = [

@@ -32,6 +32,14 @@ class RateLimiterWindowTest(parameterized.TestCase):
         **{**_SETTINGS, 'min_size': 1, 'first_inserts': 1})
     self.assertLessEqual(window.min_diff, 32 - 3 * 256)
 
+  @parameterized.parameters((0.25, 8 + 1), (4.0, 8 + 4))
+  def test_the_balance_swings_by_a_batch_and_an_insertion(self, ratio, swing):
+    window = rate_limits.rate_limiter_window(
+        samples_per_insert=ratio, min_size=1, capacity=100, batch_size=8,
+        prefetched_batches=0, first_inserts=1)
+    self.assertEqual((window.min_diff, window.max_diff),
+                     (ratio - swing, ratio + swing))
+
   def test_insertion_need_not_wait(self):
     window = rate_limits.rate_limiter_window(
         **{**_SETTINGS, 'first_inserts': 0})

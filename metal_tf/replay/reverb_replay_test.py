@@ -98,6 +98,15 @@ class PrioritizedReverbReplayTest(
     for _ in range(reverb_dataset.IN_FLIGHT_BATCHES):
       memory.sample()
 
+  def test_restoring_leaves_no_thread_of_what_was_there(self):
+    memory = self._filled()
+    thread = memory._updates._thread
+    self.assertTrue(thread.is_alive())
+    with tempfile.TemporaryDirectory() as directory:
+      memory.to_save()(directory)
+      memory.restore(directory)
+    self.assertFalse(thread.is_alive())
+
 
 class RemotePartsTest(parameterized.TestCase):
   """The parts as a program of several processes uses them."""
@@ -185,6 +194,32 @@ class RemotePartsTest(parameterized.TestCase):
     self.assertEqual(
         stream.mock_calls, 2 * [mock.call.flush(0, timeout_ms=1),
                                 mock.call.close()])
+
+  def test_the_server_has_the_time_that_was_given(self):
+    client, spec = mock.MagicMock(), replay_contract.make_spec()
+    stream = client.trajectory_writer.return_value
+    writer = reverb_writer.ReverbWriter(client, spec, timeout_seconds=2.5)
+    stream.flush.side_effect = reverb.DeadlineExceededError('held back')
+    with self.assertRaises(reverb_writer.HeldBack):
+      writer.flush()
+    stream.flush.assert_called_once_with(0, timeout_ms=2500)
+    with mock.patch.object(reverb, 'TimestepDataset',
+                           wraps=reverb.TimestepDataset) as made:
+      reverb_dataset.make_dataset(
+          'localhost:1', spec, batch_size=4, num_penalty_samples=6,
+          timeout_seconds=2.5)
+    self.assertEqual([call.kwargs['rate_limiter_timeout_ms']
+                      for call in made.call_args_list], [2500, 2500])
+
+  def test_an_insertion_does_not_wait_for_the_chunk_that_it_fills(self):
+    client, chunk = mock.MagicMock(), reverb_writer._CHUNK_LENGTH
+    writer = reverb_writer.ReverbWriter(
+        client, replay_contract.make_spec(), timeout_seconds=10.)
+    with mock.patch.object(reverb_writer, '_LONGEST_SECONDS', np.inf):
+      for i in range(chunk):
+        writer.insert(replay_contract.make_transition(i))
+    [call] = client.trajectory_writer.return_value.flush.call_args_list
+    self.assertGreaterEqual(call.args[0], chunk)
 
   def test_a_writer_waits_for_a_server_that_is_slow_to_start(self):
     client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')

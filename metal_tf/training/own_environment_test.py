@@ -249,6 +249,24 @@ class ProgramTest(absltest.TestCase):
     self.assertEmpty(failures)
     self.assertIs(signal.getsignal(signal.SIGTERM), before)
 
+  def test_a_signal_behind_the_end_changes_nothing(self):
+    def terminate(*_):
+      os.kill(os.getpid(), signal.SIGTERM)
+
+    def make(seed):
+      environment = _make(seed)
+      environment.environment.close = terminate
+      return environment
+
+    config = testing.small_config(
+        self._folder, num_episodes=1, min_replay_size=1000, evaluation_period=0)
+    self.assertEqual(run.train(agents.METAL, config, make).episodes, 1)
+    # Nor does it where a signal was the end.
+    with mock.patch.object(run.Run, '_evaluate', terminate):
+      with self.assertRaises(SystemExit) as ended:
+        run.train(agents.METAL, config.replace(num_episodes=2), make)
+    self.assertEqual(ended.exception.code, 128 + signal.SIGTERM)
+
   def test_output_of_any_kind(self):
     class Tee:
       text = ''

@@ -88,7 +88,9 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
   with contextlib.ExitStack() as stack:
     stack.callback(workdir.close)
     run = Run(algorithm, config, make_environment, workdir, stack)
-    return run.run()
+    # A signal while everything is closed changes nothing any more.
+    with signals.handled(run.on_signal), stack:
+      return run.run()
 
 
 class Run:
@@ -166,25 +168,25 @@ class Run:
 
   def run(self) -> metrics.Score:
     """Trains to the end; see `train`."""
-    with signals.handled(self._on_signal):
-      if not self._resumed:
-        feasibility.show(
-            self._workdir, self._make_environment, self._config,
-            self._progress.note, stop=lambda: self._signal is not None)
-      self._loop()
-    score = self._summarize() if self._signal is None else None
+    if not self._resumed:
+      feasibility.show(
+          self._workdir, self._make_environment, self._config,
+          self._progress.note, stop=lambda: self._signal is not None)
+    self._loop()
+    stopped_by = self._signal  # What comes later does not stop it.
+    score = self._summarize() if stopped_by is None else None
     if self._failed_to_save:
       lost = self._records.episode - self._saved_episode
       raise OSError(f'no checkpoint has the last {lost} episodes')
-    if self._signal is not None:
-      name, saved = signal.Signals(self._signal).name, self._saved_episode
+    if stopped_by is not None:
+      name, saved = signal.Signals(stopped_by).name, self._saved_episode
       where = ('there' if saved == self._records.episode else
                f'the checkpoint at episode {saved}' if saved else
                'the beginning')
       self._progress.note(
           f'Stopped by {name} after episode {self._records.episode}; the same '
           f'command again goes on from {where}.')
-      raise SystemExit(128 + self._signal)
+      raise SystemExit(128 + stopped_by)
     assert score is not None  # There was no signal.
     return score
 
@@ -371,7 +373,8 @@ class Run:
       self._actor.set_state(saved.run['exploration'])
     self._cuts_in_a_row = saved.run.get('cuts_in_a_row', 0)
 
-  def _on_signal(self, number: int, frame: Any) -> None:
+  def on_signal(self, number: int, frame: Any) -> None:
+    """Ends the run behind this episode, or in it if it was to end before."""
     del frame
     if self._signal is not None:  # A second one: do not wait for the episode.
       self._signal_time = -_FINISH_SECONDS
