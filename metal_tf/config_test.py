@@ -88,7 +88,8 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(
         config.Config.of_preset('small', batch_size=256, seed=3),
         config.Config(preset='small', policy_layer_sizes=(128, 128),
-                      critic_layer_sizes=(256, 128), seed=3))
+                      critic_layer_sizes=(256, 128), policy_lr=3e-4,
+                      critic_lr=1e-3, seed=3))
 
   def test_is_frozen(self):
     with self.assertRaises(dataclasses.FrozenInstanceError):
