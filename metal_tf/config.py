@@ -146,7 +146,8 @@ class Config:
   preset: str = _setting(
       'paper', 'A set of settings by its name: those of this table, or small '
       'networks and batches and higher learning rates, with which a run takes '
-      'minutes (see docs/runs.md). Flags that are given override it.', 'our choice',
+      'minutes (see docs/runs.md). Flags that are given override it.',
+      'our choice',
       choices=tuple(PRESETS), role=TASK, named=True)
   num_episodes: int = _setting(
       20000, 'Length of training.', 'paper', unit='episodes', minimum=1,

@@ -12,7 +12,7 @@ from absl.testing import parameterized
 
 from metal_tf import validation
 from metal_tf.cli import tool
-from metal_tf.report import collect
+from metal_tf.report import errors
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir
 
@@ -41,7 +41,7 @@ class ToolTest(parameterized.TestCase):
     return ended.exception.code, said.getvalue()
 
   @parameterized.parameters(
-      (flags.Error('no'), 2), (collect.ReportError('no'), 2),
+      (flags.Error('no'), 2), (errors.ReportError('no'), 2),
       (workdir.WorkdirError('no'), 2), (run_folder.RunFolderError('no'), 2),
       (validation.ConfigError('seed', -1, '>= 0'), 2), (OSError('full'), 1),
       (KeyboardInterrupt(), 130))

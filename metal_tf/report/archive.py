@@ -17,6 +17,7 @@ import pandas as pd
 
 from metal_tf.report import collect
 from metal_tf.report import compute
+from metal_tf.report import errors
 from metal_tf.report import tables
 from metal_tf.report import write
 from metal_tf.runs import log_tables
@@ -58,25 +59,25 @@ def archive(runs: str, output: str, replace: bool,
   runs, output = os.path.abspath(runs), os.path.abspath(output)
   write.check_output(output)
   if os.path.commonpath([runs, output]) in (runs, output):
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'--runs={runs} and --output={output} lie in one another; choose two '
         'folders side by side.')
   grid = collect.collect(runs, say)
   finished = grid.finished
   if not finished:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'none of the {len(grid.runs)} runs in {runs} is finished.')
   archived = [_read(run) for run in finished]
   names = [run.name for run in archived]
   twice = sorted({name for name in names if names.count(name) > 1})
   if twice:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'several runs are called {", ".join(twice)}, and an archive has one '
         'folder a name; archive them one by one.')
   states = {run.name: _state(run, output) for run in archived}
   different = [name for name, state in states.items() if state == _DIFFERENT]
   if different and not replace:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'{output} has {", ".join(different)} with another content; '
         '--replace writes over it.')
   try:
@@ -87,7 +88,7 @@ def archive(runs: str, output: str, replace: bool,
     _write_left_out(grid, names, output, say)
     total = _write_table(output, say)
   except OSError as error:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'--output={output} cannot be written ({error}).') from error
   say(total)
 
@@ -108,7 +109,7 @@ def _read(run: collect.ScoredRun) -> _Archived:
     try:
       content = workdir.load_json(os.path.join(path, file))
     except ValueError as error:
-      raise collect.ReportError(
+      raise errors.ReportError(
           f'{run.name} is damaged: {error}; nothing was archived.') from error
     if content is None:
       continue
@@ -138,7 +139,7 @@ def _check_neutral(name: str, file: str, content: Dict[str, Any]) -> None:
   found = [text for text in _texts(content) if _PATH.search(text)] + [
       text for text in surroundings if _names_a_place(text)]
   if found:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'{file} of {name} names a place on this machine: {found[0]!r}; make '
         'it neutral there, and archive again.')
 

@@ -14,6 +14,7 @@ from absl.testing import parameterized
 
 from metal_tf.report import archive
 from metal_tf.report import collect
+from metal_tf.report import errors
 from metal_tf.report import testing
 from metal_tf.runs import run_folder
 from metal_tf.runs import workdir
@@ -178,7 +179,7 @@ class ArchiveTest(parameterized.TestCase):
         stream.writelines([*lines[:-1], lines[-2]])
     testing.copy_run(self._runs, _SOME[0], 'new', seed=7)
     with self.assertRaisesRegex(
-        collect.ReportError, f'has {_SOME[0]} with another .*--replace'):
+        errors.ReportError, f'has {_SOME[0]} with another .*--replace'):
       self._archive()
     self.assertEqual(_content(self._output), before)
     self._archive(replace=True)
@@ -229,7 +230,7 @@ class ArchiveTest(parameterized.TestCase):
   def test_a_place_on_this_machine_is_refused(self, changes, file):
     self._change(_SOME[0], file, **changes)
     with self.assertRaisesRegex(
-        collect.ReportError,
+        errors.ReportError,
         f'{file} of {_SOME[0]} names a place on this machine'):
       self._archive()
     self.assertFalse(os.path.exists(self._output))
@@ -246,23 +247,23 @@ class ArchiveTest(parameterized.TestCase):
               encoding='utf-8') as stream:
       stream.write('{')
     with self.assertRaisesRegex(
-        collect.ReportError,
+        errors.ReportError,
         f'^{name} is damaged: feasibility.json is not valid JSON .*; nothing '
         r'was archived\.$'):
       self._archive()
     self.assertFalse(os.path.exists(self._output))
 
   def test_what_cannot_be_archived_is_one_sentence(self):
-    with self.assertRaisesRegex(collect.ReportError, 'none of the 1 runs'):
+    with self.assertRaisesRegex(errors.ReportError, 'none of the 1 runs'):
       self._archive(runs=os.path.join(self._runs, _LIVE))
     for output in (os.path.join(self._runs, 'x'), self._root, self._runs):
-      with self.assertRaisesRegex(collect.ReportError, 'lie in one another'):
+      with self.assertRaisesRegex(errors.ReportError, 'lie in one another'):
         self._archive(output=output)
-    with self.assertRaisesRegex(collect.ReportError, 'folder of the run'):
+    with self.assertRaisesRegex(errors.ReportError, 'folder of the run'):
       self._archive(output=os.path.join(self._runs, _SOME[0], 'x'))
     shutil.copytree(os.path.join(self._runs, _SOME[0]),
                     os.path.join(self._runs, 'more', _SOME[0]))
-    with self.assertRaisesRegex(collect.ReportError,
+    with self.assertRaisesRegex(errors.ReportError,
                                 f'several runs are called {_SOME[0]}'):
       self._archive()
     self.assertFalse(os.path.exists(self._output))

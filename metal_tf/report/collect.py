@@ -21,8 +21,6 @@ FAILED = 'failed'
 # The settings of a run that began with no others.
 _PRESET = config_lib.Config.preset
 
-ReportError = errors.ReportError
-
 
 class Condition(NamedTuple):
   """What a run was trained on: runs of different ones are never pooled.
@@ -34,7 +32,7 @@ class Condition(NamedTuple):
     thresholds: beta, K numbers.
     safety_coeff: of the suite; smaller is harder.
     rwrl_spec: delays, noise and so on of the suite; '' for none.
-    preset: of sizes of networks and batch; 'paper' for none.
+    preset: of sizes and learning rates; 'paper' for none.
   """
   domain: str
   task: str
@@ -182,7 +180,7 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   """
   root = os.path.abspath(root)
   if not os.path.isdir(root):
-    raise ReportError(f'{root} is no folder.')
+    raise errors.ReportError(f'{root} is no folder.')
   found, absent = {}, {}
   paths = list(run_folder.find(root))
   for i, path in enumerate(paths):
@@ -208,8 +206,9 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
       for name, why in failures.items() if name not in found})
   if not found:
     first = next((f' ({name}: {why})' for name, why in absent.items()), '')
-    raise ReportError(f'{root} holds no run that can be read{first}; --runs is '
-                      'the folder of a sweep or of a run.')
+    raise errors.ReportError(
+        f'{root} holds no run that can be read{first}; --runs is the folder of a '
+        'sweep or of a run.')
   runs = [_scored(name, run, variant, failures.get(name, ''))
           for (name, run), variant in zip(
               found.items(), naming.assign(list(found.values())))]

@@ -9,6 +9,7 @@ import numpy as np
 
 from metal_tf import metrics
 from metal_tf.report import collect
+from metal_tf.report import errors
 from metal_tf.report import testing
 
 
@@ -171,14 +172,14 @@ class CollectTest(absltest.TestCase):
 
   def test_nothing_to_read(self):
     empty = self.create_tempdir().full_path
-    with self.assertRaisesRegex(collect.ReportError, 'can be read; --runs'):
+    with self.assertRaisesRegex(errors.ReportError, 'can be read; --runs'):
       collect.collect(empty, testing.silent)
     with open(os.path.join(empty, 'sweep.json'), 'w',
               encoding='utf-8') as stream:
       json.dump({'runs': [{'name': 'a', 'status': 'failed'}]}, stream)
-    with self.assertRaisesRegex(collect.ReportError, r'read \(a: failed\);'):
+    with self.assertRaisesRegex(errors.ReportError, r'read \(a: failed\);'):
       collect.collect(empty, testing.silent)
-    with self.assertRaisesRegex(collect.ReportError, 'is no folder'):
+    with self.assertRaisesRegex(errors.ReportError, 'is no folder'):
       collect.collect(os.path.join(empty, 'x'), testing.silent)
 
 

@@ -12,6 +12,7 @@ from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import errors
 from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
@@ -67,7 +68,7 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
     ReportError: if no run is finished.
   """
   if not grid.used:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'none of the {len(grid.runs)} runs is finished, so there are no '
         'scores yet: ' + '; '.join(f'{run.name} ({run.status}, {run.left_out})'
                             for run in grid.runs[:3]) + '.')

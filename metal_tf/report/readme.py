@@ -12,6 +12,7 @@ from metal_tf.report import collect
 from metal_tf.report import compute
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import errors
 from metal_tf.report import naming
 from metal_tf.report import reductions
 from metal_tf.report import rules
@@ -53,10 +54,10 @@ def update(runs: str, readme: str, results: str, check: bool,
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   if not grid.used:
-    raise collect.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
+    raise errors.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
                               'finished.')
   if len(grid.pools) > 1:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'{runs} has runs that no table puts together, on '
         f'{" and on ".join(grid.pools)}; --runs takes one of them.')
   files = _make(grid, runs, readme, results)
@@ -73,7 +74,7 @@ def update(runs: str, readme: str, results: str, check: bool,
       for path in stale:
         workdir.write_atomically(path, files[path])
     except OSError as error:
-      raise collect.ReportError(f'cannot be written: {error}.') from error
+      raise errors.ReportError(f'cannot be written: {error}.') from error
   return stale
 
 
@@ -83,11 +84,11 @@ def _around(page: str) -> Tuple[str, str]:
     with open(page, encoding='utf-8', newline='') as stream:
       text = stream.read()
   except (OSError, ValueError) as error:
-    raise collect.ReportError(f'{page} cannot be read ({error}).') from error
+    raise errors.ReportError(f'{page} cannot be read ({error}).') from error
   before, start, rest = text.partition(START)
   _, end, after = rest.partition(END)
   if not start or not end or START in rest or END in before + after:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'{page} needs the lines {START} and {END}, each once and in this '
         'order: the results go between them.')
   return before, after
@@ -100,7 +101,7 @@ def _content(path: str) -> bytes:
   except FileNotFoundError:
     return b''
   except OSError as error:
-    raise collect.ReportError(f'{path} cannot be read ({error}).') from error
+    raise errors.ReportError(f'{path} cannot be read ({error}).') from error
 
 
 def _make(grid: collect.Grid, runs: str, readme: str, results: str

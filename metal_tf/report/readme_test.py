@@ -16,6 +16,7 @@ from metal_tf.report import coefficients
 from metal_tf.report import collect
 from metal_tf.report import curves
 from metal_tf.report import document
+from metal_tf.report import errors
 from metal_tf.report import noise_free
 from metal_tf.report import readme
 from metal_tf.report import reductions
@@ -121,7 +122,7 @@ class ReadmeTest(parameterized.TestCase):
       self.assertNotRegex(self._read(page), "paper|claims|677.93")
     testing.copy_run(testing.SMALL_GRID, 'metal-0.3-1',
                      os.path.join(self._runs, 'two'))
-    with self.assertRaisesRegex(collect.ReportError,
+    with self.assertRaisesRegex(errors.ReportError,
                                 "paper's tasks and on plant; --runs takes one"):
       self._update()
 
@@ -174,20 +175,20 @@ class ReadmeTest(parameterized.TestCase):
       f'{readme.END}{readme.START}{readme.END}')
   def test_a_page_without_one_place_is_refused(self, text):
     self._write(text)
-    with self.assertRaisesRegex(collect.ReportError, 'README.md needs the '):
+    with self.assertRaisesRegex(errors.ReportError, 'README.md needs the '):
       self._update()
     self.assertEqual(self._read(), text)
     self._write(self._read('docs/results.md'))
     self._write(text, self._results)
-    with self.assertRaisesRegex(collect.ReportError, 'results.md needs the '):
+    with self.assertRaisesRegex(errors.ReportError, 'results.md needs the '):
       self._update()
     self.assertEqual(os.listdir(os.path.dirname(self._runs)), ['cartpole'])
 
   def test_what_cannot_be_is_one_sentence(self):
-    with self.assertRaisesRegex(collect.ReportError, 'cannot be read'):
+    with self.assertRaisesRegex(errors.ReportError, 'cannot be read'):
       readme.update(self._runs, self._root, self._results, False,
                     testing.silent)
-    with self.assertRaisesRegex(collect.ReportError, 'none of the 1 runs'):
+    with self.assertRaisesRegex(errors.ReportError, 'none of the 1 runs'):
       readme.update(os.path.join(self._runs, 'metal-0.3-2'), self._readme,
                     self._results, False, testing.silent)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from metal_tf.report import collect
 from metal_tf.report import document
+from metal_tf.report import errors
 from metal_tf.report import page
 from metal_tf.report import reductions
 from metal_tf.report import statistics
@@ -43,7 +44,7 @@ def report(runs: str, output: str, say: Callable[[str], None],
   try:
     _write(made, grid, output)
   except OSError as error:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'--output={output} cannot be written ({error}).') from error
   say(f'{os.path.join(output, "index.html")}')
 
@@ -59,11 +60,11 @@ def check_output(output: str) -> None:
   """
   inside = run_around(output)
   if inside:
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'--output={output} is in the folder of the run {inside}; choose one '
         'outside of it.')
   if os.path.lexists(output) and not os.path.isdir(output):
-    raise collect.ReportError(
+    raise errors.ReportError(
         f'--output={output} cannot be written (it is there and no folder).')
 
 

@@ -11,7 +11,7 @@ from absl.testing import absltest
 import matplotlib.image
 import numpy as np
 
-from metal_tf.report import collect
+from metal_tf.report import errors
 from metal_tf.report import naming
 from metal_tf.report import style
 from metal_tf.report import testing
@@ -269,7 +269,7 @@ class WriteTest(absltest.TestCase):
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')
     with self.assertRaisesRegex(
-        collect.ReportError,
+        errors.ReportError,
         r'none of the 1 runs is finished.*metal-0.3-2 \(unfinished, 3 of 8'):
       self._write()
     self.assertFalse(os.path.exists(self._output))
@@ -277,12 +277,12 @@ class WriteTest(absltest.TestCase):
   def test_output_in_a_run_or_in_a_file_is_refused(self):
     self._keep('d4pg-0.05-0')
     self._output = os.path.join(self._runs, 'd4pg-0.05-0', 'report')
-    with self.assertRaisesRegex(collect.ReportError, 'in the folder of'):
+    with self.assertRaisesRegex(errors.ReportError, 'in the folder of'):
       self._write()
     self._output = os.path.join(self._root, 'file')
     with open(self._output, 'w', encoding='utf-8'):
       pass
-    with self.assertRaisesRegex(collect.ReportError, 'cannot be written'):
+    with self.assertRaisesRegex(errors.ReportError, 'cannot be written'):
       self._write()
 
   def test_output_beside_the_runs_and_again(self):

@@ -65,20 +65,23 @@ class Screen:
       self.console.print(draw() if draw else self._picture)
 
 
-def progress_line(states: Sequence[overview.State], jobs: int) -> str:
+def progress_line(states: Sequence[overview.State], jobs: int,
+                  before_episodes: str = ' ') -> str:
   """How far the grid is, e.g. '3 of 8 runs finished, 2 running, ETA 1h05m'.
 
   Args:
     states: of the grid.
     jobs: runs at once.
+    before_episodes: what parts the runs from the episodes; a new line where
+      the screen is narrow.
   """
   counts = overview.count(states)
   parts: List[str] = [
       f'{counts.pop(record.FINISHED, 0)} of {len(states)} runs finished']
   parts += [f'{number} {status}' for status, number in sorted(counts.items())]
   done = sum(min(state.episodes, state.num_episodes) for state in states)
-  parts.append(f'episode {done}/{sum(s.num_episodes for s in states)} in all')
+  episodes = [f'episode {done}/{sum(s.num_episodes for s in states)} in all']
   left = overview.seconds_left(states, jobs)
   if left and record.RUNNING in counts:
-    parts.append(f'ETA {rates.duration(left)}')
-  return ', '.join(parts)
+    episodes.append(f'ETA {rates.duration(left)}')
+  return ', '.join(parts) + f',{before_episodes}' + ', '.join(episodes)

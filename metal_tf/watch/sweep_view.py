@@ -58,8 +58,8 @@ def make(states: Sequence[overview.State], jobs: int,
       table.add_row(*cells)
   parts: List[Any] = [
       # A line of its own for the episodes: 80 columns do not hold all of it.
-      text_lib.Text(display.progress_line(states, jobs).replace(
-          ', episode', '\nepisode'), style='bold'),
+      text_lib.Text(display.progress_line(states, jobs, before_episodes='\n'),
+                    style='bold'),
       text_lib.Text(), table]
   if shown < len(states):
     parts.append(text_lib.Text(f'... and {len(states) - shown} more runs',
