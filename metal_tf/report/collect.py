@@ -207,8 +207,8 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   if not found:
     first = next((f' ({name}: {why})' for name, why in absent.items()), '')
     raise errors.ReportError(
-        f'{root} holds no run that can be read{first}; --runs is the folder of a '
-        'sweep or of a run.')
+        f'{root} holds no run that can be read{first}; --runs is the folder of '
+        'a sweep or of a run.')
   runs = [_scored(name, run, variant, failures.get(name, ''))
           for (name, run), variant in zip(
               found.items(), naming.assign(list(found.values())))]
