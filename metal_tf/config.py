@@ -32,7 +32,7 @@ ORIGINS = ('paper', 'checked', 'recalled', 'our choice')
 
 # Settings that go together, by the name that `preset` calls them by. With
 # `small` an episode costs a fifth of what it costs with `paper`, and the higher
-# learning rates, which small networks bear, need fewer episodes: see
+# learning rates, which small networks tolerate, need fewer episodes: see
 # docs/calibration.md, "The learning rates of the preset small".
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     'paper': {},

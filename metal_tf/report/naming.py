@@ -107,9 +107,10 @@ def inner_batch(run: run_folder.RunFolder) -> Tuple[int, int]:
 def assign(runs: Sequence[run_folder.RunFolder]) -> List[Variant]:
   """Names the agent of each run.
 
-  Among agents of one name with different settings, the one with the most
-  finished runs keeps the plain name (the one nearest the defaults if there are
-  several); the others get the settings in which they differ from it.
+  Among agents of one name with different settings, the one at the defaults
+  keeps the plain name; where none has a finished run at the defaults, the one
+  with the most finished runs does (the one nearest the defaults if there are
+  several). The others get the settings in which they differ from it.
 
   Args:
     runs: of a report.
@@ -123,8 +124,10 @@ def assign(runs: Sequence[run_folder.RunFolder]) -> List[Variant]:
     group = counts.setdefault(label, {})
     group[settings] = group.get(settings, 0) + (
         run.status == run_folder.FINISHED)
-  plain = {label: min(group, key=lambda s: (-group[s], len(s), s))
-           for label, group in counts.items()}
+  plain = {
+      label: () if group.get(()) else min(
+          group, key=lambda s: (-group[s], len(s), s))
+      for label, group in counts.items()}
   return [
       Variant(_suffixed(label, settings, plain[label]), settings)
       for label, settings in described]

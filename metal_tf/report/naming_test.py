@@ -38,13 +38,20 @@ class VariantsTest(absltest.TestCase):
         ['MetaL [meta_optimizer=adam]', 'MetaL',
          'MetaL [lagrange_lr=0.01, meta_optimizer=adam]'])
 
-  def test_the_setting_with_most_finished_runs_has_the_plain_name(self):
+  def test_the_defaults_have_the_plain_name(self):
+    self.assertEqual(
+        _labels(_run('metal'),
+                *[_run('metal', lagrange_lr=0.01, seed=i) for i in range(2)]),
+        ['MetaL'] + ['MetaL [lagrange_lr=0.01]'] * 2)
+
+  def test_else_the_setting_with_most_finished_runs_has_the_plain_name(self):
     plain = [_run('metal', lagrange_lr=0.01, seed=seed) for seed in range(2)]
-    others = [_run('metal', seed=0)] + [
-        _run('metal', run_folder.UNFINISHED, seed=seed) for seed in (1, 2)]
+    others = [_run('metal', lagrange_lr=0.1)] + [
+        _run('metal', run_folder.UNFINISHED, seed=seed) for seed in range(3)]
     self.assertEqual(
         _labels(*plain, *others),
-        ['MetaL'] * 2 + ['MetaL [lagrange_lr=default]'] * 3)
+        ['MetaL'] * 2 + ['MetaL [lagrange_lr=0.1]']
+        + ['MetaL [lagrange_lr=default]'] * 3)
 
   def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
     same = _run('d4pg'), _run(

@@ -236,8 +236,9 @@ def _runs(grid: collect.Grid) -> List[str]:
           'The agents and their settings',
           'Two runs are of one agent if they agree in every setting that '
           'their algorithm uses, except for seed, length and folder. Where '
-          'several agents share a name, the one with the most finished runs '
-          'keeps it, and the others add their differences from that one.',
+          'several agents share a name, the one at the defaults of its preset '
+          'keeps it, or the one with the most finished runs if there is none. '
+          'The others add their differences from that one.',
           document.table(tables.settings(grid)),
           'Commits of metal_tf, with the number of finished runs that each '
           'took part in (a run resumed under another commit counts for both): '

@@ -2,9 +2,9 @@
 
 In the paper lambda has 20,000 episodes. In a shorter run it has to be faster,
 and no faster than that: with lambda near its end before the task is learned,
-the task is not learned any more. So a rate that is not given follows from the
-number of learner steps. That is done once, at a run's first start; a run that
-is prolonged keeps its rates.
+the task is learned late, if at all. So a rate that is not given follows from
+the number of learner steps. That is done once, at a run's first start; a run
+that is prolonged keeps its rates.
 """
 
 import dataclasses
