@@ -54,8 +54,8 @@ def update(runs: str, readme: str, results: str, check: bool,
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   if not grid.used:
-    raise errors.ReportError(f'none of the {len(grid.runs)} runs in {runs} is '
-                              'finished.')
+    raise errors.ReportError(
+        f'none of the {len(grid.runs)} runs in {runs} is finished.')
   if len(grid.pools) > 1:
     raise errors.ReportError(
         f'{runs} has runs that no table puts together, on '

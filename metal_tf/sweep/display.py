@@ -67,7 +67,10 @@ class Screen:
 
 def progress_line(states: Sequence[overview.State], jobs: int,
                   before_episodes: str = ' ') -> str:
-  """How far the grid is, e.g. '3 of 8 runs finished, 2 running, ETA 1h05m'.
+  """How far the grid is.
+
+  E.g. '3 of 8 runs finished, 2 running, 3 waiting, episode 40/80 in all, ETA
+  1h05m'.
 
   Args:
     states: of the grid.
