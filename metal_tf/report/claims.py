@@ -6,8 +6,9 @@ task are all alike, which proves nothing: see `dynamics.LEARNED`.
 """
 
 import math
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Set, Tuple
 
+from metal_tf import config as config_lib
 from metal_tf.environments import tasks
 from metal_tf.report import aggregate
 from metal_tf.report import collect
@@ -24,19 +25,41 @@ PENALTY_MARGIN = 0.05
 # An agent's return has collapsed below this share of D4PG's.
 COLLAPSED = 0.5
 
+_ANALYSED = tasks.TASKS['cartpole']
+_META_OPTIMIZER = config_lib.Config.meta_optimizer
+
 EASY = max(tasks.SAFETY_COEFFICIENTS)
 HARD = min(tasks.SAFETY_COEFFICIENTS)
 
 
 def all_claims(grid: collect.Grid) -> List[rules.Verdict]:
-  """Judges all claims."""
+  """Judges all claims.
+
+  Args:
+    grid: runs of one pool. Where it has several problems, one of which is that
+      of the paper's analysis, this one is judged: the number of seeds and what
+      "solvable" means are those of one problem.
+  """
+  analysed = [c for c in grid.conditions if _is_analysed(c)]
+  if analysed:
+    grid = grid.on(analysed)
   quiet = noise_free.scored(grid)
   found = [_beside(claim(grid), claim(quiet)) for claim in (
       _best, _comparable_return, _solvable, _collapse)]
-  for measured in (dynamics.rises, dynamics.falls):
-    for optimizer in ('adam', 'sgd'):
-      found.append(_over_training(grid, measured, optimizer))
+  optimizers = sorted({
+      run.run.config['meta_optimizer'] for run in grid.used
+      if run.label.split(' [')[0] == naming.METAL}) or [_META_OPTIMIZER]
+  found += [_over_training(grid, measured, optimizer)
+            for measured in (dynamics.rises, dynamics.falls)
+            for optimizer in optimizers]
   return [*found, _outer_losses(grid), _shaping(grid)]
+
+
+def _is_analysed(condition: collect.Condition) -> bool:
+  """Whether a condition is of the problem that the paper analyses."""
+  return (condition.domain, condition.constraints, condition.thresholds) == (
+      _ANALYSED.domain, (_ANALYSED.default_constraint,),
+      (_ANALYSED.default_threshold,)) and not condition.rwrl_spec
 
 
 def _beside(verdict: rules.Verdict, quiet: rules.Verdict) -> rules.Verdict:
@@ -79,10 +102,12 @@ def _best(grid: collect.Grid) -> rules.Verdict:
     others = [other for other in over if over[other] == some]
     who = '' if len(others) == len(over) else ', '.join(others) + ' '
     notes.append(f'{who}over the coefficients {_listed(some)}')
-  seen = {c for some in over.values() for c in some}
-  absent = [c for c in tasks.SAFETY_COEFFICIENTS if c not in seen]
+  against += _dropped(grid, [naming.METAL, *pairs],
+                      {c for one in conditions for c in one})
+  absent = set(tasks.SAFETY_COEFFICIENTS) - {
+      run.condition.safety_coeff for run in grid.runs}
   if absent:
-    notes.append(f'coefficients without runs: {_listed(absent)}')
+    notes.append(f'coefficients without runs: {_listed(sorted(absent))}')
   # The one that is nearest to being no lead comes first, and is shown.
   effects.sort(key=_lead)
   return _conclude(
@@ -102,9 +127,13 @@ def _comparable_return(grid: collect.Grid) -> rules.Verdict:
   pair = aggregate.common(grid, [naming.METAL, naming.D4PG])
   effects = [rules.difference('R of MetaL - R of D4PG', pair, 'return',
                               low=-MARGIN)] if pair else []
+  against = _unlearned(pair[1:])
+  if pair:
+    against += _dropped(grid, [naming.METAL, naming.D4PG],
+                        set(pair[0].conditions))
   return _conclude(
       'b', f"MetaL's return is comparable to D4PG's (not more than {MARGIN:g} "
-      'below)', effects, pair, [], grid, {rules.SEEN: _unlearned(pair[1:])})
+      'below)', effects, pair, [], grid, {rules.SEEN: against})
 
 
 def _solvable(grid: collect.Grid) -> rules.Verdict:
@@ -118,7 +147,9 @@ def _solvable(grid: collect.Grid) -> rules.Verdict:
         for name, measure, margin in (
             ('R_penalized', 'penalized_return', MARGIN),
             ('R', 'return', MARGIN), ('J_C', 'penalty', PENALTY_MARGIN))]
-    notes = [*map(_held, pair), _history(grid, pair[1])]
+    # Where no constraint binds, all agents do the same.
+    free = _at(grid, EASY, naming.D4PG)
+    notes = [*map(_held, [*pair, *free]), _history(grid, pair[1])]
   return _conclude(
       'c', f'at {EASY:g} (solvable) MetaL does what RC-D4PG does (within '
       f'{MARGIN:g} in return and penalized return, {PENALTY_MARGIN:g} in J_C)',
@@ -172,6 +203,10 @@ def _over_training(
     if elsewhere:
       notes.append(f'for comparison, at {other:g} alpha_lambda '
                    f'{dynamics.course(elsewhere)}')
+    # A lambda that is learned at a fixed rate may slow down as well.
+    fixed = grid.of(naming.RC_D4PG, runs[0].condition)
+    if fixed and not rises:
+      notes.append('for comparison, ' + dynamics.history(fixed))
     notes.append(dynamics.gradient_parts(runs))
   else:
     notes = [f'there is no finished run of {naming.METAL} with '
@@ -223,8 +258,7 @@ def _shaping(grid: collect.Grid) -> rules.Verdict:
   return _conclude(
       'h', 'RS-D4PG depends strongly on its lambda (best and worst differ by '
       f'more than {MARGIN:g} in penalized return)', effects, rows,
-      [] if effects else absent, grid, {rules.NOT_SEEN: absent},
-      about_metal=False)
+      [] if effects else absent, grid, {rules.NOT_SEEN: absent})
 
 
 # --- What they share ----------------------------------------------------------
@@ -235,6 +269,19 @@ def _at(grid: collect.Grid, coefficient: float, *labels: str
   """Agents over common conditions of one coefficient; [] without."""
   conditions = [c for c in grid.conditions if c.safety_coeff == coefficient]
   return aggregate.common(grid, labels, conditions) if conditions else []
+
+
+def _dropped(grid: collect.Grid, labels: Sequence[str],
+             conditions: Set[collect.Condition]) -> List[str]:
+  """A reason, if agents were run on more than they are compared over.
+
+  A run that failed or is not finished takes its condition, or its seed, with
+  it, and the hardest conditions fail most easily.
+  """
+  dropped = {run.condition.safety_coeff for run in grid.runs
+             if run.label in labels} - {c.safety_coeff for c in conditions}
+  return [f'not over {_listed(sorted(dropped))}, for lack of finished runs'
+          ] if dropped else []
 
 
 def _unlearned(rows: Sequence[aggregate.Scores]) -> List[str]:
@@ -273,12 +320,10 @@ def _conclude(name: str, claim: str, effects: Sequence[rules.Effect],
               rows: Sequence[aggregate.Scores], notes: Sequence[str],
               grid: collect.Grid, against: rules.Against,
               coefficient: Optional[float] = None,
-              says_coefficients: bool = False,
-              about_metal: bool = True) -> rules.Verdict:
+              says_coefficients: bool = False) -> rules.Verdict:
   """A verdict on differences of scores: says over which, and of whom.
 
-  A claim about MetaL that is not seen gets what the parts of its meta-gradient
-  say.
+  Where an effect on MetaL is not seen, the parts of its meta-gradient are told.
   """
   if not effects:
     return rules.conclude(name, claim, (), notes, {})
@@ -289,7 +334,15 @@ def _conclude(name: str, claim: str, effects: Sequence[rules.Effect],
   notes += [f'left out, for lack of runs on these conditions: {label} with '
             f'seed {", ".join(map(str, seeds))}'
             for label, seeds in lacking.items()]
-  if about_metal and rules.judge(effects) == rules.NOT_SEEN:
+  failed = [run.name for run in grid.runs if run.status == collect.FAILED
+            and run.label in {row.label for row in rows}
+            and coefficient in (None, run.condition.safety_coeff)]
+  if failed:
+    against = {rules.SEEN: [], **against}
+    against[rules.SEEN] = [*against[rules.SEEN],
+                           f'failed: {", ".join(failed)}']
+  if any(naming.METAL in effect.name and effect.verdict() != rules.SEEN
+         for effect in effects):
     notes.append(dynamics.gradient_parts([
         run for run in grid.of(naming.METAL)
         if coefficient in (None, run.condition.safety_coeff)]))

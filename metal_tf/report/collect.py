@@ -2,7 +2,16 @@
 
 import json
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import (
+  Any,
+  Callable,
+  Container,
+  Dict,
+  List,
+  NamedTuple,
+  Optional,
+  Tuple,
+)
 
 import numpy as np
 import pandas as pd
@@ -161,6 +170,11 @@ class Grid(NamedTuple):
   def conditions(self) -> List[Condition]:
     """What the finished runs were trained on."""
     return sorted({run.condition for run in self.used})
+
+  def on(self, conditions: Container[Condition]) -> 'Grid':
+    """The runs on some conditions."""
+    return self._replace(runs=tuple(
+        run for run in self.runs if run.condition in conditions))
 
   def of(self, label: str, *conditions: Condition) -> List[ScoredRun]:
     """Finished runs of an agent, on some conditions or on all."""

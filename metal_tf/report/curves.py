@@ -190,6 +190,8 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       Panel('direct term', direct, own_scale=True),
       Panel('term through\nthe weights', column('meta_gradient_weights'),
             own_scale=True),
+      Panel('TD error where\nviolating', column('td_error_violating'),
+            own_scale=True),
       Panel('share of the\nlatter', gradient_sizes, log=True,
             combine=weights_share)]
   return _figure(

@@ -143,10 +143,16 @@ def _smoothed_return(run: collect.ScoredRun) -> np.ndarray:
                        curves.window(run.run.num_episodes))[:, 0]
 
 
+def _learned_at(run: collect.ScoredRun) -> int:
+  """Index of the first episode with the task learned; E if it never was."""
+  learned = np.flatnonzero(_smoothed_return(run) >= LEARNED)
+  return int(learned[0]) if learned.size else run.run.num_episodes
+
+
 def _when_learned(run: collect.ScoredRun, values: np.ndarray) -> str:
   """What a column `[E]` was when the task was learned, in words."""
-  learned = np.flatnonzero(_smoothed_return(run) >= LEARNED)
-  return f'{values[learned[0]]:.3g}' if learned.size else 'never'
+  at = _learned_at(run)
+  return f'{values[at]:.3g}' if at < len(values) else 'never'
 
 
 def _moved(multiplier: np.ndarray) -> float:
@@ -185,25 +191,48 @@ def history(runs: Sequence[collect.ScoredRun]) -> str:
 
 
 def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
-  """What the logged parts of the meta-gradient say, in words; '' without."""
+  """What the logged parts of the meta-gradient say, in words; '' without.
+
+  Told before and after the task was learned, since signs change in between.
+  """
   runs = [run for run in runs if np.isfinite(
       run.run.per_constraint('meta_gradient_direct')).any()]
   if not runs:
     return ''
-  means = {}
-  for name in ('meta_gradient_direct', 'meta_gradient_weights', 'clipped_mass'):
-    means[name] = np.mean([np.nanmean(curves.column(name)(run))
-                           for run in runs])
+  learned = [_learned_at(run) for run in runs]
+  phases = [('until the task was learned', [slice(0, at) for at in learned]),
+            ('with the task learned', [slice(at, None) for at in learned])]
+  told = [f'{when}: {parts}' for when, episodes in phases
+          for parts in [_parts(runs, episodes)] if parts]
   # Means over constraints: runs may have different ones.
   sizes = [np.nanmean(np.split(curves.gradient_sizes(run), 2, axis=1),
                       axis=(1, 2)) for run in runs]
   [share] = curves.weights_share(np.mean(sizes, axis=0))
-  said = '' if np.isnan(share) else f' (share {share:.2g})'  # NaN: both are 0.
   ends = [np.mean([curves.column(name)(run)[-1].mean() for run in runs])
           for name in ('lambda', 'alpha_lambda')]
+  clipped = np.mean([np.nanmean(curves.column('clipped_mass')(run))
+                     for run in runs])
   return (
-      f'MetaL\'s meta-gradient over training: direct term '
-      f'{means["meta_gradient_direct"]:.2g}, through the weights '
-      f'{means["meta_gradient_weights"]:.2g}{said}; at the end '
-      f'lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; target mass clipped '
-      f'{means["clipped_mass"]:.2g}')
+      'MetaL\'s meta-gradient (above 0 it lowers alpha_lambda) '
+      f'{"; ".join(told)}'
+      + ('' if np.isnan(share) else  # NaN: both terms are 0.
+         f'; share of the term through the weights {share:.2g}')
+      + f'; at the end lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; target '
+      f'mass clipped {clipped:.2g}')
+
+
+def _parts(runs: Sequence[collect.ScoredRun], episodes: Sequence[slice]) -> str:
+  """Means over some episodes of each run, in words; '' without episodes."""
+  means = {}
+  for name in ('meta_gradient_direct', 'meta_gradient_weights',
+               'td_error_violating'):
+    values = [curves.column(name)(run)[part]
+              for run, part in zip(runs, episodes)]
+    means[name] = np.mean([
+        np.nanmean(each) for each in values if np.isfinite(each).any()] or [
+            np.nan])
+  direct, weights, delta = means.values()
+  return '' if np.isnan(direct) else (
+      f'direct term {direct:.2g}, through the weights {weights:.2g}'
+      + ('' if np.isnan(delta) else
+         f', TD error on violating transitions {delta:.2g}'))

@@ -10,6 +10,8 @@ known besides may keep a claim from a verdict, and is then the reason why.
 import math
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+
 from metal_tf.report import aggregate
 from metal_tf.report import statistics
 
@@ -38,6 +40,8 @@ class Effect(NamedTuple):
     high: and below this.
     level: 1 - coverage of the interval.
     n: scores of the smallest group.
+    seeds: scores a group with which the interval would lie on one side of all
+      bounds, if means and spreads stayed as they are; NaN without an interval.
   """
   name: str
   interval: statistics.Interval
@@ -45,6 +49,7 @@ class Effect(NamedTuple):
   high: float = _INF
   level: float = statistics.LEVEL
   n: int = 0
+  seeds: float = float('nan')
 
   def verdict(self) -> str:
     """Of this effect alone."""
@@ -54,6 +59,11 @@ class Effect(NamedTuple):
     if self.low < low and high < self.high:
       return SEEN
     return NOT_SEEN if high < self.low or low > self.high else UNDECIDED
+
+  @property
+  def leans(self) -> str:
+    """The verdict that the estimate by itself would give."""
+    return (SEEN if self.low < self.interval.estimate < self.high else NOT_SEEN)
 
   def __str__(self) -> str:
     value, low, high = self.interval
@@ -74,6 +84,8 @@ class Verdict(NamedTuple):
       with this verdict the first; None where nothing was measured.
     n: scores of its smallest group; 0 without one.
     why: what kept it from another verdict, besides intervals; '' for nothing.
+    seeds: an agent and condition that would decide what intervals leave open;
+      NaN where they do not, or where that cannot be told.
     diagnosis: all effects, and what stands behind the verdict.
   """
   id: str
@@ -82,12 +94,23 @@ class Verdict(NamedTuple):
   effect: Optional[Effect]
   n: int
   why: str
+  seeds: float
   diagnosis: str
 
   @property
   def interval(self) -> statistics.Interval:
     """Of the effect; NaN without one."""
     return self.effect.interval if self.effect else _NO_INTERVAL
+
+  @property
+  def would_decide(self) -> str:
+    """What would decide it, in words; '' where that cannot be told."""
+    if math.isnan(self.seeds):
+      return ''
+    number = (f'more than {statistics.MOST_SEEDS}' if math.isinf(self.seeds)
+              else f'about {self.seeds:g}')
+    return (f'{number} seeds would decide it if means and spreads stayed as '
+            'they are')
 
 
 def judge(effects: Sequence[Effect]) -> str:
@@ -96,6 +119,18 @@ def judge(effects: Sequence[Effect]) -> str:
   if NOT_SEEN in verdicts:
     return NOT_SEEN
   return SEEN if verdicts == {SEEN} else UNDECIDED
+
+
+def _seeds_to_decide(effects: Sequence[Effect]) -> float:
+  """Scores a group with which `judge` would be sure, by today's estimates.
+
+  One effect that lies elsewhere is enough for `NOT_SEEN`; for `SEEN` all have to
+  be sure. NaN where that cannot be told.
+  """
+  elsewhere = [effect.seeds for effect in effects if effect.leans == NOT_SEEN
+               and not math.isnan(effect.seeds)]
+  return min(elsewhere) if elsewhere else float(
+      np.max([effect.seeds for effect in effects]))
 
 
 def difference(name: str, pair: Sequence[aggregate.Scores], measure: str,
@@ -126,11 +161,13 @@ def contrast(name: str, terms: Sequence[Tuple[float, statistics.Values]],
   """
   level = statistics.LEVEL / family
   found = statistics.contrast(terms, level)
+  seeds = statistics.seeds_needed(
+      terms, min(abs(found.estimate - low), abs(found.estimate - high)), level)
   if any(len(values) < FEWEST_SEEDS or len(set(map(float, values))) < 2
          for _, values in terms):
-    found = statistics.Interval(found.estimate, *[float('nan')] * 2)
+    found, seeds = _NO_INTERVAL._replace(estimate=found.estimate), math.nan
   return Effect(name, found, low, high, level,
-                min(len(values) for _, values in terms))
+                min(len(values) for _, values in terms), seeds)
 
 
 def conclude(name: str, claim: str, effects: Sequence[Effect],
@@ -146,7 +183,7 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   """
   if not effects:
     return Verdict(name, claim, UNDECIDED, None, 0, 'no runs to compare',
-                   '; '.join(['No data for it', *filter(None, notes)]) + '.')
+                   math.nan, '; '.join(['No data for it', *filter(None, notes)]) + '.')
   verdict = judge(effects)
   shown = next(effect for effect in effects if effect.verdict() == verdict)
   why = '; '.join(against.get(verdict, ()))
@@ -157,5 +194,7 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   few = min(effect.n for effect in effects)
   weak = (f'underpowered: n = {few}, fewer than {statistics.ENOUGH_SEEDS}'
           if few < statistics.ENOUGH_SEEDS else '')
-  return Verdict(name, claim, verdict, shown, shown.n, why, '; '.join(filter(
-      None, [*map(str, effects), *said, *notes, weak])) + '.')
+  seeds = (_seeds_to_decide(effects) if judge(effects) == UNDECIDED
+           else math.nan)
+  return Verdict(name, claim, verdict, shown, shown.n, why, seeds, '; '.join(
+      filter(None, [*map(str, effects), *said, *notes, weak])) + '.')

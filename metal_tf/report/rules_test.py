@@ -4,6 +4,7 @@ import math
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import numpy as np
 
 from metal_tf.report import rules
 from metal_tf.report import statistics
@@ -73,6 +74,19 @@ class ConcludeTest(parameterized.TestCase):
       found = self._conclude(effect, seen=['half is missing'])
       self.assertEqual((found.verdict, found.why), (verdict, ''))
       self.assertIn('half is missing', found.diagnosis)  # Told all the same.
+
+  def test_one_effect_elsewhere_or_all_in_place_would_decide_it(self):
+    # Estimates above 0 are where the claim says.
+    near, far, elsewhere = (
+        rules.Effect('', statistics.Interval(estimate, -9, 9), seeds=seeds)
+        for estimate, seeds in ((1, 30.0), (2, 12.0), (-1, 20.0)))
+    for effects, seeds in (((near, far), 30), ((near, far, elsewhere), 20),
+                           ((_effect(1, 2), _effect(-2, -1)), math.nan)):
+      np.testing.assert_equal(self._conclude(*effects).seeds, seeds)
+    self.assertStartsWith(
+        self._conclude(near._replace(seeds=math.inf)).would_decide,
+        'more than 1000 seeds would decide it')
+    self.assertEqual(self._conclude(_effect(1, 2)).would_decide, '')
 
   def test_n_is_that_of_the_effect_shown_and_the_fewest_are_told(self):
     found = self._conclude(_effect(1, 2, 'one', n=8), _effect(1, 2, n=4))

@@ -71,19 +71,19 @@ def figure(grid: collect.Grid) -> Outcome:
           axes[j, i].axhline(np.mean(condition.thresholds), color='#222222',
                              linestyle=':', linewidth=1)
         row = list(collect.MEASURES).index(measure)
-        for series in every:
-          look = looks[series.name]
-          _draw(axes[j, i], found[condition].get(series, []), row, look,
-                series.name)
+        for shift, series in zip(_shifts(len(every)), every):
+          _draw(axes[j, i], found[condition].get(series, []), row,
+                looks[series.name], series.name, shift)
     handles, names = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, names, loc='outside upper center')
   return style.made(
       'sensitivity', _TITLE,
       'The flatter a line, the less its agent depends on the choice of '
       'alpha_1.',
-      'Lines: means over seeds; small marks: seeds. alpha_1 is the learning '
-      'rate of lambda at the start (RC-D4PG keeps it), alpha_eta that of '
-      'alpha_lambda. Dotted: the threshold. On ' + '; '.join(
+      'Lines: means over seeds; small marks: seeds; marks of the same alpha_1 '
+      'stand side by side. alpha_1 is the learning rate of lambda at the start '
+      '(RC-D4PG keeps it), alpha_eta that of alpha_lambda. Dotted: the '
+      'threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
 
 
@@ -127,14 +127,19 @@ def _series(run: collect.ScoredRun, algorithm: agents.Algorithm) -> Series:
       float(f'{product:.2g}') if algorithm.learns_meta_parameter else None)
 
 
+def _shifts(number: int) -> np.ndarray:
+  """Factors by which series are moved along alpha_1, so that none is hidden."""
+  return 1.12 ** (np.arange(number) - (number - 1) / 2)
+
+
 def _draw(axes: Any, points: List[Tuple[float, np.ndarray]], row: int,
-          look: style.Look, name: str) -> None:
+          look: style.Look, name: str, shift: float) -> None:
   """One series in one panel."""
   rates = sorted({rate for rate, _ in points})
   means = [np.mean([values[row] for rate, values in points if rate == at])
            for at in rates]
-  axes.plot(rates, means, color=look.color, marker=look.marker, markersize=6,
+  axes.plot(np.multiply(rates, shift), means, color=look.color, marker=look.marker, markersize=6,
             linestyle=look.dashes, label=name)
-  axes.scatter([rate for rate, _ in points],
+  axes.scatter([rate * shift for rate, _ in points],
                [values[row] for _, values in points], s=12, marker=look.marker,
                color=look.color, alpha=0.5, linewidths=0)

@@ -22,6 +22,8 @@ POWER = 0.8
 # Below so many seeds, only very large effects can be told from chance, and a
 # bootstrap has too few scores to draw from.
 ENOUGH_SEEDS = 5
+# Nobody trains more than these to judge a claim.
+MOST_SEEDS = 1000
 RESAMPLES = 50_000
 BOOTSTRAP_SEED = 20210503
 
@@ -82,6 +84,32 @@ def contrast(terms: Sequence[Tuple[float, Values]],
   df = parts.sum()**2 / np.sum(parts**2 / (sizes - 1))
   half = scipy.stats.t.ppf(1 - level / 2, df) * np.sqrt(parts.sum())
   return Interval(estimate, estimate - half, estimate + half)
+
+
+def seeds_needed(terms: Sequence[Tuple[float, Values]], distance: float,
+                 level: float = LEVEL) -> float:
+  """Scores a group with which `contrast`'s interval is narrow enough.
+
+  It is a rough guide: it takes means and spreads to stay as they are.
+
+  Args:
+    terms: as of `contrast`; the groups are taken to become equally large.
+    distance: that the interval is not to reach to either side.
+    level: 1 - coverage.
+
+  Returns:
+    The smallest number; infinity above `MOST_SEEDS`, NaN without a spread.
+  """
+  if (any(len(values) < 2 for _, values in terms)
+      or not any(np.ptp(values) > 0 for _, values in terms)):
+    return _NAN
+  parts = np.array([weight**2 * np.var(values, ddof=1)
+                    for weight, values in terms])
+  n = np.arange(2, MOST_SEEDS + 1)
+  df = (n - 1) * parts.sum()**2 / np.sum(parts**2)
+  half = scipy.stats.t.ppf(1 - level / 2, df) * np.sqrt(parts.sum() / n)
+  enough = n[half < distance]
+  return float(enough[0]) if enough.size else float('inf')
 
 
 def mean_intervals(values: np.ndarray, level: float = LEVEL

@@ -49,6 +49,21 @@ class StatisticsTest(parameterized.TestCase):
     np.testing.assert_allclose(found[1], statistics.contrast([(1, [5, 6])]))
     self.assertTrue(np.isnan(found[2]).all())
 
+  def test_seeds_needed_is_the_first_number_whose_interval_is_narrow(self):
+    terms = [(1, [0.0, 2.0, 4.0]), (-0.5, [1.0, 1.0, 4.0])]
+    n = int(statistics.seeds_needed(terms, 1.5, 0.01))
+    scale = np.sqrt(1 / 2)  # Of n scores with the same deviation, n - 1.
+    def half(n):
+      same = [(weight, np.mean(x) + np.std(x, ddof=1) * scale * np.concatenate([
+          [np.sqrt(n - 1), -np.sqrt(n - 1)], np.zeros(n - 2)]))
+              for weight, x in terms]
+      found = statistics.contrast(same, 0.01)
+      return found.high - found.estimate
+    self.assertLess(half(n), 1.5)
+    self.assertGreater(half(n - 1), 1.5)
+    self.assertEqual(statistics.seeds_needed(terms, 0.0), np.inf)
+    self.assertTrue(np.isnan(statistics.seeds_needed([(1, [2.0, 2.0])], 1.0)))
+
   def test_contrast_scales_with_its_weights(self):
     np.testing.assert_allclose(
         statistics.contrast([(0.5, X), (-0.5, Y)]),

@@ -208,9 +208,10 @@ def verdicts(found: Sequence[rules.Verdict]) -> pd.DataFrame:
 
 
 def _deciding(verdict: rules.Verdict) -> str:
-  """The effect in a cell, and what else kept the claim from a verdict."""
+  """The effect in a cell, and what kept the claim from a verdict."""
   return '; '.join(filter(None, (
-      str(verdict.effect) if verdict.effect else '', verdict.why)))
+      str(verdict.effect) if verdict.effect else '', verdict.why,
+      verdict.would_decide)))
 
 
 def verdicts_csv(found: Sequence[rules.Verdict]) -> pd.DataFrame:
@@ -219,6 +220,7 @@ def verdicts_csv(found: Sequence[rules.Verdict]) -> pd.DataFrame:
       {'id': verdict.id, 'claim': verdict.claim, 'verdict': verdict.verdict,
        'effect': verdict.interval.estimate, 'low': verdict.interval.low,
        'high': verdict.interval.high, 'n': verdict.n,
+       'seeds_to_decide': verdict.seeds,
        'diagnosis': verdict.diagnosis} for verdict in found])
 
 

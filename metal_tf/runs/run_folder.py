@@ -91,9 +91,13 @@ class RunFolder(NamedTuple):
     return len(self.episodes.get('episode', ()))
 
   def per_constraint(self, column: str) -> np.ndarray:
-    """Returns a per-constraint column of `episodes.csv`, `[E, K]`."""
+    """Returns a per-constraint column of `episodes.csv`, `[E, K]`.
+
+    NaN where the run's version did not log it.
+    """
     return np.stack([
-        self.episodes.get(f'{column}/{name}', np.zeros(0))
+        self.episodes.get(f'{column}/{name}',
+                          np.full(self.num_episodes, np.nan))
         for name in self.constraint_names], axis=1)
 
 
