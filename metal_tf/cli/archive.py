@@ -20,7 +20,7 @@ _REPLACE = flags.DEFINE_bool(
 
 
 def _archive() -> None:
-  runs, output = tool.folders(_RUNS, _OUTPUT)
+  *runs, output = tool.folders(_RUNS, _OUTPUT)
   from metal_tf.report import archive  # pylint: disable=g-import-not-at-top
   archive.archive(runs, output, _REPLACE.value, tool.progress())
 

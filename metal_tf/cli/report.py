@@ -13,7 +13,7 @@ _RUNS, _OUTPUT = tool.define_folders(
 
 
 def _report() -> None:
-  runs, output = tool.folders(_RUNS, _OUTPUT)
+  *runs, output = tool.folders(_RUNS, _OUTPUT)
   from metal_tf.report import write  # pylint: disable=g-import-not-at-top
   write.report(runs, output, tool.progress())
 

@@ -113,18 +113,21 @@ def define_folders(output: str) -> List[flags.FlagHolder]:
     output: help for the second.
   """
   return [
-      flags.DEFINE_string(
-          'runs', '', 'Folder at or below which the runs are (relative to '
-          'where you stand): the --workdir of a sweep, or of a run.'),
+      flags.DEFINE_multi_string(
+          'runs', [], 'Folder at or below which the runs are (relative to '
+          'where you stand): the --workdir of a sweep, or of a run. May be '
+          'given several times.'),
       flags.DEFINE_string('output', '', output)]
 
 
 def folders(*given: flags.FlagHolder) -> List[str]:
-  """Returns folders that have to be given, as absolute paths."""
-  if not all(flag.value for flag in given):
+  """Returns folders that have to be given, as absolute paths, in one list."""
+  values = [[flag.value] if isinstance(flag.value, str) else flag.value
+            for flag in given]
+  if not all(paths and all(paths) for paths in values):
     raise flags.Error('give ' + ' and '.join(
         f'--{flag.name}=DIR' for flag in given) + '; see --help.')
-  return [cli_flags.user_path(flag.value) for flag in given]
+  return [cli_flags.user_path(path) for paths in values for path in paths]
 
 
 def progress() -> Callable[[str], None]:

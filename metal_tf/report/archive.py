@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
 
 import pandas as pd
 
@@ -41,12 +41,12 @@ class _Archived(NamedTuple):
   files: Dict[str, bytes]
 
 
-def archive(runs: str, output: str, replace: bool,
+def archive(runs: Sequence[str], output: str, replace: bool,
             say: Callable[[str], None]) -> None:
-  """Archives every finished run at or below a folder.
+  """Archives every finished run at or below some folders.
 
   Args:
-    runs: folder with the runs.
+    runs: the folders.
     output: the archive; runs of earlier calls in it stay.
     replace: whether runs that are there with another content are replaced.
     say: takes a line of progress.
@@ -56,17 +56,19 @@ def archive(runs: str, output: str, replace: bool,
       another content, or a file names a place on this machine. Nothing has
       been written then. Also if `output` cannot be written.
   """
-  runs, output = os.path.abspath(runs), os.path.abspath(output)
+  output = os.path.abspath(output)
   write.check_output(output)
-  if os.path.commonpath([runs, output]) in (runs, output):
-    raise errors.ReportError(
-        f'--runs={runs} and --output={output} lie in one another; choose two '
-        'folders side by side.')
+  for folder in map(os.path.abspath, runs):
+    if os.path.commonpath([folder, output]) in (folder, output):
+      raise errors.ReportError(
+          f'--runs={folder} and --output={output} lie in one another; choose '
+          'two folders side by side.')
   grid = collect.collect(runs, say)
   finished = grid.finished
   if not finished:
     raise errors.ReportError(
-        f'none of the {len(grid.runs)} runs in {runs} is finished.')
+        f'none of the {len(grid.runs)} runs in {" and ".join(runs)} is '
+        'finished.')
   archived = [_read(run) for run in finished]
   names = [run.name for run in archived]
   twice = sorted({name for name in names if names.count(name) > 1})
@@ -238,7 +240,7 @@ def _write_left_out(grid: collect.Grid, archived: List[str], output: str,
 
 def _write_table(output: str, say: Callable[[str], None]) -> str:
   """Lists all runs of the archive; returns what they took, in words."""
-  grid = collect.collect(output, say)
+  grid = collect.collect([output], say)
   scores = tables.scores_csv(grid._replace(runs=grid.finished)).rename(
       columns={'algorithm': 'agent'})
   runs = scores[['run', 'agent', 'domain', 'thresholds', 'safety_coeff', 'seed',

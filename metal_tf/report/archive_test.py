@@ -48,7 +48,7 @@ class ArchiveTest(parameterized.TestCase):
 
   def _archive(self, replace=False, runs=None, output=None):
     del self._said[:]
-    archive.archive(runs or self._runs, output or self._output, replace,
+    archive.archive([runs or self._runs], output or self._output, replace,
                     self._said.append)
 
   def _change(self, name, file, **changes):
@@ -61,8 +61,8 @@ class ArchiveTest(parameterized.TestCase):
 
   def test_what_a_report_reads_is_the_same(self):
     self._archive()
-    before = collect.collect(self._runs, testing.silent)
-    after = collect.collect(self._output, testing.silent)
+    before = collect.collect([self._runs], testing.silent)
+    after = collect.collect([self._output], testing.silent)
     self.assertEqual([run.name for run in after.used], list(_SOME[:2]))
     for one, other in zip(before.used, after.used):
       self.assertEqual((one.variant, one.condition, one.seed, one.status),
@@ -85,18 +85,18 @@ class ArchiveTest(parameterized.TestCase):
           {'name': 'later', 'status': 'waiting'}]}, stream)
     self._archive()
     self.assertNotIn(b'secret', _content(self._output)['left_out.csv'])
-    grid = collect.collect(self._output, testing.silent)
+    grid = collect.collect([self._output], testing.silent)
     self.assertEqual(grid.absent, (
         ('gone', 'failed'), ('later', 'waiting'),
         (_LIVE, 'unfinished: 3 of 8 episodes')))
-    above = collect.collect(os.path.dirname(self._output), testing.silent)
+    above = collect.collect([os.path.dirname(self._output)], testing.silent)
     self.assertEqual(above.absent[0], ('cartpole/gone', 'failed'))
     # An archive of other runs forgets none of them.
     other = os.path.join(self._root, 'more')
     testing.copy_run(testing.SMALL_GRID, 'd4pg-0.3-1',
                      os.path.join(other, 'later'))
     self._archive(runs=other)
-    grid = collect.collect(self._output, testing.silent)
+    grid = collect.collect([self._output], testing.silent)
     self.assertEqual([name for name, _ in grid.absent], ['gone', _LIVE])
     os.remove(os.path.join(self._runs, 'sweep.json'))
     for name in ('gone', _LIVE):

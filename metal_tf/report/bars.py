@@ -137,7 +137,9 @@ def trade_off(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
              xlabel=r'overshoot, max(0, $J_C - \beta$), penalty per step',
              ylabel='return R per episode')
     axes.grid(False)
-    figure.legend(loc='outside lower center', ncols=2)
+    names = axes.get_legend_handles_labels()[1]
+    figure.legend(loc='outside lower center', ncols=style.legend_columns(
+        names, figure.get_figwidth(), 2))
   hollow = ('' if all(row.conditions == full for row in rows) else
             f' Hollow: not over the same {len(full)} condition(s) as the '
             'filled ones; not in the front.')
@@ -191,7 +193,8 @@ def _bars(stem: str, title: str, groups: Sequence[_Group],
           handles=[(axes.bar(0, 0, color=looks[label].color),
                     _marks(axes, [], [], looks[label])) for label in labels],
           labels=labels,
-          loc='outside upper center', ncols=min(3, len(labels)))
+          loc='outside upper center', ncols=style.legend_columns(
+              labels, figure.get_figwidth(), 3))
   n = captions.seeds({
       label: [len(row.seeds) for _, rows in groups for row in rows
               if row.label == label] for label in labels})

@@ -25,7 +25,12 @@ PENALTY_MARGIN = 0.05
 # An agent's return has collapsed below this share of D4PG's.
 COLLAPSED = 0.5
 
-_ANALYSED = tasks.TASKS['cartpole']
+_CARTPOLE = tasks.TASKS['cartpole']
+# Domain, constraints and thresholds of the problem that the paper analyses.
+_ANALYSED = (_CARTPOLE.domain, (_CARTPOLE.default_constraint,),
+             (_CARTPOLE.default_threshold,))
+ANALYSED = (f'{_CARTPOLE.domain}, {_CARTPOLE.default_constraint} ≤ '
+            f'{_CARTPOLE.default_threshold:g}')
 _META_OPTIMIZER = config_lib.Config.meta_optimizer
 
 EASY = max(tasks.SAFETY_COEFFICIENTS)
@@ -48,7 +53,7 @@ def all_claims(grid: collect.Grid) -> List[rules.Verdict]:
       _best, _comparable_return, _solvable, _collapse)]
   optimizers = sorted({
       run.run.config['meta_optimizer'] for run in grid.used
-      if run.label.split(' [')[0] == naming.METAL}) or [_META_OPTIMIZER]
+      if naming.plain(run.label) == naming.METAL}) or [_META_OPTIMIZER]
   found += [_over_training(grid, measured, optimizer)
             for measured in (dynamics.rises, dynamics.falls)
             for optimizer in optimizers]
@@ -57,9 +62,8 @@ def all_claims(grid: collect.Grid) -> List[rules.Verdict]:
 
 def _is_analysed(condition: collect.Condition) -> bool:
   """Whether a condition is of the problem that the paper analyses."""
-  return (condition.domain, condition.constraints, condition.thresholds) == (
-      _ANALYSED.domain, (_ANALYSED.default_constraint,),
-      (_ANALYSED.default_threshold,)) and not condition.rwrl_spec
+  return not condition.rwrl_spec and _ANALYSED == (
+      condition.domain, condition.constraints, condition.thresholds)
 
 
 def _beside(verdict: rules.Verdict, quiet: rules.Verdict) -> rules.Verdict:

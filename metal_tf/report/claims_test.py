@@ -358,7 +358,7 @@ class OverTrainingTest(absltest.TestCase):
 
     def chosen(optimizer):
       return dynamics.metal_runs(
-          collect.collect(root, testing.silent), optimizer, 0.3)
+          collect.collect([root], testing.silent), optimizer, 0.3)
 
     def add(*seeds, **settings):
       for seed in seeds:

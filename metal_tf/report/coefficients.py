@@ -1,6 +1,5 @@
 """Scores by safety coefficient: with exploration, and without it."""
 
-import itertools
 from typing import Dict, List, Tuple
 
 from metal_tf import config as config_lib
@@ -9,6 +8,7 @@ from metal_tf.report import aggregate
 from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import document
+from metal_tf.report import naming
 from metal_tf.report import noise_free
 from metal_tf.report import tables
 
@@ -55,14 +55,14 @@ def without_exploration(grid: collect.Grid) -> List[str]:
 
 
 def order(grid: collect.Grid, free: collect.Grid) -> str:
-  """Says which agents are the other way round in R_penalized without noise.
+  """Says which agents change places with MetaL in R_penalized without noise.
 
   Args:
     grid: the runs.
     free: the same runs, scored without noise.
 
   Returns:
-    Sentences; '' if no two agents have conditions in common.
+    Sentences; '' if no agent has conditions in common with MetaL.
   """
   found = reversals(grid, free)
   if not found:
@@ -73,13 +73,13 @@ def order(grid: collect.Grid, free: collect.Grid) -> str:
       + ' in R_penalized with exploration and below it without.'
       for name, pairs in found.items() if pairs]
   return ' '.join(texts or [
-      'In R_penalized no two agents change places at any coefficient.']) + (
+      'In R_penalized no agent changes places with MetaL.']) + (
           ' These are orders of means, not tests.')
 
 
 def reversals(grid: collect.Grid, free: collect.Grid
               ) -> Dict[str, List[Tuple[str, str]]]:
-  """Pairs of agents whose order in R_penalized noise turns round.
+  """Agents whose order with MetaL in R_penalized noise turns round.
 
   Both orders are of the same runs over the same conditions.
 
@@ -88,9 +88,9 @@ def reversals(grid: collect.Grid, free: collect.Grid
     free: the same runs, scored without noise.
 
   Returns:
-    by coefficient (and `tables.ALL`) at which two agents can be compared: the
-    pairs, first the one that is above with noise. Agents with equal means have
-    no order.
+    by coefficient (and `tables.ALL`) at which MetaL can be compared: the pairs,
+    first the one that is above with noise. Agents with equal means have no
+    order.
   """
   same = grid._replace(runs=tuple(
       run._replace(left_out=scored.left_out)
@@ -101,7 +101,8 @@ def reversals(grid: collect.Grid, free: collect.Grid
     shown = {row.label: row.conditions
              for row in aggregate.rows(free, conditions)
              if name != tables.ALL or len(row.conditions) == len(conditions)}
-    for labels in itertools.combinations(free.labels, 2):
+    for labels in ((naming.METAL, label) for label in free.labels
+                   if label != naming.METAL):
       noisy = aggregate.common(same, labels, conditions)
       if not noisy or any(
           shown.get(label) != noisy[0].conditions for label in labels):

@@ -64,7 +64,7 @@ class CoefficientsTest(absltest.TestCase):
         missing, 'Not in this table: D4PG-cartpole-0.05-1 (no evaluation '
         'during its last 100 training episodes).')
     [same] = self._texts(_run('MetaL', 0, 300, 600), _run('D4PG', 0, 200, 500))
-    self.assertIn('no two agents change places', same)
+    self.assertIn('no agent changes places with MetaL', same)
     [both, *_] = self._texts(
         _run('MetaL', 0, 300, 600), _run('D4PG', 0, 200, 700),
         _run('RC-D4PG', 0, 100, 650), _run('MetaL', 0, 800, 900, 0.3),

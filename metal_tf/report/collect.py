@@ -10,6 +10,8 @@ from typing import (
   List,
   NamedTuple,
   Optional,
+  Sequence,
+  Set,
   Tuple,
 )
 
@@ -27,6 +29,8 @@ SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
+# More lines than these nobody tells apart in a figure.
+MOST_AGENTS = 10
 # The settings of a run that began with no others.
 _PRESET = config_lib.Config.preset
 
@@ -167,6 +171,30 @@ class Grid(NamedTuple):
     return naming.order([run.label for run in self.used])
 
   @property
+  def shown(self) -> 'Grid':
+    """The runs of the agents that stand side by side in tables and figures.
+
+    All, unless there are more than `MOST_AGENTS`: then those that carry no
+    settings in their names.
+    """
+    if len(self.labels) <= MOST_AGENTS:
+      return self
+    return self.only([x for x in self.labels if x == naming.plain(x)])
+
+  @property
+  def balanced(self) -> 'Grid':
+    """The runs at the coefficients that all problems have; all without one.
+
+    So that no problem weighs more than another in a mean over conditions.
+    """
+    problems: Dict[str, Set[float]] = {}
+    for condition in self.conditions:
+      problems.setdefault(condition.problem, set()).add(condition.safety_coeff)
+    shared = set.intersection(*problems.values()) if problems else set()
+    return self.on([c for c in self.conditions
+                    if c.safety_coeff in shared]) if shared else self
+
+  @property
   def conditions(self) -> List[Condition]:
     """What the finished runs were trained on."""
     return sorted({run.condition for run in self.used})
@@ -176,27 +204,38 @@ class Grid(NamedTuple):
     return self._replace(runs=tuple(
         run for run in self.runs if run.condition in conditions))
 
+  def only(self, labels: Container[str]) -> 'Grid':
+    """The runs of some agents."""
+    return self._replace(runs=tuple(
+        run for run in self.runs if run.label in labels))
+
   def of(self, label: str, *conditions: Condition) -> List[ScoredRun]:
     """Finished runs of an agent, on some conditions or on all."""
     return [run for run in self.used if run.label == label
             and (not conditions or run.condition in conditions)]
 
 
-def collect(root: str, say: Callable[[str], None]) -> Grid:
-  """Reads all runs at or below `root`.
+def collect(folders: Sequence[str], say: Callable[[str], None]) -> Grid:
+  """Reads all runs at or below some folders.
 
   Args:
-    root: folder.
+    folders: one or more. Runs are called by their paths from the folder, or
+      from the nearest one around several.
     say: takes a line of progress.
 
   Raises:
-    ReportError: if there is no run.
+    ReportError: if there is no run, or one folder is inside another.
   """
-  root = os.path.abspath(root)
-  if not os.path.isdir(root):
-    raise errors.ReportError(f'{root} is no folder.')
+  folders = list(map(os.path.abspath, folders))
+  for folder in folders:
+    if not os.path.isdir(folder):
+      raise errors.ReportError(f'{folder} is no folder.')
+  root = os.path.commonpath(folders)
+  if len(folders) > 1 and root in folders or len(set(folders)) < len(folders):
+    raise errors.ReportError(
+        f'of {" and ".join(folders)} one is inside another, or the same.')
   found, absent = {}, {}
-  paths = list(run_folder.find(root))
+  paths = [path for folder in folders for path in run_folder.find(folder)]
   for i, path in enumerate(paths):
     name = os.path.relpath(path, root)
     try:
@@ -206,7 +245,7 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
     if (i + 1) % 20 == 0:
       say(f'read {i + 1} of {len(paths)} runs')
   failures: Dict[str, str] = {}
-  for folder in sorted({root, *map(os.path.dirname, paths)}):
+  for folder in sorted({*folders, *map(os.path.dirname, paths)}):
     for entry in left_out(folder):
       absent[os.path.relpath(os.path.join(folder, entry.name),
                              root)] = entry.why
@@ -221,8 +260,8 @@ def collect(root: str, say: Callable[[str], None]) -> Grid:
   if not found:
     first = next((f' ({name}: {why})' for name, why in absent.items()), '')
     raise errors.ReportError(
-        f'{root} holds no run that can be read{first}; --runs is the folder of '
-        'a sweep or of a run.')
+        f'{" and ".join(folders)} holds no run that can be read{first}; --runs '
+        'is the folder of a sweep or of a run.')
   runs = [_scored(name, run, variant, failures.get(name, ''))
           for (name, run), variant in zip(
               found.items(), naming.assign(list(found.values())))]

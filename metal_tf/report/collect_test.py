@@ -20,7 +20,7 @@ class CollectTest(absltest.TestCase):
     self._root = testing.copy_grid(self.create_tempdir().full_path)
 
   def _collect(self):
-    return collect.collect(self._root, testing.silent)
+    return collect.collect([self._root], testing.silent)
 
   def _run(self, name):
     return next(run for run in self._collect().runs if run.name == name)
@@ -173,14 +173,14 @@ class CollectTest(absltest.TestCase):
   def test_nothing_to_read(self):
     empty = self.create_tempdir().full_path
     with self.assertRaisesRegex(errors.ReportError, 'can be read; --runs'):
-      collect.collect(empty, testing.silent)
+      collect.collect([empty], testing.silent)
     with open(os.path.join(empty, 'sweep.json'), 'w',
               encoding='utf-8') as stream:
       json.dump({'runs': [{'name': 'a', 'status': 'failed'}]}, stream)
     with self.assertRaisesRegex(errors.ReportError, r'read \(a: failed\);'):
-      collect.collect(empty, testing.silent)
+      collect.collect([empty], testing.silent)
     with self.assertRaisesRegex(errors.ReportError, 'is no folder'):
-      collect.collect(os.path.join(empty, 'x'), testing.silent)
+      collect.collect([os.path.join(empty, 'x')], testing.silent)
 
 
 if __name__ == '__main__':

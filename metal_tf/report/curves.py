@@ -190,10 +190,10 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       Panel('direct term', direct, own_scale=True),
       Panel('term through\nthe weights', column('meta_gradient_weights'),
             own_scale=True),
-      Panel('TD error where\nviolating', column('td_error_violating'),
-            own_scale=True),
       Panel('share of the\nlatter', gradient_sizes, log=True,
-            combine=weights_share)]
+            combine=weights_share),
+      Panel('TD error where\nviolating', column('td_error_violating'),
+            own_scale=True)]
   return _figure(
       'meta_gradient', title,
       'Where the sum of the two upper terms is positive, α_λ falls and λ '
@@ -203,7 +203,9 @@ def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
       f' On {problem}. Through lambda in the validation target (direct) and '
       'through the updated critic weights; their signs say where alpha_lambda '
       'goes (against them); each has a scale of its own in each column. Share: '
-      'of the sum of the absolute terms, each smoothed.')
+      'of the sum of the absolute terms, each smoothed. TD error: after the '
+      'inner update, on validation transitions, weighted by their penalties; '
+      'below 0 the critic lies above its target.')
 
 
 def _nearest(grid: collect.Grid, coefficient: float
@@ -259,7 +261,9 @@ def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
       handles.append(axes[0, 0].plot([], [], color='black', linestyle='--',
                                      linewidth=1, label='threshold β')[0])
     figure.legend(handles=handles, loc='outside lower center',
-                  ncols=min(4 if wide > 2 else 3, len(handles)))
+                  ncols=style.legend_columns(
+                      [handle.get_label() for handle in handles],
+                      figure.get_figwidth(), 4))
   smoothed = ('Not smoothed' if widths == {1} else
               f'Smoothed over the last {captions.span(widths)} episodes')
   n = captions.seeds({

@@ -48,7 +48,7 @@ def metal_runs(grid: collect.Grid, optimizer: str, coefficient: float
   possible: Dict[
       Tuple[int, str, collect.Condition], List[collect.ScoredRun]] = {}
   for run in grid.used:
-    if (run.label.split(' [')[0] == naming.METAL
+    if (naming.plain(run.label) == naming.METAL
         and run.run.config['meta_optimizer'] == optimizer
         and run.condition.safety_coeff == coefficient
         and len(run.condition.constraints) == 1):

@@ -148,12 +148,17 @@ def _suffixed(label: str, settings: Settings, plain: Settings) -> str:
   return f'{label} [{", ".join(parts)}]'.replace('"', '')
 
 
+def plain(label: str) -> str:
+  """A label without the settings that it names."""
+  return label.split(' [')[0]
+
+
 def order(labels: Sequence[str]) -> List[str]:
   """Sorts labels without repeats: the paper's table, then the other agents."""
   known = (*PAPER, *map(outer_label, OUTER_LOSSES[1:]), MESH)
 
   def key(label: str) -> Tuple[int, str, str]:
-    base = label.split(' [')[0]
+    base = plain(label)
     return known.index(base) if base in known else len(known), base, label
 
   return sorted(set(labels), key=key)

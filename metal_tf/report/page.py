@@ -78,14 +78,16 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
   made, missing = _draw(grid, main, say)
   text, rows = [f'# {TITLE}', *_opening(grid), *_pictures(made, missing)], {}
   for name, pool in pools.items():
-    rows[name] = aggregate.rows(pool)
+    table = pool.shown.balanced
+    rows[name] = aggregate.rows(table)
     across = aggregate.across_tasks(
-        pool, resamples, _countdown(resamples, say))
+        table, resamples, _countdown(resamples, say))
     text += [
-        f'# On {name}' if len(pools) > 1 else '', *_table1(pool, rows[name]),
-        *coefficients.section(pool),
+        f'# On {name}' if len(pools) > 1 else '', *_table1(table, rows[name]),
+        *coefficients.section(table),
         *(_claims(verdicts) if pool is main and verdicts else ()),
-        *_statistics(pool, rows[name], across), *_by_domain(pool)]
+        *_statistics(table, rows[name], across), *_by_domain(pool.shown),
+        *_variants(pool)]
   text += ['# All runs' if len(pools) > 1 else '', *_runs(grid)]
   return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
@@ -100,10 +102,12 @@ def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
     say: takes a line of progress.
   """
   looks = style.looks(grid.labels)
-  outcomes = [curves.figure_4(main, looks), *bars.all_figures(main, looks)]
+  outcomes = [curves.figure_4(main, looks),
+              *bars.all_figures(main.shown.balanced, looks)]
   say(f'{len(outcomes)} figures of scores')
-  outcomes += [sensitivity.figure(main), *curves.learning_curves(grid, looks),
-               curves.meta_gradient(grid, looks)]
+  outcomes += [sensitivity.figure(main),
+               *curves.learning_curves(grid.shown, looks),
+               curves.meta_gradient(grid.shown, looks)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],
           [x for x in outcomes if isinstance(x, style.Missing)])
@@ -126,7 +130,8 @@ def _opening(grid: collect.Grid) -> List[str]:
   others = (f'; the other runs ({left_out}) are listed at the end and are '
             'in no statistics' if left_out else '')
   return [f'{len(grid.used)} finished runs of {len(grid.labels)} agents on '
-          f'{len(grid.conditions)} conditions{others}.']
+          f'{len(grid.conditions)} conditions{others}.',
+          reductions.interim(grid)]
 
 
 def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
@@ -159,7 +164,9 @@ def _claims(verdicts: Sequence[rules.Verdict]) -> List[str]:
       "## The paper's claims",
       'Fixed rules judge each claim: it is seen if the interval of every '
       'effect lies where the claim says, not seen if one lies entirely '
-      'elsewhere, and undecided otherwise.',
+      'elsewhere, and undecided otherwise. Where there are several problems, '
+      'the one that the paper analyses is judged, if it is among them: '
+      f'{claims.ANALYSED}.',
       document.table(tables.verdicts(verdicts)), *document.fold(
           'What stands behind each verdict',
           'The rules are in `metal_tf/report/claims.py` and stated in '
@@ -195,7 +202,10 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
           'agent on the same condition. Intervals are percentiles of a '
           'bootstrap stratified by condition, over seeds '
           f'({statistics.RESAMPLES} resamples, seed '
-          f'{statistics.BOOTSTRAP_SEED}, rliable).' + (
+          f'{statistics.BOOTSTRAP_SEED}, rliable). It draws the runs of each '
+          'condition by themselves. Those of one seed have the same starts of '
+          'episodes, and those of D4PG are the same at all coefficients, so '
+          'these intervals are too narrow; no verdict uses them.' + (
               f' There are none below {statistics.ENOUGH_SEEDS} seeds, where '
               'they would be too narrow.' if few else ''),
           document.table(tables.interquartile(across)),
@@ -212,6 +222,23 @@ def _by_domain(grid: collect.Grid) -> List[str]:
         document.table(tables.scores(
             aggregate.rows(grid, conditions), len(conditions))))
   return found
+
+
+def _variants(pool: collect.Grid) -> List[str]:
+  """The agents that are too many to stand beside the others."""
+  variants = [x for x in pool.labels if x not in pool.shown.labels]
+  if not variants:
+    return []
+  others = pool.only(variants)
+  tests = aggregate.comparisons(pool.only([naming.METAL, *variants]))
+  return document.fold(
+      f'Agents with other settings ({len(variants)})',
+      f'Where there are more than {collect.MOST_AGENTS} agents, those that '
+      'differ from another of their name in their settings stand here, and not '
+      'in the tables and figures above.',
+      document.table(tables.by_coefficient(others)),
+      *((f'{naming.METAL} against each of them, a family of tests of its own:',
+         document.table(tables.comparisons(tests))) if tests else ()))
 
 
 def _pictures(made: Sequence[style.Made], missing: Sequence[style.Missing]

@@ -51,7 +51,7 @@ def update(runs: str, readme: str, results: str, check: bool,
   """
   runs, readme, results = map(os.path.abspath, (runs, readme, results))
   around = {page: _around(page) for page in (readme, results)}
-  grid = collect.collect(runs, say)
+  grid = collect.collect([runs], say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   if not grid.used:
     raise errors.ReportError(
@@ -140,6 +140,7 @@ def _link(path: str, page: str) -> str:
 def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
              results: str) -> List[str]:
   """README's block but for its picture."""
+  grid = grid.shown
   rows = [row for row in aggregate.rows(grid)
           if len(row.conditions) == len(grid.conditions)]
   rows.sort(key=lambda row: -row.measure('penalized_return').mean())
@@ -154,6 +155,7 @@ def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
           (run.label, run.variant.settings) for run in grid.used})
       if settings)
   return [
+      reductions.interim(grid),
       f'Mean R_penalized of {len(grid.used)} runs over all conditions, ± '
       f'standard deviation over seeds, best first: {best_first}. '
       + (f"Settings that are not today's defaults: {changed}. " if changed
@@ -173,6 +175,7 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
   return [
+      reductions.interim(grid),
       f'{len(grid.used)} finished runs'
       f'{_others(grid, collect.left_out(runs), runs, page)}. Mean ± standard '
       f'deviation over n seeds of the last {metrics.WINDOW} training episodes, '
@@ -180,8 +183,8 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       f'{metrics.KAPPA:g} × overshoot. ' + ' '.join(
           map(reductions.power, sizes)),
       f'Compute: {compute.total(grid.finished)}.',
-      document.table(tables.by_coefficient(grid)),
-      *coefficients.without_exploration(grid),
+      document.table(tables.by_coefficient(grid.shown)),
+      *coefficients.without_exploration(grid.shown),
       *(_beside_the_paper(grid, verdicts, _link(claims_path, page))
         if verdicts else ()),
       f'The runs are in {_link(runs, page)}. This part of the page, and that '

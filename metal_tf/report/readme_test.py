@@ -61,7 +61,7 @@ class ReadmeTest(parameterized.TestCase):
     text = self._read('docs/results.md')
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Figure 4')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
-    grid = collect.collect(self._runs, testing.silent)
+    grid = collect.collect([self._runs], testing.silent)
     free = noise_free.scored(grid)
     for table in (tables.by_coefficient(grid), tables.by_coefficient(free),
                   tables.table1(aggregate.rows(grid), len(grid.conditions)),
@@ -92,7 +92,7 @@ class ReadmeTest(parameterized.TestCase):
     self.assertStartsWith(text, f'{_BEFORE}{readme.START}\n![Return, J_C')
     self.assertEndsWith(text, f'{readme.END}{_AFTER}')
     self._check_links(text, '')
-    grid = collect.collect(self._runs, testing.silent)
+    grid = collect.collect([self._runs], testing.silent)
     verdicts = claims.all_claims(grid)
     short = [verdict for verdict in verdicts if verdict.id in set('abcdh')]
     table = tables.verdicts(short).drop(columns=['', 'n'])
@@ -105,9 +105,9 @@ class ReadmeTest(parameterized.TestCase):
     """Claims and picture are beside the runs."""
     rows = list(csv.DictReader(io.StringIO(self._read('results/claims.csv'))))
     self.assertEqual(list(rows[0]), ['id', 'claim', 'verdict', 'effect', 'low',
-                                     'high', 'n', 'diagnosis'])
+                                     'high', 'n', 'seeds_to_decide', 'diagnosis'])
     self.assertEqual(rows[0]['id'], 'a')
-    self.assertLen(rows, 10)
+    self.assertLen(rows, 8)
     with open(f'{self._runs}.png', 'rb') as stream:
       self.assertEqual(stream.read(4), b'\x89PNG')
 

@@ -8,6 +8,7 @@ from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import naming
 from metal_tf.report import statistics
+from metal_tf.runs import run_folder
 
 # Section 5 of the paper.
 EPISODES = 20_000
@@ -28,6 +29,17 @@ def scopes(grid: collect.Grid) -> str:
       f'condition: {captions.span(_seeds(grid))}; episodes a run: {episodes}). '
       "Our ± is the standard deviation over seeds; what the paper's is, it "
       'does not say.')
+
+
+def interim(grid: collect.Grid) -> str:
+  """Says that runs are still to come; '' if there are none."""
+  waiting = [run for run in grid.runs if run.status in (
+      run_folder.RUNNING, run_folder.UNFINISHED)] + [
+          entry for entry in grid.absent
+          if not entry.why.startswith(collect.FAILED)]
+  return (f'**Interim:** {len(waiting)} runs that were planned or begun are not '
+          'finished. All numbers and verdicts may change with them.'
+          if waiting else '')
 
 
 def _seeds(grid: collect.Grid) -> Set[int]:

@@ -1,10 +1,12 @@
 """The figure of scores over alpha_1, the first learning rate of lambda."""
 
+import collections
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from metal_tf.agent import agents
+from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import naming
 from metal_tf.report import style
@@ -80,7 +82,7 @@ def figure(grid: collect.Grid) -> Outcome:
       'sensitivity', _TITLE,
       'The flatter a line, the less its agent depends on the choice of '
       'alpha_1.',
-      'Lines: means over seeds; small marks: seeds; marks of the same alpha_1 '
+      f'{captions.seeds(_seeds(found))} Lines: means over seeds; small marks: seeds; marks of the same alpha_1 '
       'stand side by side. alpha_1 is the learning rate of lambda at the start '
       '(RC-D4PG keeps it), alpha_eta that of alpha_lambda. Dotted: the '
       'threshold. On ' + '; '.join(
@@ -109,7 +111,19 @@ def scores(grid: collect.Grid) -> _Scores:
       condition: {series: points for series, points in of_condition.items()
                   if (series.label, series.settings) in labels}
       for condition, of_condition in found.items()}
-  return {condition: series for condition, series in kept.items() if series}
+  return {condition: series for condition, series in kept.items()
+          if any(len({rate for rate, _ in points}) > 1
+                 for points in series.values())}
+
+
+def _seeds(found: _Scores) -> Dict[str, List[int]]:
+  """How many runs the marks of each series are means of."""
+  counts: Dict[str, List[int]] = {}
+  for of_condition in found.values():
+    for series, points in of_condition.items():
+      counts.setdefault(series.name, []).extend(
+          collections.Counter(rate for rate, _ in points).values())
+  return counts
 
 
 def _rate(run: collect.ScoredRun, name: str) -> float:

@@ -10,6 +10,7 @@ from typing import ContextManager, Dict, NamedTuple, Sequence
 
 import matplotlib
 from matplotlib import figure as mpl_figure
+import numpy as np
 
 from metal_tf.report import naming
 
@@ -96,6 +97,19 @@ def new(width: float, height: float) -> mpl_figure.Figure:
   """An empty figure of that size in inches; its layout is made for it."""
   with matplotlib.rc_context(_RC):
     return mpl_figure.Figure(figsize=(width, height), layout='constrained')
+
+
+def legend_columns(labels: Sequence[str], width: float, most: int) -> int:
+  """How many columns of a legend fit into a figure.
+
+  Args:
+    labels: its texts.
+    width: of the figure in inches.
+    most: columns that look well.
+  """
+  # In inches: a mark with its margins, and a letter of the legend's size.
+  column = 0.5 + 0.075 * max(map(len, labels))
+  return int(np.clip(width // column, 1, min(most, len(labels))))
 
 
 def context() -> ContextManager[None]:

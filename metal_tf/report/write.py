@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Callable
+from typing import Callable, Sequence
 
 import pandas as pd
 
@@ -22,12 +22,12 @@ _FIGURE = re.compile(
     r'\.(png|svg)')
 
 
-def report(runs: str, output: str, say: Callable[[str], None],
+def report(runs: Sequence[str], output: str, say: Callable[[str], None],
            resamples: int = statistics.RESAMPLES) -> None:
   """Reads runs and writes the report.
 
   Args:
-    runs: folder at or below which the runs are.
+    runs: folders at or below which the runs are.
     output: folder; made if it is not there. Files of an older report in it are
       replaced, others left alone.
     say: takes a line of progress.
@@ -36,7 +36,7 @@ def report(runs: str, output: str, say: Callable[[str], None],
   Raises:
     ReportError: if there is no finished run, or `output` cannot be written.
   """
-  runs, output = os.path.abspath(runs), os.path.abspath(output)
+  output = os.path.abspath(output)
   check_output(output)
   grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')

@@ -71,7 +71,7 @@ class FullReportTest(absltest.TestCase):
       with open(os.path.join(cls._output, name), 'w', encoding='utf-8') as file:
         file.write('older')
     cls._said = []
-    write.report(runs, cls._output, cls._said.append, _RESAMPLES)
+    write.report([runs], cls._output, cls._said.append, _RESAMPLES)
 
   def test_every_figure_is_there_and_shows_its_agents(self):
     looks = style.looks(naming.PAPER + ('MeSh',) + _FIGURES['figure1_left'])
@@ -170,9 +170,10 @@ class FullReportTest(absltest.TestCase):
   def test_claims(self):
     rows = _rows(self._output, 'claims.csv')
     self.assertEqual(list(rows[0]), [
-        'id', 'claim', 'verdict', 'effect', 'low', 'high', 'n', 'diagnosis'])
+        'id', 'claim', 'verdict', 'effect', 'low', 'high', 'n', 'seeds_to_decide',
+        'diagnosis'])
     self.assertEqual([row['id'] for row in rows], [
-        'a', 'b', 'c', 'd', 'e-adam', 'e-sgd', 'f-adam', 'f-sgd', 'g', 'h'])
+        'a', 'b', 'c', 'd', 'e-adam', 'f-adam', 'g', 'h'])
     # Eight episodes of two seeds: nothing can be told.
     self.assertEqual({row['verdict'] for row in rows}, {'undecided'})
 
@@ -200,7 +201,7 @@ class WriteTest(absltest.TestCase):
       testing.copy_run(testing.SMALL_GRID, name, os.path.join(self._runs, name))
 
   def _write(self):
-    write.report(self._runs, self._output, testing.silent, _RESAMPLES)
+    write.report([self._runs], self._output, testing.silent, _RESAMPLES)
 
   def test_what_one_run_does_not_support_is_named(self):
     self._keep('d4pg-0.05-0')
