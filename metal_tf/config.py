@@ -201,8 +201,8 @@ class Config:
       unit='reward per penalty', minimum=0, agents=(*_LAGRANGE, 'rs_d4pg'))
   meta_lr: Optional[float] = _setting(
       None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
-      'unset means, for sgd, 9e-4 / alpha_1 with --outer_divergence=td and 1e3 '
-      'with the others, and 1e-3 for adam.', 'our choice', minimum=0,
+      'unset means, for sgd, 28.125 with --outer_divergence=td and 1e3 with '
+      'the others, and 1e-3 for adam.', 'our choice', minimum=0,
       agents=_METAL)
   meta_optimizer: str = _setting(
       'sgd', 'Optimizer of alpha_lambda: gradient descent, as the paper '
@@ -228,9 +228,10 @@ class Config:
       choices=('critic', 'actor', 'actor_critic'), agents=_METAL, named=True)
   outer_divergence: str = _setting(
       'td', 'What the outer critic loss measures: the squared TD error of the '
-      "distributions' means, as the paper prints it and Theorem 1 "
-      'differentiates it, or cross entropy or KL of the distributions. A '
-      'scalar critic has td alone.', 'paper',
+      "distributions' means, which takes the paper's formula as it is printed "
+      'and is what Theorem 1 differentiates, or cross entropy or KL of the '
+      'distributions. The paper does not say. A scalar critic has td alone.',
+      'our choice',
       choices=('td', 'cross_entropy', 'kl'), agents=_OUTER)
   validation_fraction: float = _setting(
       0.5, 'Share of a batch that the outer loss is taken on.', 'our choice',

@@ -192,8 +192,8 @@ class ClaimsTest(absltest.TestCase):
     found = _verdicts(metal, *others)
     for name in 'ab':
       self.assertEqual(found[name].verdict, rules.UNDECIDED)
-      self.assertStartsWith(found[name].why,
-                            'not over 0.05, for lack of finished runs; failed: ')
+      self.assertStartsWith(found[name].why, 'not over 0.05, for lack of '
+                            'finished runs; failed: ')
     self.assertIn('failed: MetaL-cartpole-0.05-0, ', found['a'].why)
 
   def test_where_nothing_binds_it_is_told(self):
@@ -206,7 +206,7 @@ class ClaimsTest(absltest.TestCase):
   def test_seeds_that_would_decide_an_open_claim(self):
     found = _verdicts(_agent('MetaL', 801), _agent('D4PG', 900))['b']
     self.assertEqual(found.verdict, rules.UNDECIDED)
-    # 1 from the bound; the deviation is 2.151: 1.993 * 2.151 * sqrt(2 / 37) < 1.
+    # 1 from the bound; the deviation is 2.15: 1.993 * 2.15 * sqrt(2 / 37) < 1.
     self.assertEqual(found.seeds, 37)
     self.assertEqual(found.would_decide, 'about 37 seeds would decide it if '
                      'means and spreads stayed as they are')

@@ -349,6 +349,11 @@ def _without_twins(runs: List[ScoredRun]) -> List[ScoredRun]:
       for run in runs]
 
 
+def rate(run: ScoredRun, name: str) -> float:
+  """A run's `lagrange_lr` or `meta_lr`; 0 if it was not recorded."""
+  return run.run.rates.get(name, run.run.config.get(name)) or 0.0
+
+
 # The measures of a score, in the order of the tables: the name in scores.csv
 # and the heading. Per-constraint ones of K > 1 constraints are put together as
 # the penalized return does it, by their sum (J_C: by their mean).

@@ -170,6 +170,37 @@ class CollectTest(absltest.TestCase):
     np.testing.assert_array_equal(
         collect.measures(self._run('metal-0.3-0')), before)
 
+  def test_several_folders_are_one_grid(self):
+    self._root = self.create_tempdir().full_path
+    folders = [os.path.join(self._root, name) for name in 'ab']
+    for folder, run in zip(folders, ('metal-0.3-0', 'd4pg-0.3-0')):
+      testing.copy_run(testing.SMALL_GRID, run, os.path.join(folder, run))
+    grid = collect.collect(folders, testing.silent)
+    self.assertEqual([run.name for run in grid.runs],
+                     ['a/metal-0.3-0', 'b/d4pg-0.3-0'])
+    for inside in ([folders[0]] * 2, [self._root, folders[0]]):
+      with self.assertRaisesRegex(errors.ReportError, 'is inside another'):
+        collect.collect(inside, testing.silent)
+
+  def test_of_many_agents_those_without_settings_are_shown(self):
+    labels = ['MetaL', 'D4PG', *(f'MetaL [meta_lr={i}]' for i in range(8))]
+    grid = testing.grid_of(*(
+        testing.made_run(label, 0, 700, 0.1) for label in labels))
+    self.assertLen(grid.labels, collect.MOST_AGENTS)
+    self.assertEqual(grid.shown, grid)
+    grid = testing.grid_of(*grid.runs, testing.made_run('RS-0.1', 0, 700, 0.1))
+    self.assertEqual(grid.shown.labels, ['MetaL', 'D4PG', 'RS-0.1'])
+
+  def test_problems_are_balanced_over_the_coefficients_that_all_have(self):
+    def conditions(*of):
+      return [(c.domain, c.safety_coeff) for c in testing.grid_of(*(
+          testing.made_run('MetaL', 0, 700, 0.1, coefficient, domain)
+          for domain, coefficient in of)).balanced.conditions]
+
+    both = [('cartpole', 0.1), ('walker', 0.1)]
+    self.assertEqual(conditions(('cartpole', 0.05), *both), both)
+    self.assertLen(conditions(('cartpole', 0.05), ('walker', 0.1)), 2)
+
   def test_nothing_to_read(self):
     empty = self.create_tempdir().full_path
     with self.assertRaisesRegex(errors.ReportError, 'can be read; --runs'):

@@ -181,7 +181,8 @@ class GradientPartsTest(absltest.TestCase):
             **one.run.episodes, **{
                 key.replace('balance', 'slider').replace('velocity', 'pos'):
                 values for key, values in one.run.episodes.items()}}))
-    self.assertIn('through the weights 0.25;', dynamics.gradient_parts([one, two]))
+    self.assertIn('through the weights 0.25;',
+                  dynamics.gradient_parts([one, two]))
     for name in ('direct', 'weights'):
       one.run.episodes[f'meta_gradient_{name}/balance_velocity'] = np.zeros(1)
     text = dynamics.gradient_parts([one])

@@ -217,8 +217,8 @@ def gradient_parts(runs: Sequence[collect.ScoredRun]) -> str:
       f'{"; ".join(told)}'
       + ('' if np.isnan(share) else  # NaN: both terms are 0.
          f'; share of the term through the weights {share:.2g}')
-      + f'; at the end lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; target '
-      f'mass clipped {clipped:.2g}')
+      + f'; at the end lambda {ends[0]:.3g}, alpha_lambda {ends[1]:.3g}; '
+      f'target mass clipped {clipped:.2g}')
 
 
 def _parts(runs: Sequence[collect.ScoredRun], episodes: Sequence[slice]) -> str:

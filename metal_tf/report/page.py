@@ -5,6 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from metal_tf import metrics
 from metal_tf.report import aggregate
+from metal_tf.report import alpha_lambda
 from metal_tf.report import bars
 from metal_tf.report import claims
 from metal_tf.report import coefficients
@@ -107,7 +108,8 @@ def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
   say(f'{len(outcomes)} figures of scores')
   outcomes += [sensitivity.figure(main),
                *curves.learning_curves(grid.shown, looks),
-               curves.meta_gradient(grid.shown, looks)]
+               curves.meta_gradient(grid.shown, looks),
+               alpha_lambda.figure(main)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],
           [x for x in outcomes if isinstance(x, style.Missing)])

@@ -104,8 +104,9 @@ class ReadmeTest(parameterized.TestCase):
   def _check_files(self):
     """Claims and picture are beside the runs."""
     rows = list(csv.DictReader(io.StringIO(self._read('results/claims.csv'))))
-    self.assertEqual(list(rows[0]), ['id', 'claim', 'verdict', 'effect', 'low',
-                                     'high', 'n', 'seeds_to_decide', 'diagnosis'])
+    self.assertEqual(list(rows[0]), [
+        'id', 'claim', 'verdict', 'effect', 'low', 'high', 'n',
+        'seeds_to_decide', 'diagnosis'])
     self.assertEqual(rows[0]['id'], 'a')
     self.assertLen(rows, 8)
     with open(f'{self._runs}.png', 'rb') as stream:

@@ -37,8 +37,8 @@ def interim(grid: collect.Grid) -> str:
       run_folder.RUNNING, run_folder.UNFINISHED)] + [
           entry for entry in grid.absent
           if not entry.why.startswith(collect.FAILED)]
-  return (f'**Interim:** {len(waiting)} runs that were planned or begun are not '
-          'finished. All numbers and verdicts may change with them.'
+  return ('**Interim:** all numbers and verdicts may change with the runs that '
+          f'were planned or begun and are not finished ({len(waiting)}).'
           if waiting else '')
 
 

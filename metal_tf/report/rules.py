@@ -124,8 +124,8 @@ def judge(effects: Sequence[Effect]) -> str:
 def _seeds_to_decide(effects: Sequence[Effect]) -> float:
   """Scores a group with which `judge` would be sure, by today's estimates.
 
-  One effect that lies elsewhere is enough for `NOT_SEEN`; for `SEEN` all have to
-  be sure. NaN where that cannot be told.
+  One effect that lies elsewhere is enough for `NOT_SEEN`; for `SEEN` all have
+  to be sure. NaN where that cannot be told.
   """
   elsewhere = [effect.seeds for effect in effects if effect.leans == NOT_SEEN
                and not math.isnan(effect.seeds)]
@@ -183,7 +183,8 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   """
   if not effects:
     return Verdict(name, claim, UNDECIDED, None, 0, 'no runs to compare',
-                   math.nan, '; '.join(['No data for it', *filter(None, notes)]) + '.')
+                   math.nan, '; '.join(
+                       ['No data for it', *filter(None, notes)]) + '.')
   verdict = judge(effects)
   shown = next(effect for effect in effects if effect.verdict() == verdict)
   why = '; '.join(against.get(verdict, ()))

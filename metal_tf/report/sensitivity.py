@@ -20,24 +20,23 @@ _ROWS = (('penalized_return', 'R_penalized'), ('return', 'return R'),
 
 
 class Series(NamedTuple):
-  """Runs that differ in alpha_1, the seed and the condition alone.
+  """Runs that differ in alpha_1, the seed and the condition alone, or nearly.
 
   Attributes:
     label: the agent.
     settings: what else it was trained with where that is not the default.
-    product: alpha_eta alpha_1 to two digits, on which the course of
-      alpha_lambda depends; None for an agent that learns no alpha_lambda.
+    alpha_eta: to one digit; None for an agent that learns no alpha_lambda.
   """
   label: str
   settings: naming.Settings
-  product: Optional[float]
+  alpha_eta: Optional[float]
 
   @property
   def name(self) -> str:
     """For the legend."""
     return self.label + (
-        '' if self.product is None else
-        f', alpha_eta alpha_1 = {self.product:.2g}')
+        '' if self.alpha_eta is None else
+        f', alpha_eta ≈ {self.alpha_eta:g}')
 
 
 # By condition and series: alpha_1 and the scores of a run each.
@@ -57,7 +56,7 @@ def figure(grid: collect.Grid) -> Outcome:
         'values of alpha_1 on one condition')
   columns = sorted(found)
   every = sorted({series for column in columns for series in found[column]},
-                 key=lambda s: (naming.order([s.label]), s.product or 0))
+                 key=lambda s: (naming.order([s.label]), s.alpha_eta or 0))
   looks = style.looks([series.name for series in every])
   drawn = style.new(max(5.0, 1.0 + 2.3 * len(columns)), 6.4)
   with style.context():
@@ -82,8 +81,8 @@ def figure(grid: collect.Grid) -> Outcome:
       'sensitivity', _TITLE,
       'The flatter a line, the less its agent depends on the choice of '
       'alpha_1.',
-      f'{captions.seeds(_seeds(found))} Lines: means over seeds; small marks: seeds; marks of the same alpha_1 '
-      'stand side by side. alpha_1 is the learning rate of lambda at the start '
+      f'{captions.seeds(_seeds(found))} Lines: means over seeds; small marks: '
+      'seeds; marks of the same alpha_1 stand side by side. alpha_1 is the learning rate of lambda at the start '
       '(RC-D4PG keeps it), alpha_eta that of alpha_lambda. Dotted: the '
       'threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
@@ -101,7 +100,8 @@ def scores(grid: collect.Grid) -> _Scores:
     if algorithm is not None and algorithm.learns_multiplier:
       found.setdefault(run.condition, {}).setdefault(
           _series(run, algorithm), []).append(
-              (_rate(run, 'lagrange_lr'), collect.measures(run)))
+              (float(f'{collect.rate(run, "lagrange_lr"):.3g}'),
+               collect.measures(run)))
   several = {
       series for of_condition in found.values()
       for series, points in of_condition.items()
@@ -126,24 +126,18 @@ def _seeds(found: _Scores) -> Dict[str, List[int]]:
   return counts
 
 
-def _rate(run: collect.ScoredRun, name: str) -> float:
-  """alpha_1 or alpha_eta, to three digits; 0 if it was not recorded."""
-  rate = run.run.rates.get(name, run.run.config.get(name))
-  return float(f'{rate or 0:.3g}')
-
-
 def _series(run: collect.ScoredRun, algorithm: agents.Algorithm) -> Series:
-  product = _rate(run, 'lagrange_lr') * _rate(run, 'meta_lr')
   return Series(
       naming.base_label(run.run),
       tuple(setting for setting in run.variant.settings
             if setting[0] not in _RATES),
-      float(f'{product:.2g}') if algorithm.learns_meta_parameter else None)
+      float(f'{collect.rate(run, "meta_lr"):.1g}')
+      if algorithm.learns_meta_parameter else None)
 
 
 def _shifts(number: int) -> np.ndarray:
   """Factors by which series are moved along alpha_1, so that none is hidden."""
-  return 1.12 ** (np.arange(number) - (number - 1) / 2)
+  return 1.25 ** (np.linspace(-0.5, 0.5, number) if number > 1 else np.zeros(1))
 
 
 def _draw(axes: Any, points: List[Tuple[float, np.ndarray]], row: int,
@@ -152,8 +146,8 @@ def _draw(axes: Any, points: List[Tuple[float, np.ndarray]], row: int,
   rates = sorted({rate for rate, _ in points})
   means = [np.mean([values[row] for rate, values in points if rate == at])
            for at in rates]
-  axes.plot(np.multiply(rates, shift), means, color=look.color, marker=look.marker, markersize=6,
-            linestyle=look.dashes, label=name)
+  axes.plot(np.multiply(rates, shift), means, color=look.color,
+            marker=look.marker, markersize=6, linestyle=look.dashes, label=name)
   axes.scatter([rate * shift for rate, _ in points],
                [values[row] for _, values in points], s=12, marker=look.marker,
                color=look.color, alpha=0.5, linewidths=0)

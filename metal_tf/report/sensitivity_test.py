@@ -17,22 +17,28 @@ def _run(label, algorithm, alpha_1, seed=0, meta_lr=None, penalty=0.2,
 
 class SensitivityTest(absltest.TestCase):
 
-  def test_runs_are_put_together_by_agent_and_product_of_rates(self):
+  def test_runs_are_put_together_by_agent_and_alpha_eta(self):
     found = sensitivity.scores(testing.grid_of(
         _run('RC-D4PG', 'rc_d4pg', 1e-4, seed=0),
         _run('RC-D4PG', 'rc_d4pg', 1e-4, seed=1, penalty=0.4),
         _run('RC-D4PG [1]', 'rc_d4pg', 1e-5),
         _run('MetaL', 'metal', 1e-4, meta_lr=9.0),
-        _run('MetaL [1]', 'metal', 1e-5, meta_lr=90.0),
-        _run('MetaL [2]', 'metal', 1e-5, meta_lr=30.0),
+        _run('MetaL [1]', 'metal', 1e-5, meta_lr=9.4),
+        _run('MetaL [2]', 'metal', 1e-5, meta_lr=28.125),
         _run('D4PG', 'd4pg', 0.0)))
     [(_, series)] = found.items()
-    rates = {(s.label, s.product): [rate for rate, _ in points]
+    rates = {(s.label, s.alpha_eta): [rate for rate, _ in points]
              for s, points in series.items()}
     self.assertEqual(rates, {
-        ('RC-D4PG', None): [1e-4, 1e-4, 1e-5], ('MetaL', 9e-4): [1e-4, 1e-5],
+        ('RC-D4PG', None): [1e-4, 1e-4, 1e-5], ('MetaL', 9.0): [1e-4, 1e-5],
         # One value of alpha_1, of an agent that has several elsewhere.
-        ('MetaL', 3e-4): [1e-5]})
+        ('MetaL', 30.0): [1e-5]})
+
+  def test_a_condition_without_several_alpha_1_is_left_out(self):
+    found = sensitivity.scores(testing.grid_of(
+        _run('RC-D4PG', 'rc_d4pg', 1e-4), _run('RC-D4PG [1]', 'rc_d4pg', 1e-5),
+        _run('RC-D4PG', 'rc_d4pg', 1e-4, safety_coeff=0.1)))
+    self.assertEqual([c.safety_coeff for c in found], [0.3])
 
   def test_one_alpha_1_is_no_sensitivity(self):
     outcome = sensitivity.figure(testing.grid_of(
@@ -45,6 +51,8 @@ class SensitivityTest(absltest.TestCase):
         _run('RC-D4PG', 'rc_d4pg', rate, safety_coeff=coefficient)
         for rate in (1e-5, 1e-4) for coefficient in (0.05, 0.3))))
     self.assertIsInstance(outcome, style.Made)
+    self.assertStartsWith(outcome.caption,
+                          'Seeds per agent and condition: n = 1. Lines:')
     self.assertIn('coefficient 0.05', outcome.svg.decode())
     self.assertIn('coefficient 0.3', outcome.svg.decode())
 

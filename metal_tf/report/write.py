@@ -18,7 +18,7 @@ from metal_tf.runs import run_folder
 # Names that a figure of ours may have, of this report or an older one.
 _FIGURE = re.compile(
     r'(figure\d_?\w*|learning_curves_\d+|meta_gradient|return_overshoot|'
-    r'sensitivity)'
+    r'sensitivity|alpha_lambda)'
     r'\.(png|svg)')
 
 

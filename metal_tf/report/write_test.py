@@ -170,8 +170,8 @@ class FullReportTest(absltest.TestCase):
   def test_claims(self):
     rows = _rows(self._output, 'claims.csv')
     self.assertEqual(list(rows[0]), [
-        'id', 'claim', 'verdict', 'effect', 'low', 'high', 'n', 'seeds_to_decide',
-        'diagnosis'])
+        'id', 'claim', 'verdict', 'effect', 'low', 'high', 'n',
+        'seeds_to_decide', 'diagnosis'])
     self.assertEqual([row['id'] for row in rows], [
         'a', 'b', 'c', 'd', 'e-adam', 'f-adam', 'g', 'h'])
     # Eight episodes of two seeds: nothing can be told.
@@ -266,6 +266,27 @@ class WriteTest(absltest.TestCase):
         [(pool, agent, '1', scores[f'{name}-0.3-{seed}'])
          for pool, seed in (("the paper's tasks", 0), ('plant', 1))
          for agent, name in (('MetaL', 'metal'), ('D4PG', 'd4pg'))])
+
+  def test_more_agents_than_a_figure_holds_stand_apart(self):
+    self._keep('metal-0.3-0', 'd4pg-0.3-0')
+    for i in range(9):
+      testing.copy_run(
+          testing.SMALL_GRID, 'metal-0.3-0',
+          os.path.join(self._runs, f'metal-{i}'), meta_lr=1.0 + i)
+    self._write()
+    text = _read(self._output, 'report.md')
+    before, apart = text.split('<summary>Agents with other settings (9)')
+    self.assertNotIn('meta_lr=1.0', before)
+    self.assertIn('| 0.3 | MetaL [meta_lr=1.0] |', apart)
+    self.assertEqual([row['algorithm'] for row in _rows(
+        self._output, 'table1.csv')], ['MetaL', 'D4PG'])
+    self.assertLen(_rows(self._output, 'scores.csv'), 11)
+
+  def test_runs_that_are_to_come_are_told_above_all_numbers(self):
+    self._keep('metal-0.3-0', 'metal-0.3-2')
+    self._write()
+    text = _read(self._output, 'report.md')
+    self.assertIn('and are not finished (1).', text[:text.index('## ')])
 
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')

@@ -20,16 +20,15 @@ EPISODE_STEPS = 1000
 _LAMBDA_AT_END = 2.0
 _VIOLATION = 0.5
 
-# alpha_1 alpha_eta. The TD error on violating transitions comes from lambda's
-# own motion, so the meta-gradient scales with alpha_1 squared and the number of
-# steps with its inverse: the course of alpha_lambda depends on the product.
-_META_PRODUCT = 9e-4
-
-# Adam's steps do not depend on the gradient's size. Cross entropy and KL have
-# gradients that do not come from lambda's motion: 1e-8 to 1e-7 on cartpole at
-# alpha_1 = 1e-4, of which 25,000 steps at this rate move alpha_lambda by 1.
+# alpha_eta for gradient descent. With the squared TD error alpha_lambda follows
+# lambda, about as -0.75 alpha_eta lambda^2, at any alpha_1 and any length
+# (docs/algorithm.md), so alpha_eta says at which lambda the rate has gone down.
+# The calibration's runs of 500 episodes had 28.125. Cross entropy and KL had
+# gradients of 1e-8 to 1e-7 on cartpole at alpha_1 = 1e-4, of which 25,000 steps
+# at 1e3 move alpha_lambda by 1.
+_META_LR = {'td': 28.125, 'cross_entropy': 1e3, 'kl': 1e3}
+# Adam's steps do not depend on the gradient's size.
 _ADAM_META_LR = 1e-3
-_DIVERGENCE_META_LR = 1e3
 
 # The defaults of runs from before rates followed from the length. Such a run
 # has no entry `resolved` in its config.json.
@@ -45,8 +44,8 @@ def resolve(config: config_lib.Config,
   """Makes rates that are unset numbers.
 
   alpha_1: if violated by 0.5 throughout, lambda ends at 2, that is
-  `0.5 alpha_1 steps = 2`. alpha_eta: with the squared TD error and gradient
-  descent `9e-4 / alpha_1`; the others have constants of their own.
+  `0.5 alpha_1 steps = 2`. alpha_eta: a constant for each optimizer and outer
+  loss.
 
   Args:
     config: settings; rates that are given stay.
@@ -61,21 +60,9 @@ def resolve(config: config_lib.Config,
         _VIOLATION * learner_steps(config, episode_steps))
   alpha_eta = config.meta_lr
   if alpha_eta is None:
-    alpha_eta = _meta_lr(config, alpha_1)
+    alpha_eta = (_ADAM_META_LR if config.meta_optimizer == 'adam' else
+                 _META_LR[config.outer_divergence])
   return config.replace(lagrange_lr=alpha_1, meta_lr=alpha_eta)
-
-
-def _meta_lr(config: config_lib.Config, alpha_1: float) -> float:
-  if _follows(config):
-    # With alpha_1 = 0 lambda rests and the meta-gradient is 0 at any rate.
-    return _META_PRODUCT / alpha_1 if alpha_1 else 0.0
-  return (_ADAM_META_LR if config.meta_optimizer == 'adam' else
-          _DIVERGENCE_META_LR)
-
-
-def _follows(config: config_lib.Config) -> bool:
-  """Whether alpha_eta, where it is unset, follows from alpha_1."""
-  return (config.outer_divergence == 'td' and config.meta_optimizer == 'sgd')
 
 
 def learner_steps(config: config_lib.Config, episode_steps: int) -> float:
@@ -138,8 +125,9 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
     origin = (
         'as given' if given.meta_lr is not None else
         "kept from the run's first start" if prolonged else
-        f'which is {_META_PRODUCT:g} / alpha_1' if _follows(given) else
-        f'the default for {given.meta_optimizer}')
+        f'the default for {given.meta_optimizer}' + (
+            f' and {given.outer_divergence}'
+            if given.meta_optimizer == 'sgd' else ''))
     lines.append('Learning rate of alpha_lambda: alpha_eta = '
                  f'{resolved.meta_learning_rate:.3g}, {origin}.')
   return lines

@@ -32,16 +32,13 @@ class ResolveTest(parameterized.TestCase):
     self.assertEqual(_resolve(0), _resolve(1000))
 
   @parameterized.parameters(
-      # Pairs of the pilot: 30 at 3e-5, 60 at 1.5e-5, 15 at 6e-5, 9 at 1e-4.
-      (dict(lagrange_lr=3e-5), 30.0), (dict(lagrange_lr=1.5e-5), 60.0),
-      (dict(lagrange_lr=6e-5), 15.0), (dict(lagrange_lr=1e-4), 9.0),
-      (dict(num_episodes=500), 9e-4 / 6.4e-5),
-      (dict(lagrange_lr=0.0), 0.0),
+      (dict(), 28.125), (dict(num_episodes=500), 28.125),
+      (dict(lagrange_lr=1e-3), 28.125),
       (dict(meta_optimizer='adam'), 1e-3),
       (dict(outer_divergence='kl'), 1e3),
       (dict(outer_divergence='cross_entropy'), 1e3),
       (dict(outer_divergence='kl', meta_optimizer='adam'), 1e-3))
-  def test_alpha_eta_follows_alpha_1_where_the_gradient_does(
+  def test_alpha_eta_is_a_constant_of_the_optimizer_and_the_loss(
       self, settings, expected):
     self.assertAlmostEqual(_resolve(**settings)[1], expected)
 
@@ -72,8 +69,8 @@ class DescribeTest(parameterized.TestCase):
         'Learning rate of lambda: alpha_1 = 3.2e-05, chosen so that lambda '
         'would reach 2 at the end of this run (125000 learner steps) if J_C '
         'stayed 0.5 above its threshold.',
-        'Learning rate of alpha_lambda: alpha_eta = 28.1, which is 0.0009 / '
-        'alpha_1.'])
+        'Learning rate of alpha_lambda: alpha_eta = 28.1, the default for sgd '
+        'and td.'])
     self.assertLen(self._describe(meta=False), 1)
     self.assertIn('1000 steps are assumed', self._describe(0)[1])
 

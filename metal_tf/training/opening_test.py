@@ -86,9 +86,9 @@ class OpeningTest(absltest.TestCase):
     alpha_1 = 4 / 60
     opened = self._open(agents.METAL, lagrange_lr=None)
     self.assertAlmostEqual(opened.config.lagrange_lr, alpha_1)
-    self.assertAlmostEqual(opened.config.meta_lr, 9e-4 / alpha_1)
+    self.assertAlmostEqual(opened.config.meta_lr, 28.125)
     self.assertRegex(self._notes[0], r'alpha_1 = 0\.0667, chosen so that')
-    self.assertRegex(self._notes[1], r'alpha_eta = 0\.0135, which ')
+    self.assertRegex(self._notes[1], r'alpha_eta = 28\.1, the default ')
     described = self._workdir.read_json('config.json')
     self.assertIsNone(described['config']['lagrange_lr'])
     self.assertIsNone(described['config']['meta_lr'])
