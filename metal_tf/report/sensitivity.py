@@ -82,9 +82,9 @@ def figure(grid: collect.Grid) -> Outcome:
       'The flatter a line, the less its agent depends on the choice of '
       'alpha_1.',
       f'{captions.seeds(_seeds(found))} Lines: means over seeds; small marks: '
-      'seeds; marks of the same alpha_1 stand side by side. alpha_1 is the learning rate of lambda at the start '
-      '(RC-D4PG keeps it), alpha_eta that of alpha_lambda. Dotted: the '
-      'threshold. On ' + '; '.join(
+      'seeds; marks of the same alpha_1 stand side by side. alpha_1 is the '
+      'learning rate of lambda at the start (RC-D4PG keeps it), alpha_eta that '
+      'of alpha_lambda. Dotted: the threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
 
 
