@@ -84,7 +84,9 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
     across = aggregate.across_tasks(
         table, resamples, _countdown(resamples, say))
     text += [
-        f'# On {name}' if len(pools) > 1 else '', *_table1(table, rows[name]),
+        f'# On {name}' if len(pools) > 1 else '',
+        *_table1(table, rows[name],
+                 balanced=table.conditions != pool.shown.conditions),
         *coefficients.section(table),
         *(_claims(verdicts) if pool is main and verdicts else ()),
         *_statistics(table, rows[name], across), *_by_domain(pool.shown),
@@ -136,7 +138,8 @@ def _opening(grid: collect.Grid) -> List[str]:
           reductions.interim(grid)]
 
 
-def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
+def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores],
+            balanced: bool) -> List[str]:
   papers = grid.of_paper
   notes = [f'{row.label}: seeds {", ".join(map(str, row.left_out))} lack some '
            f'of its {len(row.conditions)} conditions and are left out.'
@@ -146,6 +149,8 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores]) -> List[str]:
   return [
       '## Table 1: ours' + " beside the paper's" * papers,
       reductions.scopes(grid) if papers else '',
+      'Tables and figures of scores are over the coefficients that all problems '
+      'have. The others are in the tables by domain.' if balanced else '',
       document.table(tables.table1(rows, len(grid.conditions))),
       _MEASURES,
       'With several constraints: J_C is their mean, overshoot their sum.'

@@ -282,6 +282,16 @@ class WriteTest(absltest.TestCase):
         self._output, 'table1.csv')], ['MetaL', 'D4PG'])
     self.assertLen(_rows(self._output, 'scores.csv'), 11)
 
+  def test_problems_weigh_the_same(self):
+    self._keep('metal-0.3-0', 'metal-0.05-0')
+    testing.copy_run(testing.SMALL_GRID, 'metal-0.3-0', os.path.join(
+        self._runs, 'walker'), domain='walker')
+    self._write()
+    text = _read(self._output, 'report.md')
+    self.assertIn('over the coefficients that all problems have.', text)
+    [row] = _rows(self._output, 'table1.csv')
+    self.assertEqual((row['n'], row['conditions']), ('1', '2'))
+
   def test_runs_that_are_to_come_are_told_above_all_numbers(self):
     self._keep('metal-0.3-0', 'metal-0.3-2')
     self._write()
