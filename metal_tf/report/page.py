@@ -149,8 +149,9 @@ def _table1(grid: collect.Grid, rows: Sequence[aggregate.Scores],
   return [
       '## Table 1: ours' + " beside the paper's" * papers,
       reductions.scopes(grid) if papers else '',
-      'Tables and figures of scores are over the coefficients that all problems '
-      'have. The others are in the tables by domain.' if balanced else '',
+      'Tables and figures of scores are over the coefficients that all '
+      'problems have. The others are in the tables by domain.'
+      if balanced else '',
       document.table(tables.table1(rows, len(grid.conditions))),
       _MEASURES,
       'With several constraints: J_C is their mean, overshoot their sum.'
@@ -179,7 +180,8 @@ def _claims(verdicts: Sequence[rules.Verdict]) -> List[str]:
           'The rules are in `metal_tf/report/claims.py` and stated in '
           'docs/report.md. A claim of m effects has intervals of '
           f'1 − {100 * statistics.LEVEL:g} %/m; the table shows the first '
-          'effect with the verdict of the claim.', document.items([
+          'effect with the verdict of the claim. So many seeds would decide '
+          'an open one if means and spreads stayed as they are.', document.items([
               f'**{verdict.id}**: {verdict.diagnosis}'
               for verdict in verdicts]))]
 

@@ -109,8 +109,7 @@ class Verdict(NamedTuple):
       return ''
     number = (f'more than {statistics.MOST_SEEDS}' if math.isinf(self.seeds)
               else f'about {self.seeds:g}')
-    return (f'{number} seeds would decide it if means and spreads stayed as '
-            'they are')
+    return f'{number} seeds would decide it'
 
 
 def judge(effects: Sequence[Effect]) -> str:
