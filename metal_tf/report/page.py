@@ -181,9 +181,9 @@ def _claims(verdicts: Sequence[rules.Verdict]) -> List[str]:
           'docs/report.md. A claim of m effects has intervals of '
           f'1 − {100 * statistics.LEVEL:g} %/m; the table shows the first '
           'effect with the verdict of the claim. So many seeds would decide '
-          'an open one if means and spreads stayed as they are.', document.items([
-              f'**{verdict.id}**: {verdict.diagnosis}'
-              for verdict in verdicts]))]
+          'an open one if means and spreads stayed as they are.',
+          document.items([f'**{verdict.id}**: {verdict.diagnosis}'
+                          for verdict in verdicts]))]
 
 
 def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
