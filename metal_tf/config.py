@@ -201,8 +201,9 @@ class Config:
       unit='reward per penalty', minimum=0, agents=(*_LAGRANGE, 'rs_d4pg'))
   meta_lr: Optional[float] = _setting(
       None, 'alpha_eta, learning rate of the meta-parameter alpha_lambda; '
-      'unset means, for sgd, 28.125 with --outer_divergence=td and 1e3 with '
-      'the others, and 1e-3 for adam.', 'our choice', minimum=0,
+      'unset means, for sgd, 28.125 with --outer_divergence=td (found with '
+      'penalties of 0 and 1 on cartpole) and 1e3 with the others, and 1e-3 for '
+      'adam.', 'our choice', minimum=0,
       agents=_METAL)
   meta_optimizer: str = _setting(
       'sgd', 'Optimizer of alpha_lambda: gradient descent, as the paper '

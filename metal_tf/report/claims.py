@@ -62,7 +62,7 @@ def all_claims(grid: collect.Grid) -> List[rules.Verdict]:
 
 def _is_analysed(condition: collect.Condition) -> bool:
   """Whether a condition is of the problem that the paper analyses."""
-  return not condition.rwrl_spec and _ANALYSED == (
+  return not (condition.rwrl_spec or condition.task) and _ANALYSED == (
       condition.domain, condition.constraints, condition.thresholds)
 
 
@@ -231,8 +231,8 @@ def _outer_losses(grid: collect.Grid) -> rules.Verdict:
   if rows:
     critic, both, actor = rows
     effects = [
-        rules.difference(f'R_penalized of {name}', (one, other),
-                         'penalized_return', 3)
+        rules.difference(f"R_penalized by MetaL's outer loss, {name}",
+                         (one, other), 'penalized_return', 3)
         for name, one, other in (
             ('critic - actor', critic, actor),
             ('critic - actor+critic', critic, both),

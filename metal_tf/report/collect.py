@@ -1,5 +1,6 @@
 """Reads a folder of runs into scored runs; nothing is dropped silently."""
 
+import itertools
 import json
 import os
 from typing import (
@@ -29,7 +30,7 @@ SWEEP = 'sweep.json'
 # In an archive: what was there beside the runs that it holds.
 LEFT_OUT = 'left_out.csv'
 FAILED = 'failed'
-# More lines than these nobody tells apart in a figure.
+# As many lines as can be told apart in a figure.
 MOST_AGENTS = 10
 # The settings of a run that began with no others.
 _PRESET = config_lib.Config.preset
@@ -175,11 +176,11 @@ class Grid(NamedTuple):
     """The runs of the agents that stand side by side in tables and figures.
 
     All, unless there are more than `MOST_AGENTS`: then those that carry no
-    settings in their names.
+    settings in their names, if there are any.
     """
-    if len(self.labels) <= MOST_AGENTS:
-      return self
-    return self.only([x for x in self.labels if x == naming.plain(x)])
+    plain = [label for label in self.labels if label == naming.plain(label)]
+    return self.only(plain) if plain and len(self.labels) > MOST_AGENTS else (
+        self)
 
   @property
   def balanced(self) -> 'Grid':
@@ -230,10 +231,10 @@ def collect(folders: Sequence[str], say: Callable[[str], None]) -> Grid:
   for folder in folders:
     if not os.path.isdir(folder):
       raise errors.ReportError(f'{folder} is no folder.')
+  for one, other in itertools.permutations(folders, 2):
+    if os.path.commonpath([one, other]) == one:
+      raise errors.ReportError(f'{other} is inside {one}, or the same.')
   root = os.path.commonpath(folders)
-  if len(folders) > 1 and root in folders or len(set(folders)) < len(folders):
-    raise errors.ReportError(
-        f'of {" and ".join(folders)} one is inside another, or the same.')
   found, absent = {}, {}
   paths = [path for folder in folders for path in run_folder.find(folder)]
   for i, path in enumerate(paths):

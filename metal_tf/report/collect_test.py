@@ -178,8 +178,9 @@ class CollectTest(absltest.TestCase):
     grid = collect.collect(folders, testing.silent)
     self.assertEqual([run.name for run in grid.runs],
                      ['a/metal-0.3-0', 'b/d4pg-0.3-0'])
-    for inside in ([folders[0]] * 2, [self._root, folders[0]]):
-      with self.assertRaisesRegex(errors.ReportError, 'is inside another'):
+    for inside in ([folders[0]] * 2, [self._root, folders[0]],
+                   [os.path.join(folders[0], 'metal-0.3-0'), *folders]):
+      with self.assertRaisesRegex(errors.ReportError, ' is inside .*, or the'):
         collect.collect(inside, testing.silent)
 
   def test_of_many_agents_those_without_settings_are_shown(self):
@@ -190,6 +191,8 @@ class CollectTest(absltest.TestCase):
     self.assertEqual(grid.shown, grid)
     grid = testing.grid_of(*grid.runs, testing.made_run('RS-0.1', 0, 700, 0.1))
     self.assertEqual(grid.shown.labels, ['MetaL', 'D4PG', 'RS-0.1'])
+    grid = grid.only([f'MetaL [meta_lr={i}]' for i in range(8)])
+    self.assertEqual(grid.shown, grid)
 
   def test_problems_are_balanced_over_the_coefficients_that_all_have(self):
     def conditions(*of):

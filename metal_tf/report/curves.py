@@ -175,8 +175,8 @@ def learning_curves(grid: collect.Grid, looks: Dict[str, style.Look]
 
 
 def meta_gradient(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
-  """The two terms of the meta-gradient."""
-  title = 'The two terms of the meta-gradient'
+  """The two terms of the meta-gradient, and the TD error behind the first."""
+  title = 'The meta-gradient: its two terms, and the TD error'
   direct = column('meta_gradient_direct')
   runs = [run for run in grid.used if np.isfinite(direct(run)).any()]
   if not runs:
@@ -242,7 +242,7 @@ def _figure(stem: str, title: str, see: str, panels: Sequence[Panel],
         if not j:
           axes[i, j].set_ylabel(panel.ylabel)
       # A fixed height: beside a power of ten it would be moved up.
-      axes[0, j].set_title(_heading(condition, not same), y=1, pad=14)
+      axes[0, j].set_title(heading(condition, not same), y=1, pad=14)
       axes[-1, j].set_xlabel('training episode')
     if same:
       # Lines are not to break before or behind a sign.
@@ -293,13 +293,18 @@ def _held(grid: collect.Grid, labels: Sequence[str],
                   run.score.penalty for run in runs if run.score], axis=0)
                            <= condition.thresholds).all()]
     told.append(f'{", ".join(within) or "no agent"} at '
-                f'{_heading(condition, False)}')
+                f'{heading(condition, False)}')
   return ('Within the threshold at the end, by the mean over seeds of the last '
           f'{metrics.WINDOW} episodes: {"; ".join(told)}.')
 
 
-def _heading(condition: collect.Condition, problem: bool) -> str:
-  """The title of a column, in lines that are no wider than one."""
+def heading(condition: collect.Condition, problem: bool) -> str:
+  """The title of a column, in lines that are no wider than one.
+
+  Args:
+    condition: of the column.
+    problem: whether to name it, and not the coefficient alone.
+  """
   text = f'coefficient {condition.safety_coeff:g}'
   return f'{condition.problem}\n{text}'.replace(
       ', ', '\n') if problem else text

@@ -21,6 +21,8 @@ _TITLES = {agents.METAL.name: METAL, 'rc_d4pg': RC_D4PG, 'd4pg': D4PG,
            'mesh': MESH}
 # The agents of the paper's Table 1, MetaL first.
 PAPER = (METAL, RC_D4PG, D4PG, 'RS-0.1', 'RS-1.0', 'RS-10.0', 'RS-100.0')
+# The settings that are learning rates of lambda and alpha_lambda.
+RATES = ('lagrange_lr', 'meta_lr')
 OUTER_LOSSES = ('critic', 'actor_critic', 'actor')
 
 # What the label of an agent says.

@@ -108,9 +108,11 @@ def _draw(grid: collect.Grid, main: collect.Grid, say: Callable[[str], None]
   outcomes = [curves.figure_4(main, looks),
               *bars.all_figures(main.shown.balanced, looks)]
   say(f'{len(outcomes)} figures of scores')
+  shown = grid._replace(runs=tuple(
+      run for pool in grid.pools.values() for run in pool.shown.runs))
   outcomes += [sensitivity.figure(main),
-               *curves.learning_curves(grid.shown, looks),
-               curves.meta_gradient(grid.shown, looks),
+               *curves.learning_curves(shown, looks),
+               curves.meta_gradient(shown, looks),
                alpha_lambda.figure(main)]
   say(f'{len(outcomes)} figures')
   return ([x for x in outcomes if isinstance(x, style.Made)],

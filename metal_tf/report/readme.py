@@ -140,11 +140,11 @@ def _link(path: str, page: str) -> str:
 def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
              results: str) -> List[str]:
   """README's block but for its picture."""
-  grid = grid.shown
-  rows = [row for row in aggregate.rows(grid)
-          if len(row.conditions) == len(grid.conditions)]
+  table = grid.shown.balanced
+  rows = [row for row in aggregate.rows(table)
+          if len(row.conditions) == len(table.conditions)]
   rows.sort(key=lambda row: -row.measure('penalized_return').mean())
-  scores = tables.scores(rows, len(grid.conditions))
+  scores = tables.scores(rows, len(table.conditions))
   best_first = '; '.join(
       f'{agent} {score}' for agent, score in zip(
           scores.get('agent', []), scores.get('R_penalized', [])))
@@ -152,11 +152,11 @@ def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
   changed = '; '.join(
       f'{label} ' + ', '.join(f'`{name}={value}`' for name, value in settings)
       for label, settings in sorted({
-          (run.label, run.variant.settings) for run in grid.used})
+          (run.label, run.variant.settings) for run in table.used})
       if settings)
   return [
       reductions.interim(grid),
-      f'Mean R_penalized of {len(grid.used)} runs over all conditions, ± '
+      f'Mean R_penalized of {len(table.used)} runs over all conditions, ± '
       f'standard deviation over seeds, best first: {best_first}. '
       + (f"Settings that are not today's defaults: {changed}. " if changed
          else '') + f'All tables: {results}.',
@@ -194,11 +194,12 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
 
 def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
                       claims_link: str) -> List[str]:
-  rows = [row for row in aggregate.rows(grid) if row.label in naming.PAPER]
-  conditions = len(grid.conditions)
+  table = grid.shown.balanced
+  rows = [row for row in aggregate.rows(table) if row.label in naming.PAPER]
+  conditions = len(table.conditions)
   partly = any(len(row.conditions) < conditions for row in rows)
   return [
-      *([f"Beside the paper's Table 1. {reductions.scopes(grid)}"
+      *([f"Beside the paper's Table 1. {reductions.scopes(table)}"
          + ' Rows with ‡ are not over all our conditions.' * partly,
          document.table(tables.table1(rows, conditions))] if rows else ()),
       "The paper's claims, judged by rules that are fixed in code "

@@ -13,6 +13,8 @@ from metal_tf.runs import run_folder
 # Section 5 of the paper.
 EPISODES = 20_000
 SEEDS = 8
+# What a sweep says of a run that has not begun.
+_WAITING = 'waiting'
 
 
 def scopes(grid: collect.Grid) -> str:
@@ -33,13 +35,12 @@ def scopes(grid: collect.Grid) -> str:
 
 def interim(grid: collect.Grid) -> str:
   """Says that runs are still to come; '' if there are none."""
-  waiting = [run for run in grid.runs if run.status in (
-      run_folder.RUNNING, run_folder.UNFINISHED)] + [
-          entry for entry in grid.absent
-          if not entry.why.startswith(collect.FAILED)]
-  return ('**Interim:** all numbers and verdicts may change with the runs that '
-          f'were planned or begun and are not finished ({len(waiting)}).'
-          if waiting else '')
+  open_states = run_folder.RUNNING, run_folder.UNFINISHED, _WAITING
+  waiting = [run for run in grid.runs if run.status in open_states] + [
+      entry for entry in grid.absent if entry.why.startswith(open_states)]
+  return (f'**Interim:** {len(waiting)} of the runs that were planned or begun '
+          'are not finished. If they are still to come, all numbers and '
+          'verdicts may change with them.' if waiting else '')
 
 
 def _seeds(grid: collect.Grid) -> Set[int]:

@@ -107,9 +107,9 @@ class Verdict(NamedTuple):
     """What would decide it, in words; '' where that cannot be told."""
     if math.isnan(self.seeds):
       return ''
-    number = (f'more than {statistics.MOST_SEEDS}' if math.isinf(self.seeds)
-              else f'about {self.seeds:g}')
-    return f'{number} seeds would decide it'
+    if math.isinf(self.seeds):
+      return f'it would take more than {statistics.MOST_SEEDS} seeds'
+    return f'about {self.seeds:g} seeds would decide it'
 
 
 def judge(effects: Sequence[Effect]) -> str:
@@ -194,7 +194,10 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   few = min(effect.n for effect in effects)
   weak = (f'underpowered: n = {few}, fewer than {statistics.ENOUGH_SEEDS}'
           if few < statistics.ENOUGH_SEEDS else '')
-  seeds = (_seeds_to_decide(effects) if judge(effects) == UNDECIDED
-           else math.nan)
+  # What is said against `SEEN` no seeds can mend.
+  leans_seen = all(effect.leans == SEEN for effect in effects)
+  seeds = (_seeds_to_decide(effects)
+           if judge(effects) == UNDECIDED
+           and not (leans_seen and against.get(SEEN)) else math.nan)
   return Verdict(name, claim, verdict, shown, shown.n, why, seeds, '; '.join(
       filter(None, [*map(str, effects), *said, *notes, weak])) + '.')

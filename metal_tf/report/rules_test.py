@@ -85,7 +85,10 @@ class ConcludeTest(parameterized.TestCase):
       np.testing.assert_equal(self._conclude(*effects).seeds, seeds)
     self.assertStartsWith(
         self._conclude(near._replace(seeds=math.inf)).would_decide,
-        'more than 1000 seeds would decide it')
+        'it would take more than 1000 seeds')
+    for effect, seeds in ((near, math.nan), (elsewhere, 20)):
+      np.testing.assert_equal(
+          self._conclude(effect, seen=['half is missing']).seeds, seeds)
     self.assertEqual(self._conclude(_effect(1, 2)).would_decide, '')
 
   def test_n_is_that_of_the_effect_shown_and_the_fewest_are_told(self):

@@ -14,7 +14,6 @@ from metal_tf.report import style
 Outcome = Union[style.Made, style.Missing]
 
 _TITLE = 'Sensitivity to alpha_1'
-_RATES = ('lagrange_lr', 'meta_lr')
 _ROWS = (('penalized_return', 'R_penalized'), ('return', 'return R'),
          ('penalty', '$J_C$'))
 
@@ -130,7 +129,7 @@ def _series(run: collect.ScoredRun, algorithm: agents.Algorithm) -> Series:
   return Series(
       naming.base_label(run.run),
       tuple(setting for setting in run.variant.settings
-            if setting[0] not in _RATES),
+            if setting[0] not in naming.RATES),
       float(f'{collect.rate(run, "meta_lr"):.1g}')
       if algorithm.learns_meta_parameter else None)
 

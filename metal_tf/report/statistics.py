@@ -22,7 +22,7 @@ POWER = 0.8
 # Below so many seeds, only very large effects can be told from chance, and a
 # bootstrap has too few scores to draw from.
 ENOUGH_SEEDS = 5
-# Nobody trains more than these to judge a claim.
+# More than anybody would train to judge a claim.
 MOST_SEEDS = 1000
 RESAMPLES = 50_000
 BOOTSTRAP_SEED = 20210503

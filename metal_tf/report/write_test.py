@@ -211,7 +211,7 @@ class WriteTest(absltest.TestCase):
     for figure in ("Figure 1, left: MetaL's outer losses**: needs finished "
                    'runs of MetaL, MetaL (actor+critic)',
                    'Figure 1, right', 'Figure 2', 'Figure 3',
-                   'Figure 4', 'two terms of the meta-gradient'):
+                   'Figure 4', 'The meta-gradient'):
       self.assertIn(figure, missing)
     self.assertCountEqual(os.listdir(os.path.join(self._output, 'figures')), [
         'learning_curves_1.png', 'learning_curves_1.svg',
@@ -296,7 +296,7 @@ class WriteTest(absltest.TestCase):
     self._keep('metal-0.3-0', 'metal-0.3-2')
     self._write()
     text = _read(self._output, 'report.md')
-    self.assertIn('and are not finished (1).', text[:text.index('## ')])
+    self.assertIn('**Interim:** 1 of the runs ', text[:text.index('## ')])
 
   def test_no_finished_run(self):
     self._keep('metal-0.3-2')

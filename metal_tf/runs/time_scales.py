@@ -1,10 +1,10 @@
-"""How fast lambda and alpha_lambda move: rates by the run's length.
+"""How fast lambda and alpha_lambda move: the rates that are not given.
 
 In the paper lambda has 20,000 episodes. In a shorter run it has to be faster,
 and no faster than that: with lambda near its end before the task is learned,
-the task is learned late, if at all. So a rate that is not given follows from
-the number of learner steps. That is done once, at a run's first start; a run
-that is prolonged keeps its rates.
+the task is learned late, if at all. So alpha_1 follows from the number of
+learner steps. That is done once, at a run's first start; a run that is
+prolonged keeps its rates.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ EPISODE_STEPS = 1000
 _LAMBDA_AT_END = 2.0
 _VIOLATION = 0.5
 
-# alpha_eta for gradient descent. With the squared TD error alpha_lambda follows
-# lambda, about as -0.75 alpha_eta lambda^2, at any alpha_1 and any length
+# alpha_eta for gradient descent. With the squared TD error alpha_lambda roughly
+# follows lambda, as -0.72 alpha_eta lambda^2, at different alpha_1 and lengths
 # (docs/algorithm.md), so alpha_eta says at which lambda the rate has gone down.
 # The calibration's runs of 500 episodes had 28.125. Cross entropy and KL had
 # gradients of 1e-8 to 1e-7 on cartpole at alpha_1 = 1e-4, of which 25,000 steps
