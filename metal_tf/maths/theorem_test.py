@@ -74,6 +74,23 @@ class TheoremTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllLessEqual(np.abs(term) / bound, 1)
       self.assertAllGreater(bound, 0)
 
+  def test_noise_of_penalties_alone_asks_for_a_slower_lambda(self):
+    """A critic that is the mean of its targets: docs/algorithm.md."""
+    rng = np.random.RandomState(1)
+    size, multiplier = 50, np.array([0.7, 0.2])
+    features, penalties = rng.randn(5), rng.uniform(0, 2, [size, 2])
+    self._validation = types.Transition(
+        np.tile(features[:3], [size, 1]), np.tile(features[3:], [size, 1]),
+        np.full(size, 0.5), penalties, np.full(size, 0.9), np.zeros([size, 3]))
+    self._value_t = np.full(size, 2.0)
+    mean = 0.5 - penalties.mean(axis=0) @ multiplier + 0.9 * 2.0
+    self._weights.assign(features * mean / features.dot(features))
+    got = self._closed_form(multiplier, False, False).gradient
+    covariance = np.cov(penalties.T, ddof=0)
+    self.assertAllClose(
+        got.direct, 2 * covariance @ multiplier * self._rate, rtol=1e-12)
+    self.assertAllClose(got.through_weights, [0, 0], atol=1e-12)
+
   def _error(self, direct: list, weights: list) -> float:
     bound = meta_gradient.MetaGradient(
         *(tf.constant(x, tf.float64) for x in ([2.0, 0.0], [4.0, 1e-3])))
