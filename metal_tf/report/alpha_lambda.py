@@ -44,13 +44,14 @@ def figure(grid: collect.Grid) -> Outcome:
     slopes = [_draw(axes[columns.index(run.condition)], run, looks[_rate(run)])
               for run in runs]
     usual = float(np.median(slopes))
+    data = axes[0].get_ylim()
     for panel, condition in zip(axes, columns):
       panel.set_title(curves.heading(condition, several))
       panel.set_xlabel(r'$\alpha_\eta\,\lambda^2$')
       end = panel.get_xlim()[1]
       panel.plot((0, end), (0, -usual * end), color='#222222', linestyle=':',
                  linewidth=1)
-    axes[0].set_ylabel(r'$\alpha_\lambda$')
+    axes[0].set(ylabel=r'$\alpha_\lambda$', ylim=data)
     handles = [axes[0].plot([], [], color=look.color, marker=look.marker,
                             label=f'alpha_eta ≈ {rate:g}')[0]
                for rate, look in looks.items()]
