@@ -86,6 +86,7 @@ class Verdict(NamedTuple):
     why: what kept it from another verdict, besides intervals; '' for nothing.
     seeds: an agent and condition that would decide what intervals leave open;
       NaN where they do not, or where that cannot be told.
+    leans: the verdict that they would then give.
     diagnosis: all effects, and what stands behind the verdict.
   """
   id: str
@@ -95,6 +96,7 @@ class Verdict(NamedTuple):
   n: int
   why: str
   seeds: float
+  leans: str
   diagnosis: str
 
   @property
@@ -109,7 +111,7 @@ class Verdict(NamedTuple):
       return ''
     if math.isinf(self.seeds):
       return f'it would take more than {statistics.MOST_SEEDS} seeds'
-    return f'about {self.seeds:g} seeds would decide it'
+    return f'about {self.seeds:g} seeds would decide it, as {self.leans}'
 
 
 def judge(effects: Sequence[Effect]) -> str:
@@ -182,7 +184,7 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   """
   if not effects:
     return Verdict(name, claim, UNDECIDED, None, 0, 'no runs to compare',
-                   math.nan, '; '.join(
+                   math.nan, '', '; '.join(
                        ['No data for it', *filter(None, notes)]) + '.')
   verdict = judge(effects)
   shown = next(effect for effect in effects if effect.verdict() == verdict)
@@ -194,10 +196,11 @@ def conclude(name: str, claim: str, effects: Sequence[Effect],
   few = min(effect.n for effect in effects)
   weak = (f'underpowered: n = {few}, fewer than {statistics.ENOUGH_SEEDS}'
           if few < statistics.ENOUGH_SEEDS else '')
-  # What is said against `SEEN` no seeds can mend.
-  leans_seen = all(effect.leans == SEEN for effect in effects)
-  seeds = (_seeds_to_decide(effects)
-           if judge(effects) == UNDECIDED
-           and not (leans_seen and against.get(SEEN)) else math.nan)
-  return Verdict(name, claim, verdict, shown, shown.n, why, seeds, '; '.join(
-      filter(None, [*map(str, effects), *said, *notes, weak])) + '.')
+  # What is said against a verdict no seeds can mend.
+  leans = (SEEN if all(effect.leans == SEEN for effect in effects)
+           else NOT_SEEN)
+  seeds = (_seeds_to_decide(effects) if judge(effects) == UNDECIDED
+           and not against.get(leans) else math.nan)
+  return Verdict(
+      name, claim, verdict, shown, shown.n, why, seeds, leans, '; '.join(
+          filter(None, [*map(str, effects), *said, *notes, weak])) + '.')
