@@ -208,7 +208,8 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual(found.verdict, rules.UNDECIDED)
     # 1 from the bound; the deviation is 2.15: 1.993 * 2.15 * sqrt(2 / 37) < 1.
     self.assertEqual(found.seeds, 37)
-    self.assertEqual(found.would_decide, 'about 37 seeds would decide it, as seen')
+    self.assertEqual(found.would_decide,
+                     'about 37 seeds would decide it, as seen')
 
   def test_an_agent_that_is_above_is_not_hidden_for_want_of_seeds(self):
     found = _verdicts(_agent('MetaL', 900), _agent('D4PG', 890),
