@@ -113,7 +113,7 @@ class TrainTest(absltest.TestCase):
     first = rates(8)
     # 4 / learner steps, with 4 / 16 of them per step of 8 episodes, each of
     # which is assumed to have 1000 steps.
-    np.testing.assert_allclose(first, (0.002, 0.45))
+    np.testing.assert_allclose(first, (0.002, 28.125))
     checkpoint.Checkpointer(
         os.path.join(path, workdir.CHECKPOINTS), print).save(
             4, {'w': np.zeros(1)}, {'episode': 4}, None)
