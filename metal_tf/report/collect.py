@@ -248,15 +248,16 @@ def collect(folders: Sequence[str], say: Callable[[str], None]) -> Grid:
   failures: Dict[str, str] = {}
   for folder in sorted({*folders, *map(os.path.dirname, paths)}):
     for entry in left_out(folder):
-      absent[os.path.relpath(os.path.join(folder, entry.name),
-                             root)] = entry.why
+      name = os.path.relpath(os.path.join(folder, entry.name), root)
+      if name not in found:  # Else a sweep has gone on from an archive.
+        absent[name] = entry.why
     try:
       failures.update(_failures(root, folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
       absent[os.path.relpath(os.path.join(folder, SWEEP), root)] = (
           f'cannot be read ({type(error).__name__}: {error})')
   absent.update({
-      name: '; '.join(filter(None, (why, absent.get(name))))
+      name: '; '.join(filter(None, dict.fromkeys((why, absent.get(name)))))
       for name, why in failures.items() if name not in found})
   if not found:
     first = next((f' ({name}: {why})' for name, why in absent.items()), '')

@@ -170,6 +170,13 @@ class CollectTest(absltest.TestCase):
     np.testing.assert_array_equal(
         collect.measures(self._run('metal-0.3-0')), before)
 
+  def test_a_run_that_an_archive_lacked_and_that_is_there_now(self):
+    with open(os.path.join(self._root, collect.LEFT_OUT), 'w',
+              encoding='utf-8') as stream:
+      stream.write('run,why\nmetal-0.3-0,waiting\nlost,waiting\n')
+    self.assertEqual(self._collect().absent,
+                     (collect.Absent('lost', 'waiting'),))
+
   def test_several_folders_are_one_grid(self):
     self._root = self.create_tempdir().full_path
     folders = [os.path.join(self._root, name) for name in 'ab']
