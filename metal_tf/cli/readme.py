@@ -11,9 +11,10 @@ from absl import flags
 
 from metal_tf.cli import tool
 
-_RUNS = flags.DEFINE_string(
-    'runs', '', 'Folder with the archived runs, such as results/cartpole '
-    '(relative to where you stand). The pictures and claims.csv go beside it.')
+_RUNS = flags.DEFINE_multi_string(
+    'runs', [], 'Folder with the archived runs, such as results/cartpole '
+    '(relative to where you stand). May be given several times. The pictures '
+    'and claims.csv go beside the first.')
 _README = flags.DEFINE_string(
     'readme', 'README.md', 'Page with the two marker lines between which one '
     'picture and a short table are written (relative to where you stand).')
@@ -26,7 +27,7 @@ _CHECK = flags.DEFINE_bool(
 
 
 def _update() -> int:
-  runs, page, results = tool.folders(_RUNS, _README, _RESULTS)
+  *runs, page, results = tool.folders(_RUNS, _README, _RESULTS)
   from metal_tf.report import readme  # pylint: disable=g-import-not-at-top
   stale = readme.update(
       runs, page, results, _CHECK.value, tool.progress())

@@ -89,8 +89,8 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
                  balanced=table.conditions != pool.shown.conditions),
         *coefficients.section(table),
         *(_claims(verdicts) if pool is main and verdicts else ()),
-        *_statistics(table, rows[name], across), *_by_domain(pool.shown),
-        *_variants(pool)]
+        *_statistics(table, rows[name], across), *by_domain(pool.shown),
+        *variants(pool)]
   text += ['# All runs' if len(pools) > 1 else '', *_runs(grid)]
   return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
@@ -224,7 +224,12 @@ def _statistics(grid: collect.Grid, rows: Sequence[aggregate.Scores],
           if across.improvement else '')]
 
 
-def _by_domain(grid: collect.Grid) -> List[str]:
+def by_domain(grid: collect.Grid) -> List[str]:
+  """Scores on each domain, as in the paper's figure 7.
+
+  Args:
+    grid: runs of one pool.
+  """
   found = []
   for domain in sorted({c.domain for c in grid.conditions}):
     conditions = [c for c in grid.conditions if c.domain == domain]
@@ -235,15 +240,19 @@ def _by_domain(grid: collect.Grid) -> List[str]:
   return found
 
 
-def _variants(pool: collect.Grid) -> List[str]:
-  """The agents that are too many to stand beside the others."""
-  variants = [x for x in pool.labels if x not in pool.shown.labels]
-  if not variants:
+def variants(pool: collect.Grid) -> List[str]:
+  """The agents that are too many to stand beside the others.
+
+  Args:
+    pool: runs of one pool.
+  """
+  labels = [x for x in pool.labels if x not in pool.shown.labels]
+  if not labels:
     return []
-  others = pool.only(variants)
-  tests = aggregate.comparisons(pool.only([naming.METAL, *variants]))
+  others = pool.only(labels)
+  tests = aggregate.comparisons(pool.only([naming.METAL, *labels]))
   return document.fold(
-      f'Agents with other settings ({len(variants)})',
+      f'Agents with other settings ({len(labels)})',
       f'Where there are more than {collect.MOST_AGENTS} agents, those that '
       'differ from another of their name in their settings stand here, and not '
       'in the tables and figures above.',

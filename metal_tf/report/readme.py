@@ -14,6 +14,7 @@ from metal_tf.report import curves
 from metal_tf.report import document
 from metal_tf.report import errors
 from metal_tf.report import naming
+from metal_tf.report import page as page_lib
 from metal_tf.report import reductions
 from metal_tf.report import rules
 from metal_tf.report import style
@@ -27,15 +28,15 @@ _CLAIMS = 'claims.csv'
 _SHORT = ('a', 'b', 'c', 'd', 'h')
 
 
-def update(runs: str, readme: str, results: str, check: bool,
+def update(runs: Sequence[str], readme: str, results: str, check: bool,
            say: Callable[[str], None]) -> List[str]:
   """Writes the blocks of both pages, the pictures and the claims, or checks.
 
   The pictures are `<runs>.png` and `<runs>_glance.png`, and the claims are
-  `claims.csv`, all beside the folder of the runs.
+  `claims.csv`, all beside the first folder of runs.
 
   Args:
-    runs: folder with the runs.
+    runs: folders with the runs.
     readme: page that gets one picture, the verdicts of `_SHORT` and the way to
       the other page; it has the lines `START` and `END`, each once.
     results: page that gets everything, with the same two lines.
@@ -49,16 +50,17 @@ def update(runs: str, readme: str, results: str, check: bool,
     ReportError: if there is no finished run, or no place for a block; or a
       file cannot be written.
   """
-  runs, readme, results = map(os.path.abspath, (runs, readme, results))
+  readme, results, *runs = map(os.path.abspath, (readme, results, *runs))
   around = {page: _around(page) for page in (readme, results)}
-  grid = collect.collect([runs], say)
+  grid = collect.collect(runs, say)
   say(f'{len(grid.used)} finished runs of {len(grid.runs) + len(grid.absent)}')
   if not grid.used:
     raise errors.ReportError(
-        f'none of the {len(grid.runs)} runs in {runs} is finished.')
+        f'none of the {len(grid.runs)} runs in {" and ".join(runs)} is '
+        'finished.')
   if len(grid.pools) > 1:
     raise errors.ReportError(
-        f'{runs} has runs that no table puts together, on '
+        f'{" and ".join(runs)} has runs that no table puts together, on '
         f'{" and on ".join(grid.pools)}; --runs takes one of them.')
   files = _make(grid, runs, readme, results)
   for page, (before, after) in around.items():
@@ -104,18 +106,18 @@ def _content(path: str) -> bytes:
     raise errors.ReportError(f'{path} cannot be read ({error}).') from error
 
 
-def _make(grid: collect.Grid, runs: str, readme: str, results: str
+def _make(grid: collect.Grid, runs: Sequence[str], readme: str, results: str
           ) -> Dict[str, bytes]:
   """The files beside the runs, and the blocks of the pages, by path."""
   looks = style.looks(grid.labels)
-  claims_path = os.path.join(os.path.dirname(runs), _CLAIMS)
+  claims_path = os.path.join(os.path.dirname(runs[0]), _CLAIMS)
   verdicts = claims.all_claims(grid) if grid.of_paper else []
   files, texts = {}, {
       readme: _summary(grid, verdicts, _link(results, readme)),
       results: _text(grid, verdicts, claims_path, runs, results, readme)}
   for figure, picture, page in (
-      (curves.glance(grid, looks), f'{runs}_glance.png', readme),
-      (curves.figure_4(grid, looks), f'{runs}.png', results)):
+      (curves.glance(grid, looks), f'{runs[0]}_glance.png', readme),
+      (curves.figure_4(grid, looks), f'{runs[0]}.png', results)):
     if isinstance(figure, style.Made):
       files[picture] = figure.png
       texts[page] = [
@@ -170,14 +172,15 @@ def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
 
 
 def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
-          claims_path: str, runs: str, page: str, readme: str) -> List[str]:
+          claims_path: str, runs: Sequence[str], page: str, readme: str
+          ) -> List[str]:
   """The results page's block but for its picture."""
   sizes = sorted({len({run.seed for run in grid.of(label)})
                   for label in grid.labels})
   return [
       reductions.interim(grid),
       f'{len(grid.used)} finished runs'
-      f'{_others(grid, collect.left_out(runs), runs, page)}. Mean ± standard '
+      f'{_others(grid, runs, page)}. Mean ± standard '
       f'deviation over n seeds of the last {metrics.WINDOW} training episodes, '
       'exploration included; overshoot is max(0, J_C − β), R_penalized is R − '
       f'{metrics.KAPPA:g} × overshoot. ' + ' '.join(
@@ -187,9 +190,18 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       *coefficients.without_exploration(grid.shown),
       *(_beside_the_paper(grid, verdicts, _link(claims_path, page))
         if verdicts else ()),
-      f'The runs are in {_link(runs, page)}. This part of the page, and that '
-      'of README, are written by `./bazelw run //launchers:readme -- '
-      f'--runs={_relative(runs, readme)}`.']
+      *_other_tables(grid),
+      f'The runs are in {" and ".join(_link(path, page) for path in runs)}. '
+      'This part of the page, and that of README, are written by `./bazelw run '
+      '//launchers:readme -- ' + ' '.join(
+          f'--runs={_relative(path, readme)}' for path in runs) + '`.']
+
+
+def _other_tables(grid: collect.Grid) -> List[str]:
+  """Scores by domain, if there are several, and of agents too many to show."""
+  domains = {condition.domain for condition in grid.shown.conditions}
+  return [*(page_lib.by_domain(grid.shown) if len(domains) > 1 else ()),
+          *page_lib.variants(grid)]
 
 
 def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
@@ -210,22 +222,26 @@ def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       document.items(reductions.of(grid))]
 
 
-def _others(grid: collect.Grid, listed: Sequence[collect.Absent],
-            runs: str, page: str) -> str:
+def _others(grid: collect.Grid, runs: Sequence[str], page: str) -> str:
   """Which runs are in no statistics, in words; '' if there are none.
 
   Args:
     grid: the runs.
-    listed: those that the archive's own list names.
-    runs: the archive.
+    runs: the archives, of which each may list some.
     page: where the words stand.
   """
-  in_list = [entry for entry in grid.absent if entry in listed]
-  names = [run.name for run in grid.runs if run.left_out] + [
-      entry.name for entry in grid.absent if entry not in listed]
-  parts = [f'`{name}`' for name in names]
-  if in_list:
-    parts.append((f'{len(in_list)} in ' if names else '')
-                 + _link(os.path.join(runs, collect.LEFT_OUT), page))
-  return (f' ({len(names) + len(in_list)} more in no statistics: '
-          f'{", ".join(parts)})') if parts else ''
+  root = os.path.commonpath(runs)
+  lists = {folder: {os.path.relpath(os.path.join(folder, entry.name), root)
+                    for entry in collect.left_out(folder)} for folder in runs}
+  listed = set().union(*lists.values())
+  parts = [f'`{run.name}`' for run in grid.runs if run.left_out] + [
+      f'`{entry.name}`' for entry in grid.absent if entry.name not in listed]
+  number = len(parts)
+  for folder, names in lists.items():
+    there = sum(entry.name in names for entry in grid.absent)
+    if there:
+      parts.append((f'{there} in ' if parts else '')
+                   + _link(os.path.join(folder, collect.LEFT_OUT), page))
+      number += there
+  return (f' ({number} more in no statistics: {", ".join(parts)})'
+          if parts else '')

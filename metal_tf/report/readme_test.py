@@ -18,6 +18,7 @@ from metal_tf.report import curves
 from metal_tf.report import document
 from metal_tf.report import errors
 from metal_tf.report import noise_free
+from metal_tf.report import page as page_lib
 from metal_tf.report import readme
 from metal_tf.report import reductions
 from metal_tf.report import style
@@ -34,6 +35,7 @@ class ReadmeTest(parameterized.TestCase):
     super().setUp()
     self._root = self.create_tempdir().full_path
     self._runs = os.path.join(self._root, 'results', 'cartpole')
+    self._more = []  # Folders of other runs.
     os.makedirs(self._runs)
     for name in ('metal-0.05-0', 'metal-0.3-0', 'd4pg-0.3-0', 'metal-0.3-2'):
       testing.copy_run(testing.SMALL_GRID, name,
@@ -54,7 +56,8 @@ class ReadmeTest(parameterized.TestCase):
 
   def _update(self, check=False):
     return [os.path.relpath(path, self._root) for path in readme.update(
-        self._runs, self._readme, self._results, check, testing.silent)]
+        [self._runs, *self._more], self._readme, self._results, check,
+        testing.silent)]
 
   def test_the_block_is_what_the_report_says(self):
     self._update()
@@ -138,6 +141,43 @@ class ReadmeTest(parameterized.TestCase):
         '(../results/cartpole/left_out.csv)). ',
         self._read('docs/results.md'))
 
+  def test_several_folders_are_one_table(self):
+    walker = os.path.join(self._root, 'results', 'walker')
+    os.makedirs(walker)
+    for name in ('metal-0.3-0', 'd4pg-0.3-0'):
+      testing.copy_run(testing.SMALL_GRID, name, os.path.join(walker, name),
+                       domain='walker')
+    for folder, names in ((self._runs, 'ab'), (walker, 'c')):
+      with open(os.path.join(folder, collect.LEFT_OUT), 'w',
+                encoding='utf-8') as stream:
+        stream.write('run,why\n' + ''.join(f'{x},waiting\n' for x in names))
+    self._more = [walker]
+    self._update()
+    text = self._read('docs/results.md')
+    self.assertIn(
+        '\n5 finished runs (4 more in no statistics: `cartpole/metal-0.3-2`, '
+        '2 in [../results/cartpole/left_out.csv]'
+        '(../results/cartpole/left_out.csv), 1 in '
+        '[../results/walker/left_out.csv](../results/walker/left_out.csv)). ',
+        text)
+    grid = collect.collect([self._runs, walker], testing.silent)
+    self.assertIn('\n\n'.join(page_lib.by_domain(grid)), text)
+    self.assertIn('Scores on walker', text)
+    self.assertIn(' --runs=results/cartpole --runs=results/walker`.\n', text)
+    self._check_links(text, 'docs')
+    self.assertEmpty(self._update(check=True))
+    # At 0.05 there are no runs of walker: the mean is over both domains at 0.3.
+    mean = aggregate.rows(grid.balanced)[0].measure('penalized_return').mean()
+    self.assertIn(f'best first: MetaL {mean:.1f}', self._read())
+
+  def test_agents_that_are_too_many_have_a_table_of_their_own(self):
+    self.enter_context(mock.patch.object(collect, 'MOST_AGENTS', 2))
+    testing.copy_run(self._runs, 'metal-0.3-0', 'fast', meta_lr=7.0)
+    self._update()
+    text = self._read('docs/results.md')
+    self.assertIn('Agents with other settings (1)', text)
+    self.assertIn('| 0.3 | MetaL [meta_lr=7.0] |', text)
+
   def test_without_runs_of_metal_there_is_no_picture(self):
     for name in ('metal-0.05-0', 'metal-0.3-0'):
       os.rename(os.path.join(self._runs, name), os.path.join(self._root, name))
@@ -187,10 +227,10 @@ class ReadmeTest(parameterized.TestCase):
 
   def test_what_cannot_be_is_one_sentence(self):
     with self.assertRaisesRegex(errors.ReportError, 'cannot be read'):
-      readme.update(self._runs, self._root, self._results, False,
+      readme.update([self._runs], self._root, self._results, False,
                     testing.silent)
     with self.assertRaisesRegex(errors.ReportError, 'none of the 1 runs'):
-      readme.update(os.path.join(self._runs, 'metal-0.3-2'), self._readme,
+      readme.update([os.path.join(self._runs, 'metal-0.3-2')], self._readme,
                     self._results, False, testing.silent)
 
 
