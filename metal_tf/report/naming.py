@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 from metal_tf import config as config_lib
 from metal_tf.agent import agents
 from metal_tf.runs import run_folder
+from metal_tf.runs import time_scales
 
 METAL = agents.METAL.title
 RC_D4PG = 'RC-D4PG'
@@ -65,11 +66,16 @@ def settings_of(run: run_folder.RunFolder) -> Settings:
   """The settings that make the agent, where they are not the default.
 
   Defaults are those of the run's preset. A setting that is not there is at its
-  default.
+  default. Of alpha_eta, whose default has been another, what the run had
+  counts, whether it was given or not.
   """
   defaults = dataclasses.asdict(config_lib.Config.of_preset(
       run.config.get('preset', config_lib.Config.preset)))
   config = {**defaults, **run.config}
+  alpha_eta = run.rates.get('meta_lr')
+  if alpha_eta is not None:
+    config['meta_lr'] = None if alpha_eta == time_scales.default_meta_lr(
+        config['meta_optimizer'], config['outer_divergence']) else alpha_eta
   return tuple(
       (name, _json(value)) for name, value in sorted(config.items())
       if _makes_the_agent(name, run.algorithm)

@@ -53,6 +53,17 @@ class VariantsTest(absltest.TestCase):
         ['MetaL'] * 2 + ['MetaL [lagrange_lr=0.1]']
         + ['MetaL [lagrange_lr=default]'] * 3)
 
+  def test_of_alpha_eta_what_the_run_had_counts(self):
+    before, today, given, adam = (
+        _run('metal', **settings)._replace(rates={'meta_lr': rate})
+        for rate, settings in (
+            (56.25, {}), (28.125, {}), (28.125, {'meta_lr': 28.125}),
+            (1e-3, {'meta_optimizer': 'adam'})))
+    self.assertEqual(
+        _labels(before, today, given, adam),
+        ['MetaL [meta_lr=56.25]', 'MetaL', 'MetaL',
+         'MetaL [meta_optimizer=adam]'])
+
   def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
     same = _run('d4pg'), _run(
         'd4pg', meta_optimizer='adam', lagrange_lr=1.0, lagrange_multiplier=3.0,
