@@ -63,6 +63,10 @@ class VariantsTest(absltest.TestCase):
         _labels(before, today, given, adam),
         ['MetaL [meta_lr=56.25]', 'MetaL', 'MetaL',
          'MetaL [meta_optimizer=adam]'])
+    other = _run('metal', outer_divergence='of another version')
+    self.assertEqual(
+        _labels(today, other._replace(rates={'meta_lr': 2.0})),
+        ['MetaL', 'MetaL [meta_lr=2.0, outer_divergence=of another version]'])
 
   def test_what_an_algorithm_does_not_use_and_machinery_do_not_count(self):
     same = _run('d4pg'), _run(

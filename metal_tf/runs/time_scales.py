@@ -64,10 +64,11 @@ def resolve(config: config_lib.Config,
   return config.replace(lagrange_lr=alpha_1, meta_lr=alpha_eta)
 
 
-def default_meta_lr(meta_optimizer: str, outer_divergence: str) -> float:
-  """alpha_eta where it is not given."""
+def default_meta_lr(meta_optimizer: str, outer_divergence: str
+                    ) -> Optional[float]:
+  """alpha_eta where it is not given; None for what this version has not."""
   return (_ADAM_META_LR if meta_optimizer == 'adam' else
-          _META_LR[outer_divergence])
+          _META_LR.get(outer_divergence))
 
 
 def learner_steps(config: config_lib.Config, episode_steps: int) -> float:
