@@ -116,7 +116,8 @@ class Config:
       minimum=0, maximum=1, role=TASK, axis='safety_coeffs')
   constraints: Tuple[str, ...] = _setting(
       (), 'Constraints as name[:threshold],...; empty means the domain\'s '
-      'constraint in the paper (checked for cartpole).', 'recalled', role=TASK)
+      'constraint in the paper (checked for cartpole and walker).', 'recalled',
+      role=TASK)
   threshold: Optional[float] = _setting(
       None, 'Threshold beta for the constraints without one of their own; '
       'unset means the task\'s default (cartpole\'s is in the paper).',
