@@ -4,6 +4,7 @@ import itertools
 import textwrap
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
+from matplotlib import ticker
 import numpy as np
 import pandas as pd
 
@@ -349,6 +350,10 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
   if panel.log:
     axes.set_yscale('log')
     low, high = low / 1.3, high * 1.3
+    if high < 100 * low:  # With powers of ten alone there may be one number.
+      axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 3)))
+      axes.yaxis.set_major_formatter(
+          ticker.LogFormatterSciNotation(minor_thresholds=(2, 2)))
   elif panel.bend and high > 1:
     axes.set_yscale('symlog', linthresh=1)
     ticks = [0, 0.5, 1, *10.0 ** np.arange(1, np.ceil(np.log10(high)))]
