@@ -1,7 +1,9 @@
 """What is smaller than, or other than, in the paper: computed from the runs."""
 
+import dataclasses
 from typing import Any, Dict, Iterable, List, Sequence, Set
 
+from metal_tf import config as config_lib
 from metal_tf import metrics
 from metal_tf.environments import tasks
 from metal_tf.report import captions
@@ -83,6 +85,7 @@ def of(grid: collect.Grid) -> List[str]:
   for domain in sorted({c.domain for c in grid.conditions}):
     found += _of_domain(domain, [
         c for c in grid.conditions if c.domain == domain])
+  found += _presets(grid)
   harder = [run.name for run in used if run.run.config.get('rwrl_spec')]
   if harder:
     found.append(
@@ -104,6 +107,28 @@ def of(grid: collect.Grid) -> List[str]:
   found.append("Where the paper's settings are unknown (its appendix), ours "
                'are used: docs/settings.md labels each.')
   return found
+
+
+def _presets(grid: collect.Grid) -> List[str]:
+  """Which sizes and rates the presets other than the paper's have."""
+  usual = dataclasses.asdict(config_lib.Config())
+  found = []
+  for preset in sorted({c.preset for c in grid.conditions}):
+    configs = [run.run.config for run in grid.used
+               if run.condition.preset == preset]
+    parts = [
+        f'{name} {" or ".join(sorted(_values(own[name] for own in configs)))} '
+        f'instead of {" or ".join(_values([usual[name]]))}'
+        for name in config_lib.PRESETS.get(preset, {})]
+    if parts:
+      found.append(f'Preset {preset}: {", ".join(parts)}.')
+  return found
+
+
+def _values(values: Iterable[Any]) -> Set[str]:
+  """Values of one setting, as they stand in a sentence."""
+  return {'-'.join(map(str, value)) if isinstance(value, (list, tuple))
+          else str(value) for value in values}
 
 
 def _batches(grid: collect.Grid) -> List[str]:

@@ -75,7 +75,9 @@ def made_run(label: str, seed: int, episode_return: float, penalty: float,
     columns: per-constraint ones of its log, `[E]`; one dull episode if None.
     **settings: of its config.
   """
-  condition = PROBLEM._replace(domain=domain, safety_coeff=safety_coeff)
+  condition = PROBLEM._replace(
+      domain=domain, safety_coeff=safety_coeff,
+      preset=settings.get('preset', PROBLEM.preset))
   thresholds = np.array(condition.thresholds)
   columns = columns or {
       'penalty': [penalty], 'lambda': [0], 'alpha_lambda': [0],
