@@ -90,7 +90,7 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
         *coefficients.section(table),
         *(_claims(verdicts) if pool is main and verdicts else ()),
         *_statistics(table, rows[name], across), *by_domain(pool.shown),
-        *variants(pool)]
+        *variants(pool), *(rates(pool) if pool is main else ())]
   text += ['# All runs' if len(pools) > 1 else '', *_runs(grid)]
   return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
@@ -259,6 +259,21 @@ def variants(pool: collect.Grid) -> List[str]:
       document.table(tables.by_coefficient(others)),
       *((f'{naming.METAL} against each of them, a family of tests of its own:',
          document.table(tables.comparisons(tests))) if tests else ()))
+
+
+def rates(pool: collect.Grid) -> List[str]:
+  """The agents that learn lambda, over alpha_1.
+
+  Args:
+    pool: runs of one pool.
+  """
+  table = sensitivity.table(pool)
+  return [] if table.empty else document.fold(
+      'Each agent at its best alpha_1',
+      'alpha_1: the values that were run. Best: the one with the highest mean '
+      "R_penalized, chosen by the scores that stand beside it. Half of D4PG's "
+      'mean return on the same condition is where an agent has lost its task.',
+      document.table(table))
 
 
 def _pictures(made: Sequence[style.Made], missing: Sequence[style.Missing]

@@ -161,7 +161,7 @@ def _summary(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
       f'Mean R_penalized of {len(table.used)} runs over all conditions, ± '
       f'standard deviation over seeds, best first: {best_first}. '
       + (f"Settings that are not today's defaults: {changed}. " if changed
-         else '') + f'All tables: {results}.',
+         else '') + f'The tables: {results}.',
       *((document.table(tables.verdicts(
           [verdict for verdict in verdicts if verdict.id in _SHORT]
           ).drop(columns=['', 'n'])),
@@ -198,10 +198,10 @@ def _text(grid: collect.Grid, verdicts: Sequence[rules.Verdict],
 
 
 def _other_tables(grid: collect.Grid) -> List[str]:
-  """Scores by domain, if there are several, and of agents too many to show."""
+  """Scores by domain, if there are several, of other agents and by alpha_1."""
   domains = {condition.domain for condition in grid.shown.conditions}
   return [*(page_lib.by_domain(grid.shown) if len(domains) > 1 else ()),
-          *page_lib.variants(grid)]
+          *page_lib.variants(grid), *page_lib.rates(grid)]
 
 
 def _beside_the_paper(grid: collect.Grid, verdicts: Sequence[rules.Verdict],

@@ -4,12 +4,14 @@ import collections
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
+import pandas as pd
 
 from metal_tf.agent import agents
 from metal_tf.report import captions
 from metal_tf.report import collect
 from metal_tf.report import naming
 from metal_tf.report import style
+from metal_tf.report import tables
 
 Outcome = Union[style.Made, style.Missing]
 
@@ -55,7 +57,7 @@ def figure(grid: collect.Grid) -> Outcome:
         'values of alpha_1 on one condition')
   columns = sorted(found)
   every = sorted({series for column in columns for series in found[column]},
-                 key=lambda s: (naming.order([s.label]), s.alpha_eta or 0))
+                 key=_order)
   looks = style.looks([series.name for series in every])
   drawn = style.new(max(5.0, 1.0 + 2.3 * len(columns)), 6.4)
   with style.context():
@@ -87,6 +89,43 @@ def figure(grid: collect.Grid) -> Outcome:
           sorted({condition.problem for condition in columns})) + '.', drawn)
 
 
+def table(grid: collect.Grid) -> pd.DataFrame:
+  """Each agent at its best alpha_1, and how large alpha_1 may be.
+
+  The best alpha_1 is the one with the highest mean R_penalized. The return is
+  kept where its mean is above half of D4PG's on the same condition.
+
+  Args:
+    grid: runs of one pool.
+
+  Returns:
+    a row per condition and series, those of `scores`; none without them.
+  """
+  rows, columns = [], list(collect.MEASURES)
+  for condition, of_condition in sorted(scores(grid).items()):
+    free = [collect.measures(run) for run in grid.of(naming.D4PG, condition)]
+    half = pd.DataFrame(free, columns=columns)['return'].mean() / 2
+    for series in sorted(of_condition, key=_order):
+      points = of_condition[series]
+      frame = pd.DataFrame([values for _, values in points],
+                           index=[rate for rate, _ in points],
+                           columns=columns).sort_index()
+      means = frame.groupby(level=0).mean()
+      best = means['penalized_return'].idxmax()
+      kept = means.index[means['return'] > half]
+      rows.append({
+          'coefficient': f'{condition.safety_coeff:g}', 'agent': series.name,
+          'alpha_1': ', '.join(f'{rate:g}' for rate in means.index),
+          'best': f'{best:g}', **{
+              f'{heading} there': tables.spread(
+                  frame.loc[[best], name].to_numpy(), name)
+              for name, heading in collect.MEASURES.items()},
+          'n': f'{len(frame.loc[[best]])}',
+          "largest with R above half of D4PG's":
+              f'{max(kept):g}' if len(kept) else tables.NONE})
+  return pd.DataFrame(rows)
+
+
 def scores(grid: collect.Grid) -> _Scores:
   """The runs of agents that learn lambda, where there are several alpha_1.
 
@@ -113,6 +152,11 @@ def scores(grid: collect.Grid) -> _Scores:
   return {condition: series for condition, series in kept.items()
           if any(len({rate for rate, _ in points}) > 1
                  for points in series.values())}
+
+
+def _order(series: Series) -> Tuple[List[str], float]:
+  """For sorting."""
+  return naming.order([series.label]), series.alpha_eta or 0.0
 
 
 def _seeds(found: _Scores) -> Dict[str, List[int]]:

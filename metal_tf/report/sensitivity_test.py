@@ -46,6 +46,31 @@ class SensitivityTest(absltest.TestCase):
     self.assertIsInstance(outcome, style.Missing)
     self.assertIn('several values of alpha_1', outcome.why)
 
+  def test_the_best_and_the_largest_alpha_1(self):
+    def run(label, algorithm, alpha_1, episode_return, seed=0, penalty=0.1):
+      made = testing.made_run(label, seed, episode_return, penalty)
+      return made._replace(run=made.run._replace(
+          algorithm=algorithm, rates={'lagrange_lr': alpha_1}))
+
+    runs = [
+        run('RC-D4PG', 'rc_d4pg', 1e-5, 800.0, penalty=0.415),  # 500 penalized
+        run('RC-D4PG', 'rc_d4pg', 1e-4, 700.0),
+        run('RC-D4PG', 'rc_d4pg', 1e-4, 600.0, seed=1),
+        run('RC-D4PG', 'rc_d4pg', 3e-4, 449.0),
+        run('RC-D4PG', 'rc_d4pg', 3e-4, 452.0, seed=1),
+        run('RC-D4PG', 'rc_d4pg', 1e-3, 449.0)]
+    free = run('D4PG', 'd4pg', 0.0, 900.0)
+    [row] = sensitivity.table(testing.grid_of(*runs, free)).to_dict('records')
+    self.assertEqual(row, {
+        'coefficient': '0.3', 'agent': 'RC-D4PG',
+        'alpha_1': '1e-05, 0.0001, 0.0003, 0.001', 'best': '0.0001',
+        'R_penalized there': '650.0 ± 70.7', 'R there': '650.0 ± 70.7',
+        'J_C there': '0.100 ± 0.000', 'overshoot there': '0.000 ± 0.000',
+        'n': '2', "largest with R above half of D4PG's": '0.0003'})
+    [row] = sensitivity.table(testing.grid_of(*runs)).to_dict('records')
+    self.assertEqual(row["largest with R above half of D4PG's"], '–')
+    self.assertEmpty(sensitivity.table(testing.grid_of(free)))
+
   def test_is_drawn_for_each_coefficient(self):
     outcome = sensitivity.figure(testing.grid_of(*(
         _run('RC-D4PG', 'rc_d4pg', rate, safety_coeff=coefficient)

@@ -18,7 +18,7 @@ from metal_tf.report import statistics
 # interval), and over what, the paper does not say.
 PAPER = pd.read_csv(os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                  'paper_table1.csv'), index_col='algorithm')
-_NONE = '–'
+NONE = '–'
 # What the conditions at all safety coefficients are called.
 ALL = 'all'
 
@@ -27,7 +27,7 @@ _DECIMALS = {'penalized_return': 1, 'return': 1, 'penalty': 3, 'overshoot': 3}
 
 def number(value: float, decimals: int) -> str:
   """A number in a cell; a dash for NaN."""
-  return _NONE if math.isnan(value) else f'{value:.{decimals}f}'
+  return NONE if math.isnan(value) else f'{value:.{decimals}f}'
 
 
 def interval(value: statistics.Interval, decimals: int) -> str:
@@ -38,9 +38,14 @@ def interval(value: statistics.Interval, decimals: int) -> str:
           f'{number(value.high, decimals)}]')
 
 
-def _spread(values: np.ndarray, decimals: int) -> str:
-  """Mean ± sd; the mean alone for n = 1."""
-  found = statistics.summary(values)
+def spread(values: np.ndarray, measure: str) -> str:
+  """Mean ± sd; the mean alone for n = 1.
+
+  Args:
+    values: `[n]`, of the runs or seeds.
+    measure: a key of `collect.MEASURES`.
+  """
+  found, decimals = statistics.summary(values), _DECIMALS[measure]
   sd = '' if math.isnan(found.sd) else f' ± {number(found.sd, decimals)}'
   return number(found.mean, decimals) + sd
 
@@ -49,7 +54,7 @@ def _cells(row: aggregate.Scores, conditions: int) -> Dict[str, str]:
   """An agent with all measures; ‡ if it lacks some of the conditions."""
   return {
       'agent': row.label,
-      **{heading: _spread(row.measure(name), _DECIMALS[name])
+      **{heading: spread(row.measure(name), name)
          for name, heading in collect.MEASURES.items()},
       'n': f'{len(row.seeds)}', 'conditions': (
           f'{len(row.conditions)} of {conditions}'
@@ -83,7 +88,7 @@ def table1(rows: Sequence[aggregate.Scores], conditions: int) -> pd.DataFrame:
     if name in PAPER:
       columns[f'{heading} (paper)'] = [number(x, 2) for x in theirs[name]]
   columns['R_penalized (paper)'] = [
-      text + f' ± {spread:.2f}' * (text != _NONE) for text, spread in zip(
+      text + f' ± {own:.2f}' * (text != NONE) for text, own in zip(
           columns['R_penalized (paper)'],
           theirs['penalized_return_plus_minus'])]
   return pd.DataFrame({**columns, 'n': ours['n'],
@@ -168,7 +173,7 @@ def comparisons(found: Sequence[aggregate.Comparison]) -> pd.DataFrame:
 
 
 def _p(value: float) -> str:
-  return _NONE if math.isnan(value) else f'{value:.2g}'
+  return NONE if math.isnan(value) else f'{value:.2g}'
 
 
 def interquartile(found: aggregate.AcrossTasks) -> pd.DataFrame:
@@ -249,7 +254,7 @@ def runs(grid: collect.Grid) -> pd.DataFrame:
                   f'**{run.status}**', 'statistics': run.left_out or 'used'})
   cells += [{'run': entry.name, 'status': '**nothing to read**',
              'statistics': entry.why} for entry in grid.absent]
-  return pd.DataFrame(cells).fillna(_NONE)
+  return pd.DataFrame(cells).fillna(NONE)
 
 
 def scores_csv(grid: collect.Grid) -> pd.DataFrame:
