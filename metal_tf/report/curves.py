@@ -350,10 +350,6 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
   if panel.log:
     axes.set_yscale('log')
     low, high = low / 1.3, high * 1.3
-    if high < 100 * low:  # With powers of ten alone there may be one number.
-      axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 3)))
-      axes.yaxis.set_major_formatter(
-          ticker.LogFormatterSciNotation(minor_thresholds=(2, 2)))
   elif panel.bend and high > 1:
     axes.set_yscale('symlog', linthresh=1)
     ticks = [0, 0.5, 1, *10.0 ** np.arange(1, np.ceil(np.log10(high)))]
@@ -368,6 +364,22 @@ def _panel(axes: Any, panel: Panel, condition: collect.Condition,
   else:
     before = axes.get_ylim()
     axes.set_ylim(min(low, before[0]), max(high, before[1]))
+  if panel.log:
+    _number(axes)
+
+
+def _number(axes: Any) -> None:
+  """Sees to it that a logarithmic axis has more than one number.
+
+  With a decade or less matplotlib writes numbers between the powers of ten,
+  and with two decades or more there are several powers.
+  """
+  low, high = axes.get_ylim()
+  narrow = 10 * low < high < 100 * low
+  axes.yaxis.set_major_locator(ticker.LogLocator(
+      subs=(1, 3) if narrow else (1,)))
+  axes.yaxis.set_major_formatter(ticker.LogFormatterSciNotation(
+      minor_thresholds=(2, 2) if narrow else None))
 
 
 def _curve(axes: Any, panel: Panel, runs: Sequence[collect.ScoredRun],

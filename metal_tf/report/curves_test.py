@@ -138,24 +138,31 @@ class CurvesTest(absltest.TestCase):
                      ['0', '0.5', '1', '10'])
 
 
-  def test_a_logarithmic_axis_of_less_than_two_decades_has_numbers(self):
-    grid = testing.grid_of(*(
-        testing.made_run('MetaL', 0, 900, 0.1, coefficient, columns={
-            'penalty': [0.1], 'lambda': [0.1], 'alpha_lambda': [0],
-            'effective_rate': list(rates)})
-        for coefficient, rates in ((0.05, (2e-6, 2e-6)), (0.3, (4e-5, 4e-5)))))
-    with mock.patch.object(style, 'made', lambda *parts: parts):
-      *_, figure = curves.figure_4(grid, style.looks(grid.labels))
-    axes = figure.axes[-2]
-    low, high = axes.get_ylim()
-    figure.canvas.draw()
-    self.assertEqual(
-        [text.get_text() for at, text in zip(axes.get_yticks(),
-                                             axes.get_yticklabels())
-         if low <= at <= high],
-        [r'$\mathdefault{3\times10^{-6}}$', r'$\mathdefault{10^{-5}}$',
-         r'$\mathdefault{3\times10^{-5}}$'])
+  def test_a_logarithmic_axis_has_two_numbers_or_more(self):
+    def numbers(*rates):
+      """On the axis that both coefficients share."""
+      grid = testing.grid_of(*(
+          testing.made_run('MetaL', 0, 900, 0.1, coefficient, columns={
+              'penalty': [0.1], 'lambda': [0.1], 'alpha_lambda': [0],
+              'effective_rate': [rate, rate]})
+          for coefficient, rate in zip((0.05, 0.3), rates)))
+      with mock.patch.object(style, 'made', lambda *parts: parts):
+        *_, figure = curves.figure_4(grid, style.looks(grid.labels))
+      axes = figure.axes[-2]
+      figure.canvas.draw()
+      low, high = axes.get_ylim()
+      return [text.get_text() for minor in (False, True) for at, text in zip(
+          axes.get_yticks(minor=minor), axes.get_yticklabels(minor=minor))
+              if low <= at <= high and text.get_text()]
 
+    self.assertEqual(numbers(2e-6, 4e-5), [
+        r'$\mathdefault{3\times10^{-6}}$', r'$\mathdefault{10^{-5}}$',
+        r'$\mathdefault{3\times10^{-5}}$'])
+    # In either order of a wide and a narrow panel, and where all is one number.
+    for rates in ((1e-9, 3e-5), (3e-5, 1e-9), (4.2e-6, 4.2e-6)):
+      self.assertBetween(len(numbers(*rates)), 2, 5)
+    self.assertEqual(numbers(1e-7, 3e-5)[:2], [
+        r'$\mathdefault{10^{-7}}$', r'$\mathdefault{10^{-6}}$'])
 
   def test_says_who_ends_within_the_threshold(self):
     grid = testing.grid_of(*(

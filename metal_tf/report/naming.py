@@ -62,6 +62,17 @@ def base_label(run: run_folder.RunFolder) -> str:
   return _TITLES.get(run.algorithm, run.algorithm)
 
 
+def config_of(run: run_folder.RunFolder) -> Dict[str, Any]:
+  """All settings of a run; one that it does not have is at its preset's."""
+  return {**_defaults(run), **run.config}
+
+
+def _defaults(run: run_folder.RunFolder) -> Dict[str, Any]:
+  """The settings of a run's preset."""
+  return dataclasses.asdict(config_lib.Config.of_preset(
+      run.config.get('preset', config_lib.Config.preset)))
+
+
 def settings_of(run: run_folder.RunFolder) -> Settings:
   """The settings that make the agent, where they are not the default.
 
@@ -69,9 +80,7 @@ def settings_of(run: run_folder.RunFolder) -> Settings:
   default. Of alpha_eta, whose default has been another, what the run had
   counts, whether it was given or not.
   """
-  defaults = dataclasses.asdict(config_lib.Config.of_preset(
-      run.config.get('preset', config_lib.Config.preset)))
-  config = {**defaults, **run.config}
+  defaults, config = _defaults(run), config_of(run)
   alpha_eta = run.rates.get('meta_lr')
   if alpha_eta is not None:
     config['meta_lr'] = None if alpha_eta == time_scales.default_meta_lr(

@@ -90,7 +90,7 @@ def make(grid: collect.Grid, resamples: int, say: Callable[[str], None]
         *coefficients.section(table),
         *(_claims(verdicts) if pool is main and verdicts else ()),
         *_statistics(table, rows[name], across), *by_domain(pool.shown),
-        *variants(pool), *(rates(pool) if pool is main else ())]
+        *variants(pool), *rates(pool)]
   text += ['# All runs' if len(pools) > 1 else '', *_runs(grid)]
   return Report('\n\n'.join(filter(None, text)) + '\n', rows, made, verdicts)
 
@@ -269,11 +269,13 @@ def rates(pool: collect.Grid) -> List[str]:
   """
   table = sensitivity.table(pool)
   return [] if table.empty else document.fold(
-      'Each agent at its best alpha_1',
-      'alpha_1: the values that were run. Best: the one with the highest mean '
-      "R_penalized, chosen by the scores that stand beside it. Half of D4PG's "
-      'mean return on the same condition is where an agent has lost its task.',
-      document.table(table))
+      'Agents that learn lambda, at their best alpha_1',
+      'Best: the alpha_1 with the highest mean R_penalized, chosen by the '
+      'scores that stand beside it, which flatters an agent with more values '
+      'or fewer runs. Largest: the largest alpha_1 with which the mean return '
+      f"is above {claims.COLLAPSED:g} of D4PG's on the same condition; ≥ where "
+      'that is the largest that was run, < where there is none. A dash: no '
+      'D4PG there that has learned the task.', document.table(table))
 
 
 def _pictures(made: Sequence[style.Made], missing: Sequence[style.Missing]

@@ -177,6 +177,12 @@ class ReadmeTest(parameterized.TestCase):
     text = self._read('docs/results.md')
     self.assertIn('Agents with other settings (1)', text)
     self.assertIn('| 0.3 | MetaL [meta_lr=7.0] |', text)
+    self.assertNotIn('at their best alpha_1', text)
+
+  def test_several_alpha_1_have_a_table(self):
+    testing.copy_run(self._runs, 'metal-0.3-0', 'fast', lagrange_lr=1.0)
+    self._update()
+    self.assertIn('at their best alpha_1', self._read('docs/results.md'))
 
   def test_without_runs_of_metal_there_is_no_picture(self):
     for name in ('metal-0.05-0', 'metal-0.3-0'):

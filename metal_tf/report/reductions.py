@@ -114,21 +114,24 @@ def _presets(grid: collect.Grid) -> List[str]:
   usual = dataclasses.asdict(config_lib.Config())
   found = []
   for preset in sorted({c.preset for c in grid.conditions}):
-    configs = [run.run.config for run in grid.used
+    configs = [naming.config_of(run.run) for run in grid.used
                if run.condition.preset == preset]
-    parts = [
-        f'{name} {" or ".join(sorted(_values(own[name] for own in configs)))} '
-        f'instead of {" or ".join(_values([usual[name]]))}'
-        for name in config_lib.PRESETS.get(preset, {})]
+    parts = []
+    for name in config_lib.PRESETS[preset]:
+      ours = {_text(config[name]) for config in configs}
+      without = _text(usual[name])
+      if ours != {without}:
+        parts.append(f'{name} {" or ".join(sorted(ours))} (without the preset '
+                     f'{without})')
     if parts:
       found.append(f'Preset {preset}: {", ".join(parts)}.')
   return found
 
 
-def _values(values: Iterable[Any]) -> Set[str]:
-  """Values of one setting, as they stand in a sentence."""
-  return {'-'.join(map(str, value)) if isinstance(value, (list, tuple))
-          else str(value) for value in values}
+def _text(value: Any) -> str:
+  """The value of a setting, as it stands in a sentence."""
+  return ('-'.join(map(str, value)) if isinstance(value, (list, tuple))
+          else str(value))
 
 
 def _batches(grid: collect.Grid) -> List[str]:

@@ -1,14 +1,25 @@
-"""The figure of scores over alpha_1, the first learning rate of lambda."""
+"""Scores over alpha_1, the first learning rate of lambda: figure and table."""
 
 import collections
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import (
+  Any,
+  Dict,
+  List,
+  NamedTuple,
+  Optional,
+  Sequence,
+  Tuple,
+  Union,
+)
 
 import numpy as np
 import pandas as pd
 
 from metal_tf.agent import agents
 from metal_tf.report import captions
+from metal_tf.report import claims
 from metal_tf.report import collect
+from metal_tf.report import dynamics
 from metal_tf.report import naming
 from metal_tf.report import style
 from metal_tf.report import tables
@@ -32,13 +43,6 @@ class Series(NamedTuple):
   settings: naming.Settings
   alpha_eta: Optional[float]
 
-  @property
-  def name(self) -> str:
-    """For the legend."""
-    return self.label + (
-        '' if self.alpha_eta is None else
-        f', alpha_eta ≈ {self.alpha_eta:g}')
-
 
 # By condition and series: alpha_1 and the scores of a run each.
 _Scores = Dict[collect.Condition, Dict[Series, List[Tuple[float, np.ndarray]]]]
@@ -56,9 +60,8 @@ def figure(grid: collect.Grid) -> Outcome:
         _TITLE, 'finished runs of an agent that learns lambda with several '
         'values of alpha_1 on one condition')
   columns = sorted(found)
-  every = sorted({series for column in columns for series in found[column]},
-                 key=_order)
-  looks = style.looks([series.name for series in every])
+  names = _names(found)
+  looks = style.looks(list(names.values()))
   drawn = style.new(max(5.0, 1.0 + 2.3 * len(columns)), 6.4)
   with style.context():
     axes = drawn.subplots(len(_ROWS), len(columns), sharex=True, sharey='row',
@@ -73,57 +76,87 @@ def figure(grid: collect.Grid) -> Outcome:
           axes[j, i].axhline(np.mean(condition.thresholds), color='#222222',
                              linestyle=':', linewidth=1)
         row = list(collect.MEASURES).index(measure)
-        for shift, series in zip(_shifts(len(every)), every):
+        for shift, (series, name) in zip(_shifts(len(names)), names.items()):
           _draw(axes[j, i], found[condition].get(series, []), row,
-                looks[series.name], series.name, shift)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, names, loc='outside upper center')
+                looks[name], name, shift)
+    drawn.legend(*axes[0, 0].get_legend_handles_labels(),
+                 loc='outside upper center')
   return style.made(
       'sensitivity', _TITLE,
       'The flatter a line, the less its agent depends on the choice of '
       'alpha_1.',
-      f'{captions.seeds(_seeds(found))} Lines: means over seeds; small marks: '
-      'seeds; marks of the same alpha_1 stand side by side. alpha_1 is the '
-      'learning rate of lambda at the start (RC-D4PG keeps it), alpha_eta that '
-      'of alpha_lambda. Dotted: the threshold. On ' + '; '.join(
+      f'{captions.seeds(_seeds(found, names))} Lines: means over seeds; small '
+      'marks: seeds; marks of the same alpha_1 stand side by side. alpha_1 is '
+      'the learning rate of lambda at the start (RC-D4PG keeps it), alpha_eta '
+      'that of alpha_lambda. Dotted: the threshold. On ' + '; '.join(
           sorted({condition.problem for condition in columns})) + '.', drawn)
 
 
 def table(grid: collect.Grid) -> pd.DataFrame:
   """Each agent at its best alpha_1, and how large alpha_1 may be.
 
-  The best alpha_1 is the one with the highest mean R_penalized. The return is
-  kept where its mean is above half of D4PG's on the same condition.
+  The best alpha_1 is the one with the highest mean R_penalized. An agent has
+  its task where its mean return is above `claims.COLLAPSED` times that of a
+  D4PG that has learned the task on the same condition.
 
   Args:
     grid: runs of one pool.
 
   Returns:
-    a row per condition and series, those of `scores`; none without them.
+    a row per condition and series with several alpha_1; empty without any.
   """
-  rows, columns = [], list(collect.MEASURES)
-  for condition, of_condition in sorted(scores(grid).items()):
-    free = [collect.measures(run) for run in grid.of(naming.D4PG, condition)]
-    half = pd.DataFrame(free, columns=columns)['return'].mean() / 2
-    for series in sorted(of_condition, key=_order):
-      points = of_condition[series]
-      frame = pd.DataFrame([values for _, values in points],
-                           index=[rate for rate, _ in points],
-                           columns=columns).sort_index()
-      means = frame.groupby(level=0).mean()
-      best = means['penalized_return'].idxmax()
-      kept = means.index[means['return'] > half]
-      rows.append({
-          'coefficient': f'{condition.safety_coeff:g}', 'agent': series.name,
-          'alpha_1': ', '.join(f'{rate:g}' for rate in means.index),
-          'best': f'{best:g}', **{
-              f'{heading} there': tables.spread(
-                  frame.loc[[best], name].to_numpy(), name)
-              for name, heading in collect.MEASURES.items()},
-          'n': f'{len(frame.loc[[best]])}',
-          "largest with R above half of D4PG's":
-              f'{max(kept):g}' if len(kept) else tables.NONE})
+  found = scores(grid)
+  names = _names(found)
+  problems = {condition.problem for condition in found}
+  rows = []
+  for condition in sorted(found):
+    unconstrained = [collect.measures(run)
+                     for run in grid.of(naming.D4PG, condition)]
+    bound = claims.COLLAPSED * _frame(unconstrained)['return'].mean()
+    if bound < claims.COLLAPSED * dynamics.LEARNED:
+      bound = np.nan
+    for series, name in names.items():
+      points = found[condition].get(series, [])
+      if len({rate for rate, _ in points}) > 1:
+        rates, values = zip(*points)
+        rows.append({
+            **({'task': condition.problem} if len(problems) > 1 else {}),
+            'coefficient': f'{condition.safety_coeff:g}', 'agent': name,
+            **_cells(_frame(values, rates), bound)})
   return pd.DataFrame(rows)
+
+
+def _frame(values: Sequence[np.ndarray],
+           rates: Optional[Sequence[float]] = None) -> pd.DataFrame:
+  """Scores of runs, with their alpha_1 as the index."""
+  return pd.DataFrame(values, index=rates, columns=list(collect.MEASURES))
+
+
+def _cells(runs: pd.DataFrame, bound: float) -> Dict[str, str]:
+  """A row of the table.
+
+  Args:
+    runs: of one series, as `_frame` has them.
+    bound: mean return above which the task is kept; NaN if it is not known.
+  """
+  groups = runs.groupby(level=0)
+  means = groups.mean()
+  best = means['penalized_return'].idxmax()
+  kept = means.index[means['return'] > bound]
+  if np.isnan(bound):
+    largest = tables.NONE
+  elif kept.empty:
+    largest = f'< {means.index[0]:g}'
+  else:
+    largest = '≥ ' * (kept[-1] == means.index[-1]) + f'{kept[-1]:g}'
+  return {
+      'alpha_1 (runs)': ', '.join(
+          f'{rate:g} ({number})' for rate, number in groups.size().items()),
+      'best': f'{best:g}', **{
+          f'{heading} there': tables.spread(
+              groups.get_group(best)[name].to_numpy(), name)
+          for name, heading in collect.MEASURES.items()},
+      'largest': largest}
 
 
 def scores(grid: collect.Grid) -> _Scores:
@@ -154,17 +187,33 @@ def scores(grid: collect.Grid) -> _Scores:
                  for points in series.values())}
 
 
-def _order(series: Series) -> Tuple[List[str], float]:
-  """For sorting."""
-  return naming.order([series.label]), series.alpha_eta or 0.0
+def _names(found: _Scores) -> Dict[Series, str]:
+  """Names of the series, in the order of the other tables.
+
+  A name has the settings that some series of its agent do not have.
+  """
+  every = {series for of_condition in found.values() for series in of_condition}
+  labels = naming.order([series.label for series in every])
+  shared = {label: set.intersection(*(
+      set(series.settings) for series in every if series.label == label))
+            for label in labels}
+  names = {}
+  for series in sorted(every, key=lambda one: (
+      labels.index(one.label), one.settings, one.alpha_eta or 0)):
+    own = ', '.join('='.join(setting) for setting in series.settings
+                    if setting not in shared[series.label])
+    names[series] = series.label + f' [{own}]' * bool(own) + (
+        '' if series.alpha_eta is None else
+        f', alpha_eta ≈ {series.alpha_eta:g}')
+  return names
 
 
-def _seeds(found: _Scores) -> Dict[str, List[int]]:
+def _seeds(found: _Scores, names: Dict[Series, str]) -> Dict[str, List[int]]:
   """How many runs the marks of each series are means of."""
   counts: Dict[str, List[int]] = {}
   for of_condition in found.values():
     for series, points in of_condition.items():
-      counts.setdefault(series.name, []).extend(
+      counts.setdefault(names[series], []).extend(
           collections.Counter(rate for rate, _ in points).values())
   return counts
 

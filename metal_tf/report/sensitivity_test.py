@@ -3,6 +3,7 @@
 from absl.testing import absltest
 
 from metal_tf.report import collect
+from metal_tf.report import naming
 from metal_tf.report import sensitivity
 from metal_tf.report import style
 from metal_tf.report import testing
@@ -46,30 +47,71 @@ class SensitivityTest(absltest.TestCase):
     self.assertIsInstance(outcome, style.Missing)
     self.assertIn('several values of alpha_1', outcome.why)
 
+  def _rows(self, *runs: collect.ScoredRun):
+    return sensitivity.table(testing.grid_of(*runs)).to_dict('records')
+
   def test_the_best_and_the_largest_alpha_1(self):
-    def run(label, algorithm, alpha_1, episode_return, seed=0, penalty=0.1):
-      made = testing.made_run(label, seed, episode_return, penalty)
+    def run(label, algorithm, alpha_1, episode_return, seed=0, penalty=0.1,
+            **kwargs):
+      made = testing.made_run(label, seed, episode_return, penalty, **kwargs)
       return made._replace(run=made.run._replace(
           algorithm=algorithm, rates={'lagrange_lr': alpha_1}))
 
-    runs = [
+    mesh = [run('MeSh', 'mesh', 1e-5, 700.0)] + [
+        run('MeSh', 'mesh', 1e-4, episode_return, seed)
+        for seed, episode_return in enumerate((800.0, 90.0, 0.0))]
+    constrained = [
         run('RC-D4PG', 'rc_d4pg', 1e-5, 800.0, penalty=0.415),  # 500 penalized
         run('RC-D4PG', 'rc_d4pg', 1e-4, 700.0),
-        run('RC-D4PG', 'rc_d4pg', 1e-4, 600.0, seed=1),
+        run('RC-D4PG', 'rc_d4pg', 1e-4, 600.0, 1),
         run('RC-D4PG', 'rc_d4pg', 3e-4, 449.0),
-        run('RC-D4PG', 'rc_d4pg', 3e-4, 452.0, seed=1),
+        run('RC-D4PG', 'rc_d4pg', 3e-4, 452.0, 1),
         run('RC-D4PG', 'rc_d4pg', 1e-3, 449.0)]
-    free = run('D4PG', 'd4pg', 0.0, 900.0)
-    [row] = sensitivity.table(testing.grid_of(*runs, free)).to_dict('records')
-    self.assertEqual(row, {
+    # 900 on average here, and another level at another coefficient.
+    free = [run('D4PG', 'd4pg', 0.0, 1000.0),
+            run('D4PG', 'd4pg', 0.0, 800.0, 1),
+            run('D4PG', 'd4pg', 0.0, 500.0, safety_coeff=0.05)]
+    harder = [run('RC-D4PG', 'rc_d4pg', rate, 240.0 + 20 * i, safety_coeff=0.05)
+              for i, rate in enumerate((1e-5, 1e-4))]
+    rows = self._rows(*mesh, *constrained, *free, *harder)
+    self.assertEqual(
+        [(row['coefficient'], row['agent'], row['largest']) for row in rows],
+        [('0.05', 'RC-D4PG', '≥ 0.0001'), ('0.3', 'RC-D4PG', '0.0003'),
+         ('0.3', 'MeSh', '1e-05')])
+    self.assertEqual(rows[1], {
         'coefficient': '0.3', 'agent': 'RC-D4PG',
-        'alpha_1': '1e-05, 0.0001, 0.0003, 0.001', 'best': '0.0001',
-        'R_penalized there': '650.0 ± 70.7', 'R there': '650.0 ± 70.7',
-        'J_C there': '0.100 ± 0.000', 'overshoot there': '0.000 ± 0.000',
-        'n': '2', "largest with R above half of D4PG's": '0.0003'})
-    [row] = sensitivity.table(testing.grid_of(*runs)).to_dict('records')
-    self.assertEqual(row["largest with R above half of D4PG's"], '–')
-    self.assertEmpty(sensitivity.table(testing.grid_of(free)))
+        'alpha_1 (runs)': '1e-05 (1), 0.0001 (2), 0.0003 (2), 0.001 (1)',
+        'best': '0.0001', 'R_penalized there': '650.0 ± 70.7',
+        'R there': '650.0 ± 70.7', 'J_C there': '0.100 ± 0.000',
+        'overshoot there': '0.000 ± 0.000', 'largest': '0.0003'})
+    self.assertEqual(
+        [row['largest'] for row in self._rows(*constrained[-3::2], *free)],
+        ['< 0.0003'])
+    unlearned = run('D4PG', 'd4pg', 0.0, 499.0)
+    for others in ((), (unlearned,)):
+      self.assertEqual([row['largest'] for row in self._rows(*mesh, *others)],
+                       ['–'])
+
+  def test_a_name_has_the_settings_that_differ(self):
+    both = ('policy_lr', '0.5')
+    self.assertEqual(
+        [row['agent'] for row in self._rows(*(
+            _run('RC-D4PG', 'rc_d4pg', rate)._replace(
+                variant=naming.Variant('RC-D4PG', settings))
+            for rate in (1e-5, 1e-4)
+            for settings in ((both,), (('n_step', '1'), both))))],
+        ['RC-D4PG [n_step=1]', 'RC-D4PG'])
+
+  def test_a_single_alpha_1_has_no_row(self):
+    self.assertEqual(
+        [(row['task'], row['agent']) for row in self._rows(
+            _run('RC-D4PG', 'rc_d4pg', 1e-4), _run('RC-D4PG', 'rc_d4pg', 1e-5),
+            _run('MetaL', 'metal', 1e-4, meta_lr=9.0),
+            *(_run('MetaL', 'metal', rate, meta_lr=9.0, domain='walker')
+              for rate in (1e-5, 1e-4)))],
+        [('cartpole, balance_velocity ≤ 0.115', 'RC-D4PG'),
+         ('walker, balance_velocity ≤ 0.115', 'MetaL, alpha_eta ≈ 9')])
+    self.assertEmpty(self._rows(_run('RC-D4PG', 'rc_d4pg', 1e-4)))
 
   def test_is_drawn_for_each_coefficient(self):
     outcome = sensitivity.figure(testing.grid_of(*(

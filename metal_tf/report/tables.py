@@ -88,7 +88,7 @@ def table1(rows: Sequence[aggregate.Scores], conditions: int) -> pd.DataFrame:
     if name in PAPER:
       columns[f'{heading} (paper)'] = [number(x, 2) for x in theirs[name]]
   columns['R_penalized (paper)'] = [
-      text + f' ± {own:.2f}' * (text != NONE) for text, own in zip(
+      text + f' ± {its:.2f}' * (text != NONE) for text, its in zip(
           columns['R_penalized (paper)'],
           theirs['penalized_return_plus_minus'])]
   return pd.DataFrame({**columns, 'n': ours['n'],

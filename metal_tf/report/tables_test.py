@@ -100,17 +100,20 @@ class TablesTest(absltest.TestCase):
     self.assertIn('Domains: cartpole instead', texts)
 
   def test_the_sizes_and_rates_of_a_preset_are_told(self):
-    small = dict(preset='small', policy_layer_sizes=[128, 128], policy_lr=3e-4,
-                 critic_layer_sizes=[256, 128], batch_size=128)
-    grid = testing.grid_of(
-        testing.made_run('MetaL', 0, 900, 0.2, critic_lr=1e-3, **small),
-        testing.made_run('MetaL', 1, 900, 0.2, critic_lr=2e-3, **small))
-    [told] = [text for text in reductions.of(grid) if 'Preset' in text]
-    self.assertEqual(
-        told, 'Preset small: policy_layer_sizes 128-128 instead of 256-256-256,'
-        ' critic_layer_sizes 256-128 instead of 512-512-256, batch_size 128 '
-        'instead of 256, policy_lr 0.0003 instead of 0.0001, critic_lr 0.001 or'
-        ' 0.002 instead of 0.0001.')
+    small = dict(preset='small', policy_layer_sizes=[128, 128], policy_lr=1e-4)
+    runs = (testing.made_run('MetaL', 0, 900, 0.2, critic_lr=1e-3, **small),
+            testing.made_run('MetaL', 1, 900, 0.2, critic_lr=2e-3, **small))
+    # What is as without the preset is left out, and what is not recorded is as
+    # in the preset.
+    self.assertIn(
+        'Preset small: policy_layer_sizes 128-128 (without the preset '
+        '256-256-256), critic_layer_sizes 256-128 (without the preset '
+        '512-512-256), batch_size 128 (without the preset 256), critic_lr 0.001'
+        ' or 0.002 (without the preset 0.0001).',
+        reductions.of(testing.grid_of(*runs)))
+    plain = testing.made_run('MetaL', 0, 900, 0.2, batch_size=64)
+    self.assertNotIn('Preset', ' '.join(
+        reductions.of(testing.grid_of(plain))))
 
   def test_a_harder_task_is_told(self):
     grid = testing.grid_of(

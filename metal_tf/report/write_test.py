@@ -285,12 +285,13 @@ class WriteTest(absltest.TestCase):
   def test_runs_with_several_alpha_1_are_summed_up(self):
     self._keep('metal-0.3-0', 'd4pg-0.3-0')
     self._write()
-    self.assertNotIn('at its best alpha_1', _read(self._output, 'report.md'))
+    self.assertNotIn('at their best alpha_1', _read(self._output, 'report.md'))
     testing.copy_run(testing.SMALL_GRID, 'metal-0.3-0', os.path.join(
         self._runs, 'fast'), lagrange_lr=1.0)
     self._write()
     text = _read(self._output, 'report.md')
-    self.assertIn(', 1 |', text[text.index('at its best alpha_1'):])
+    self.assertIn('| 0.3 | MetaL, alpha_eta ≈ 0.01 | 0.01 (1), 1 (1) | 0.01 |',
+                  text[text.index('at their best alpha_1'):])
 
   def test_problems_weigh_the_same(self):
     self._keep('metal-0.3-0', 'metal-0.05-0')
