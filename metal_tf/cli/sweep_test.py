@@ -1,5 +1,6 @@
 """Runs the sweep as a user does: two tiny runs, killed and resumed."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from metal_tf.runs import log_tables
 from metal_tf.runs import run_folder
 from metal_tf.sweep import record
 
+# So many that none finishes while the other one still starts.
+_EPISODES = 32
 _SMALL = ('--policy_layer_sizes=8,8', '--critic_layer_sizes=8,8', '--noxla',
           '--batch_size=32', '--samples_per_insert=1', '--suite=builtin')
 _GRID = ('--algorithms=metal:meta_optimizer=adam,rs_d4pg:0.5',
@@ -91,12 +94,16 @@ class SweepTest(absltest.TestCase):
       return 0
     return len(log_tables.read(path)['episode'])
 
+  def _has_checkpoint(self, name):
+    return bool(glob.glob(
+        os.path.join(self._root, name, 'checkpoints', 'episode-*[0-9]')))
+
   def test_a_sweep_killed_in_the_middle_goes_on_with_the_same_command(self):
-    command = ('--workdir=.', '--jobs=2', '--num_episodes=16', *_GRID, *_SMALL,
-               '--checkpoint_seconds=0')
+    command = ('--workdir=.', '--jobs=2', f'--num_episodes={_EPISODES}', *_GRID,
+               *_SMALL, '--checkpoint_seconds=0')
     process = _start(*command, directory=self._root)
     deadline = time.monotonic() + 120
-    while not all(self._num_rows(name) >= 4 for name in _NAMES):
+    while not all(map(self._has_checkpoint, _NAMES)):
       self.assertLess(time.monotonic(), deadline)
       self.assertIsNone(process.poll())
       time.sleep(0.02)
@@ -108,7 +115,7 @@ class SweepTest(absltest.TestCase):
       self.assertLess(time.monotonic(), deadline)
       time.sleep(0.02)
     rows = [self._num_rows(name) for name in _NAMES]
-    self.assertLess(max(rows), 16)
+    self.assertLess(max(rows), _EPISODES)
 
     status, out, err = _run(*command, directory=self._root)
     self.assertEqual((status, err), (0, ''), out)
@@ -139,7 +146,7 @@ class SweepTest(absltest.TestCase):
     # A line of them is a command of its own, which here finds its run done.
     line = subprocess.run(out.splitlines()[1], shell=True, check=True,
                           capture_output=True, text=True)
-    self.assertIn('Resumed at episode 16', line.stdout)
+    self.assertIn(f'Resumed at episode {_EPISODES}', line.stdout)
 
 
 if __name__ == '__main__':
