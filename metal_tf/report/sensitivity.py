@@ -112,9 +112,8 @@ def table(grid: collect.Grid) -> pd.DataFrame:
   for condition in sorted(found):
     unconstrained = [collect.measures(run)
                      for run in grid.of(naming.D4PG, condition)]
-    bound = claims.COLLAPSED * _frame(unconstrained)['return'].mean()
-    if bound < claims.COLLAPSED * dynamics.LEARNED:
-      bound = np.nan
+    mean = _frame(unconstrained)['return'].mean()
+    bound = claims.COLLAPSED * mean if mean >= dynamics.LEARNED else np.nan
     for series, name in names.items():
       points = found[condition].get(series, [])
       if len({rate for rate, _ in points}) > 1:

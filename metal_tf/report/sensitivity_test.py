@@ -9,9 +9,9 @@ from metal_tf.report import style
 from metal_tf.report import testing
 
 
-def _run(label, algorithm, alpha_1, seed=0, meta_lr=None, penalty=0.2,
-         **kwargs) -> collect.ScoredRun:
-  made = testing.made_run(label, seed, 700.0, penalty, **kwargs)
+def _run(label, algorithm, alpha_1, episode_return=700.0, seed=0, meta_lr=None,
+         penalty=0.1, **kwargs) -> collect.ScoredRun:
+  made = testing.made_run(label, seed, episode_return, penalty, **kwargs)
   return made._replace(run=made.run._replace(
       algorithm=algorithm, rates={'lagrange_lr': alpha_1, 'meta_lr': meta_lr}))
 
@@ -51,27 +51,22 @@ class SensitivityTest(absltest.TestCase):
     return sensitivity.table(testing.grid_of(*runs)).to_dict('records')
 
   def test_the_best_and_the_largest_alpha_1(self):
-    def run(label, algorithm, alpha_1, episode_return, seed=0, penalty=0.1,
-            **kwargs):
-      made = testing.made_run(label, seed, episode_return, penalty, **kwargs)
-      return made._replace(run=made.run._replace(
-          algorithm=algorithm, rates={'lagrange_lr': alpha_1}))
-
-    mesh = [run('MeSh', 'mesh', 1e-5, 700.0)] + [
-        run('MeSh', 'mesh', 1e-4, episode_return, seed)
+    mesh = [_run('MeSh', 'mesh', 1e-5, 700.0)] + [
+        _run('MeSh', 'mesh', 1e-4, episode_return, seed=seed)
         for seed, episode_return in enumerate((800.0, 90.0, 0.0))]
     constrained = [
-        run('RC-D4PG', 'rc_d4pg', 1e-5, 800.0, penalty=0.415),  # 500 penalized
-        run('RC-D4PG', 'rc_d4pg', 1e-4, 700.0),
-        run('RC-D4PG', 'rc_d4pg', 1e-4, 600.0, 1),
-        run('RC-D4PG', 'rc_d4pg', 3e-4, 449.0),
-        run('RC-D4PG', 'rc_d4pg', 3e-4, 452.0, 1),
-        run('RC-D4PG', 'rc_d4pg', 1e-3, 449.0)]
+        _run('RC-D4PG', 'rc_d4pg', 1e-5, 800.0, penalty=0.415),  # 500 penalized
+        _run('RC-D4PG', 'rc_d4pg', 1e-4, 700.0),
+        _run('RC-D4PG', 'rc_d4pg', 1e-4, 600.0, seed=1),
+        _run('RC-D4PG', 'rc_d4pg', 3e-4, 449.0),
+        _run('RC-D4PG', 'rc_d4pg', 3e-4, 452.0, seed=1),
+        _run('RC-D4PG', 'rc_d4pg', 1e-3, 449.0)]
     # 900 on average here, and another level at another coefficient.
-    free = [run('D4PG', 'd4pg', 0.0, 1000.0),
-            run('D4PG', 'd4pg', 0.0, 800.0, 1),
-            run('D4PG', 'd4pg', 0.0, 500.0, safety_coeff=0.05)]
-    harder = [run('RC-D4PG', 'rc_d4pg', rate, 240.0 + 20 * i, safety_coeff=0.05)
+    free = [_run('D4PG', 'd4pg', 0.0, 1000.0),
+            _run('D4PG', 'd4pg', 0.0, 800.0, seed=1),
+            _run('D4PG', 'd4pg', 0.0, 500.0, safety_coeff=0.05)]
+    harder = [_run('RC-D4PG', 'rc_d4pg', rate, 240.0 + 20 * i,
+                   safety_coeff=0.05)
               for i, rate in enumerate((1e-5, 1e-4))]
     rows = self._rows(*mesh, *constrained, *free, *harder)
     self.assertEqual(
@@ -87,7 +82,7 @@ class SensitivityTest(absltest.TestCase):
     self.assertEqual(
         [row['largest'] for row in self._rows(*constrained[-3::2], *free)],
         ['< 0.0003'])
-    unlearned = run('D4PG', 'd4pg', 0.0, 499.0)
+    unlearned = _run('D4PG', 'd4pg', 0.0, 499.0)
     for others in ((), (unlearned,)):
       self.assertEqual([row['largest'] for row in self._rows(*mesh, *others)],
                        ['–'])
