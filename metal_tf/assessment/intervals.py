@@ -1,8 +1,9 @@
 """The paper's metrics of some episodes, each with a 95 % interval.
 
-The return's interval is Student's. J_C, the overshoot and the penalized return
-are bounded, skewed or have a kink, so theirs are percentile bootstrap intervals
-over whole episodes (returns and penalties of one episode stay together). They
+The intervals of the return and of its discounted sum are Student's. Whatever
+has penalties in it is bounded, skewed or has a kink, so its interval is a
+percentile bootstrap over whole episodes (returns and penalties of one episode
+stay together). They
 say how sure the mean over *more episodes of this policy* is, and nothing about
 other training seeds. With few episodes a bootstrap interval is too narrow, and
 where all episodes are alike it is a point.
@@ -21,6 +22,7 @@ _BATCHES, _BATCH = 10, 1000  # Resamples, so many at a time for memory.
 _BOOTSTRAP_SEED = 0  # The same episodes give the same intervals.
 _LEVEL = 0.95
 RETURN, PENALIZED_RETURN = 'return', 'penalized return'
+DISCOUNTED_RETURN = 'discounted return'
 
 
 def penalty(name: str) -> str:
@@ -33,6 +35,11 @@ def overshoot(name: str) -> str:
   return f'{name} overshoot'
 
 
+def discounted_penalty(name: str) -> str:
+  """What the discounted sum of a constraint's penalties is called."""
+  return f'{name} discounted penalty'
+
+
 def assess(measured: measure.Measured, threshold: np.ndarray,
            names: Sequence[str]) -> pd.DataFrame:
   """Estimates the paper's metrics.
@@ -43,46 +50,67 @@ def assess(measured: measure.Measured, threshold: np.ndarray,
     names: of the K constraints.
 
   Returns:
-    A row each for R, the penalized return, and J_C and the overshoot (of the
-    mean J_C) of every constraint. Columns: `value`, the estimate; `sd`, over
+    A row each for R, the penalized return, J_C and the overshoot (of the mean
+    J_C) of every constraint, and the discounted sums of the rewards and of
+    every constraint's penalties. Columns: `value`, the estimate; `sd`, over
     episodes (n - 1), NaN where the number belongs to all episodes together;
     `low` and `high` end of the interval. All but the value are NaN for one
     episode.
   """
-  returns, penalties = measured.episode_return, measured.penalty
-  mean_penalty = penalties.mean(axis=0)
-  found = pd.DataFrame({
-      'value': [returns.mean(), metrics.penalized_return(
-          returns.mean(), mean_penalty, threshold), *mean_penalty,
-                *metrics.overshoot(mean_penalty, threshold)],
-      'sd': np.nan, 'low': np.nan, 'high': np.nan}, [
-          RETURN, PENALIZED_RETURN, *map(penalty, names),
-          *map(overshoot, names)])
-  if len(returns) > 1:
-    found.loc[RETURN, 'sd'] = returns.std(ddof=1)
-    found.loc[[*map(penalty, names)], 'sd'] = penalties.std(axis=0, ddof=1)
-    ends = found.columns[2:]
-    found.loc[found.index[1:], ends] = _bootstrap(returns, penalties, threshold)
-    error = stats.sem(returns)
-    found.loc[RETURN, ends] = (
-        stats.t.interval(_LEVEL, len(returns) - 1, returns.mean(), error)
-        if error > 0 else returns.mean())
-  return found.loc[[RETURN, PENALIZED_RETURN, *(
-      row(name) for name in names for row in (penalty, overshoot))]]
+  n = len(measured.episode_return)
+  returns = pd.DataFrame({RETURN: measured.episode_return,
+                          DISCOUNTED_RETURN: measured.discounted_return})
+  penalties = pd.DataFrame(
+      np.hstack([measured.penalty, measured.discounted_penalty]),
+      columns=[*map(penalty, names), *map(discounted_penalty, names)])
+  found = pd.DataFrame(
+      {'value': _estimates(np.full((1, n), 1 / n), measured, threshold)[0],
+       'sd': np.nan, 'low': np.nan, 'high': np.nan},
+      [*returns, *penalties, *map(overshoot, names), PENALIZED_RETURN])
+  if n > 1:
+    found.loc[[*returns, *penalties], 'sd'] = [
+        *returns.std(), *penalties.std()]
+    found[['low', 'high']] = _bootstrap(measured, threshold)
+    for name, error in returns.sem().items():
+      mean = found.value[name]
+      found.loc[name, ['low', 'high']] = (
+          stats.t.interval(_LEVEL, n - 1, mean, error) if error > 0 else mean)
+  return found.loc[[
+      RETURN, PENALIZED_RETURN,
+      *(row(name) for name in names for row in (penalty, overshoot)),
+      DISCOUNTED_RETURN, *map(discounted_penalty, names)]]
 
 
-def _bootstrap(returns: np.ndarray, penalties: np.ndarray,
+def _estimates(weights: np.ndarray, measured: measure.Measured,
                threshold: np.ndarray) -> np.ndarray:
-  """Intervals of penalized return, J_C, overshoots, `[2 K + 1, 2]`."""
+  """All that is estimated, from weighted episodes.
+
+  Args:
+    weights: of the E episodes, each row with the sum 1, `[B, E]`.
+    measured: the episodes.
+    threshold: beta, `[K]`.
+
+  Returns:
+    R, the discounted return, J_C, the discounted penalties, the overshoots and
+    the penalized return, `[B, 3 K + 3]`.
+  """
+  # Means are a product of matrices.
+  mean_return = weights @ measured.episode_return
+  mean_penalty = weights @ measured.penalty
+  over = metrics.overshoot(mean_penalty, threshold)
+  return np.column_stack([
+      mean_return, weights @ measured.discounted_return, mean_penalty,
+      weights @ measured.discounted_penalty, over,
+      mean_return - metrics.KAPPA * over.sum(axis=1)])
+
+
+def _bootstrap(measured: measure.Measured, threshold: np.ndarray) -> np.ndarray:
+  """Intervals of what `_estimates` returns, `[3 K + 3, 2]`."""
   rng = np.random.default_rng(_BOOTSTRAP_SEED)
-  n = len(returns)
-  resampled = []
-  for _ in range(_BATCHES):
-    # How often each episode is drawn, over n: means are a product of matrices.
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=_BATCH) / n
-    drawn = weights @ penalties
-    over = metrics.overshoot(drawn, threshold)
-    penalized = weights @ returns - metrics.KAPPA * over.sum(axis=1)
-    resampled.append(np.column_stack([penalized, drawn, over]))
+  n = len(measured.episode_return)
+  # How often each episode is drawn, over n.
+  resampled = [
+      _estimates(rng.multinomial(n, np.full(n, 1 / n), size=_BATCH) / n,
+                 measured, threshold) for _ in range(_BATCHES)]
   tail = (1 - _LEVEL) / 2
   return np.quantile(np.concatenate(resampled), [tail, 1 - tail], axis=0).T

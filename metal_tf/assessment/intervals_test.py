@@ -14,9 +14,11 @@ from metal_tf.assessment import summary
 
 
 def _measured(returns, penalties):
+  """With discounted sums that are 2 and 10 times the given numbers."""
   returns = np.array(returns, float)
+  penalties = np.array(penalties, float).reshape(len(returns), -1)
   return measure.Measured(
-      returns, np.array(penalties, float).reshape(len(returns), -1),
+      returns, penalties, 2 * returns, 10 * penalties,
       np.full(len(returns), 1000), 0)
 
 
@@ -35,6 +37,8 @@ class IntervalsTest(absltest.TestCase):
         ('return', [2, 1, 2 - 2.484138, 2 + 2.484138]),
         # All 27 resamples are known: one in 27 has 0.1 three times.
         ('a J_C', [0.2, 0.1, 0.1, 0.3]), ('a overshoot', [0.05, nan, 0, 0.15]),
+        ('discounted return', [4, 2, 4 - 4.968275, 4 + 4.968275]),
+        ('a discounted penalty', [2, 1, 1, 3]),
         ('b J_C', [0.3, 0, 0.3, 0.3])):  # All episodes alike.
       np.testing.assert_allclose(got.loc[name], expected, rtol=1e-6, atol=1e-9)
     self.assertAlmostEqual(got.value['penalized return'], 2 - 1000 * 0.05)
@@ -94,14 +98,20 @@ class ReportTest(absltest.TestCase):
     self.assertEqual(content['episodes'], 3)
     self.assertIsNone(content['penalized_return']['sd'])
     self.assertEqual(content['return']['value'], 1)
+    self.assertEqual(content['discounted_return']['value'], 2)
     [constraint] = content['constraints']
     self.assertEqual(constraint['name'], 'balance_velocity')
     self.assertEqual(constraint['satisfied_episodes'], 2)
+    self.assertAlmostEqual(constraint['discounted_penalty']['value'], 1.5)
     self.assertFalse(constraint['satisfied'])
     self.assertEqual(content['each_episode']['return'], [0, 1, 2])
     self.assertEqual(
         content['each_episode']['penalty']['balance_velocity'],
         [0.1, 0.3, 0.05])
+    self.assertEqual(content['each_episode']['discounted_return'], [0, 2, 4])
+    self.assertEqual(
+        content['each_episode']['discounted_penalty']['balance_velocity'],
+        [1., 3., 0.5])
 
 
 if __name__ == '__main__':

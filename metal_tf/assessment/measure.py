@@ -1,7 +1,7 @@
 """Runs episodes without exploration noise and takes their measure."""
 
 import contextlib
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
@@ -25,11 +25,19 @@ class Measured(NamedTuple):
   Attributes:
     episode_return: `[E]`.
     penalty: J_C of each episode, `[E, K]`.
+    discounted_return: sum of the rewards as the agent weighs them, the first
+      one with 1 and each later one with `config.discount` times the weight
+      before, `[E]`.
+    discounted_penalty: the penalties' sums likewise, `[E, K]`. An agent with
+      the multipliers lambda maximises the mean of `discounted_return - lambda .
+      discounted_penalty`, over all states that it meets.
     steps: of each episode, `[E]`.
     cut_episodes: episodes that the simulator gave up; others ran instead.
   """
   episode_return: np.ndarray
   penalty: np.ndarray
+  discounted_return: np.ndarray
+  discounted_penalty: np.ndarray
   steps: np.ndarray
   cut_episodes: int
 
@@ -46,7 +54,8 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
     policy: observation `[O]` to action `[A]`, for instance of
       `metal_tf.load_policy`.
     make_environment: makes the environment from a seed.
-    config: the run's settings, of which `seed` and `max_episode_steps` count.
+    config: the run's settings, of which `seed`, `discount` and
+      `max_episode_steps` count.
     num_episodes: E >= 1.
     watch: called behind every step.
 
@@ -58,30 +67,43 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
   with contextlib.closing(seeded):
     actor = actor_lib.Actor(
         policy, exploration_sigma=0.0, seed=0, spec=seeded.spec)
-    results, cuts = [], 0
-    for number in range(1, num_episodes + 1):
-      result, cuts_before = _run_one(
-          seeded, actor, number, watch,
-          hints.max_episode_steps(config, seeded.spec))
-      results.append(result)
-      cuts += cuts_before
+    max_steps = hints.max_episode_steps(config, seeded.spec)
+    runs = [_run_one(seeded, actor, number, watch, max_steps, config.discount)
+            for number in range(1, num_episodes + 1)]
   return Measured(
-      np.array([result.episode_return for result in results]),
-      np.stack([result.episode_penalty for result in results]),
-      np.array([result.steps for result in results]), cuts)
+      np.array([run.result.episode_return for run in runs]),
+      np.stack([run.result.episode_penalty for run in runs]),
+      np.array([run.discounted_return for run in runs]),
+      np.stack([run.discounted_penalty for run in runs]),
+      np.array([run.result.steps for run in runs]),
+      sum(run.cuts_before for run in runs))
+
+
+class _Run(NamedTuple):
+  """One whole episode, and how many were cut before."""
+  result: episode_lib.EpisodeResult
+  discounted_return: float
+  discounted_penalty: np.ndarray
+  cuts_before: int
 
 
 def _run_one(seeded: seeding.SeededEnvironment, actor: actor_lib.Actor,
-             number: int, watch: Optional[Watcher], max_steps: int) -> Any:
-  """One whole episode, and how many were cut before."""
+             number: int, watch: Optional[Watcher], max_steps: int,
+             discount: float) -> _Run:
   for attempt in range(episode_lib.MAX_CUTS_IN_A_ROW):
     environment = seeded.begin(number, attempt)
     episode = episode_lib.Episode(environment, actor, max_steps)
+    discounted_return, discounted_penalty, weight = 0., np.zeros(
+        seeded.spec.num_constraints), 1.
     try:
       for count, step in enumerate(episode, 1):
+        discounted_return += weight * step.reward
+        discounted_penalty += weight * step.penalty
+        weight *= discount * step.discount
         if watch is not None:
           watch(number, count, environment, step)
-      return episode.result, attempt
+      return _Run(
+          episode.result, discounted_return, discounted_penalty, attempt)
     except errors.EpisodeCut as error:
       cut = error
   raise cut

@@ -5,7 +5,9 @@ import numpy as np
 
 from metal_tf.acting import episode as episode_lib
 from metal_tf.assessment import measure
+from metal_tf.environments import constraint
 from metal_tf.environments import errors
+from metal_tf.environments import wrapper
 from metal_tf.training import seeding
 from metal_tf.training import testing
 
@@ -14,33 +16,51 @@ def _policy(observation):
   return np.float32([0.4]) - 0.2 * observation[:1]
 
 
-def _by_hand(seed, num_episodes):
-  """Return and J_C of the same episodes by a plain loop."""
+class _Fading(testing.Slope):
+  """The slope where every next step counts half."""
+
+  def step(self, action):
+    return super().step(action)._replace(discount=0.5)
+
+
+def _make_fading(seed):
+  return wrapper.ConstrainedEnvironment(_Fading(seed), [
+      constraint.Constraint.of_time_step(
+          'left_half', lambda step: step.observation[0] > 0.0, threshold=0.25)])
+
+
+def _by_hand(seed, num_episodes, discount, make=testing.make_environment):
+  """Return, J_C and discounted sums of the same episodes by a plain loop."""
   results = []
   for number in range(1, num_episodes + 1):
-    environment = testing.make_environment(
-        seeding.seed_of('evaluation', seed, number, 0))
+    environment = make(seeding.seed_of('evaluation', seed, number, 0))
     step, rewards, penalties = environment.reset(), [], []
     while not step.last():
       step = environment.step(_policy(step.observation))
       rewards.append(step.reward)
       penalties.append(step.penalty)
-    results.append((np.sum(rewards), np.mean(penalties, axis=0)))
+    weights = discount ** np.arange(len(rewards))
+    results.append((np.sum(rewards), np.mean(penalties, axis=0),
+                    weights @ rewards, weights @ penalties))
   return results
 
 
 class MeasureTest(absltest.TestCase):
 
   def test_equals_a_plain_loop(self):
-    config = testing.small_config('', seed=3)
+    config = testing.small_config('', seed=3, discount=0.9)
     seen = []
     measured = measure.measure(
         _policy, testing.make_environment, config, 4,
         lambda episode, number, environment, step: seen.append(
             (episode, number, environment.spec.num_constraints, step.last)))
-    returns, penalties = zip(*_by_hand(3, 4))
+    returns, penalties, *discounted = zip(*_by_hand(3, 4, 0.9))
     np.testing.assert_allclose(measured.episode_return, returns, rtol=1e-6)
     np.testing.assert_allclose(measured.penalty, penalties, rtol=1e-6)
+    np.testing.assert_allclose(
+        measured.discounted_return, discounted[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        measured.discounted_penalty, discounted[1], rtol=1e-6)
     self.assertGreater(np.ptp(measured.penalty[:, 0]), 0)
     self.assertEqual(measured.steps.tolist(), 4 * [testing.EPISODE_STEPS])
     self.assertEqual(measured.cut_episodes, 0)
@@ -48,6 +68,15 @@ class MeasureTest(absltest.TestCase):
         (episode, number, 2, number == testing.EPISODE_STEPS)
         for episode in range(1, 5)
         for number in range(1, testing.EPISODE_STEPS + 1)])
+
+  def test_the_environments_own_discount(self):
+    measured = measure.measure(
+        _policy, _make_fading, testing.small_config('', seed=3, discount=0.9),
+        2)
+    _, _, returns, penalties = zip(*_by_hand(3, 2, 0.45, _make_fading))
+    np.testing.assert_allclose(measured.discounted_return, returns, rtol=1e-6)
+    np.testing.assert_allclose(
+        measured.discounted_penalty, penalties, rtol=1e-6)
 
   def test_another_seed_starts_elsewhere(self):
     one, two = (
@@ -75,7 +104,7 @@ class MeasureTest(absltest.TestCase):
     measured = self._with_cuts(2)
     self.assertEqual(measured.cut_episodes, 2)
     self.assertEqual(measured.steps.tolist(), 3 * [testing.EPISODE_STEPS])
-    returns, _ = zip(*_by_hand(3, 3))
+    returns, *_ = zip(*_by_hand(3, 3, 0.99))
     np.testing.assert_allclose(
         measured.episode_return[[0, 2]], [returns[0], returns[2]], rtol=1e-6)
     self.assertNotAlmostEqual(measured.episode_return[1], returns[1])

@@ -57,6 +57,8 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
         'threshold_origin': constraint.origin,
         'penalty': penalty,
         'overshoot': estimate(intervals.overshoot(constraint.name)),
+        'discounted_penalty': estimate(
+            intervals.discounted_penalty(constraint.name)),
         'satisfied': penalty['value'] <= constraint.threshold,
         'satisfied_episodes': int(
             (measured.penalty[:, k] <= constraint.threshold).sum())}
@@ -66,11 +68,16 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
       'cut_episodes': measured.cut_episodes,
       'return': estimate(intervals.RETURN),
       'penalized_return': estimate(intervals.PENALIZED_RETURN),
+      'discounted_return': estimate(intervals.DISCOUNTED_RETURN),
       'constraints': [*map(constraint_entry, range(len(plant.constraints)))],
       'each_episode': {
           'return': measured.episode_return.tolist(),
           'penalty': {
               constraint.name: measured.penalty[:, k].tolist()
+              for k, constraint in enumerate(plant.constraints)},
+          'discounted_return': measured.discounted_return.tolist(),
+          'discounted_penalty': {
+              constraint.name: measured.discounted_penalty[:, k].tolist()
               for k, constraint in enumerate(plant.constraints)},
           'steps': measured.steps.tolist(),
       },
