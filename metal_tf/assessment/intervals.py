@@ -3,13 +3,12 @@
 The intervals of the return and of its discounted sum are Student's. Whatever
 has penalties in it is bounded, skewed or has a kink, so its interval is a
 percentile bootstrap over whole episodes (returns and penalties of one episode
-stay together). They
-say how sure the mean over *more episodes of this policy* is, and nothing about
-other training seeds. With few episodes a bootstrap interval is too narrow, and
-where all episodes are alike it is a point.
+stay together). They say how sure the mean over *more episodes of this policy*
+is, and nothing about other training seeds. With few episodes a bootstrap
+interval is too narrow, and where all episodes are alike it is a point.
 """
 
-from typing import Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,21 +56,29 @@ def assess(measured: measure.Measured, threshold: np.ndarray,
     `low` and `high` end of the interval. All but the value are NaN for one
     episode.
   """
-  n = len(measured.episode_return)
-  returns = pd.DataFrame({RETURN: measured.episode_return,
-                          DISCOUNTED_RETURN: measured.discounted_return})
-  penalties = pd.DataFrame(
-      np.hstack([measured.penalty, measured.discounted_penalty]),
-      columns=[*map(penalty, names), *map(discounted_penalty, names)])
-  found = pd.DataFrame(
-      {'value': _estimates(np.full((1, n), 1 / n), measured, threshold)[0],
-       'sd': np.nan, 'low': np.nan, 'high': np.nan},
-      [*returns, *penalties, *map(overshoot, names), PENALIZED_RETURN])
+  each = pd.DataFrame(
+      np.column_stack([
+          measured.episode_return, measured.discounted_return,
+          measured.penalty, measured.discounted_penalty]),
+      columns=[RETURN, DISCOUNTED_RETURN, *map(penalty, names),
+               *map(discounted_penalty, names)])
+
+  def estimates(weights: np.ndarray) -> pd.DataFrame:
+    """All that is estimated, for each row of weights of the episodes."""
+    means = pd.DataFrame(weights @ each.to_numpy(), columns=each.columns)
+    over = metrics.overshoot(means[[*map(penalty, names)]], threshold)
+    means[[*map(overshoot, names)]] = over
+    means[PENALIZED_RETURN] = means[RETURN] - metrics.KAPPA * over.sum(axis=1)
+    return means
+
+  n = len(each)
+  found = pd.DataFrame({
+      'value': estimates(np.full((1, n), 1 / n)).loc[0], 'sd': np.nan,
+      'low': np.nan, 'high': np.nan})
   if n > 1:
-    found.loc[[*returns, *penalties], 'sd'] = [
-        *returns.std(), *penalties.std()]
-    found[['low', 'high']] = _bootstrap(measured, threshold)
-    for name, error in returns.sem().items():
+    found['sd'] = each.std()  # NaN where there is no such column.
+    found[['low', 'high']] = _bootstrap(estimates, n)
+    for name, error in each[[RETURN, DISCOUNTED_RETURN]].sem().items():
       mean = found.value[name]
       found.loc[name, ['low', 'high']] = (
           stats.t.interval(_LEVEL, n - 1, mean, error) if error > 0 else mean)
@@ -81,36 +88,15 @@ def assess(measured: measure.Measured, threshold: np.ndarray,
       DISCOUNTED_RETURN, *map(discounted_penalty, names)]]
 
 
-def _estimates(weights: np.ndarray, measured: measure.Measured,
-               threshold: np.ndarray) -> np.ndarray:
-  """All that is estimated, from weighted episodes.
-
-  Args:
-    weights: of the E episodes, each row with the sum 1, `[B, E]`.
-    measured: the episodes.
-    threshold: beta, `[K]`.
-
-  Returns:
-    R, the discounted return, J_C, the discounted penalties, the overshoots and
-    the penalized return, `[B, 3 K + 3]`.
-  """
-  # Means are a product of matrices.
-  mean_return = weights @ measured.episode_return
-  mean_penalty = weights @ measured.penalty
-  over = metrics.overshoot(mean_penalty, threshold)
-  return np.column_stack([
-      mean_return, weights @ measured.discounted_return, mean_penalty,
-      weights @ measured.discounted_penalty, over,
-      mean_return - metrics.KAPPA * over.sum(axis=1)])
-
-
-def _bootstrap(measured: measure.Measured, threshold: np.ndarray) -> np.ndarray:
-  """Intervals of what `_estimates` returns, `[3 K + 3, 2]`."""
+def _bootstrap(estimates: Callable[[np.ndarray], pd.DataFrame],
+               num_episodes: int) -> np.ndarray:
+  """The intervals' ends, a row for each column of `estimates`."""
   rng = np.random.default_rng(_BOOTSTRAP_SEED)
-  n = len(measured.episode_return)
-  # How often each episode is drawn, over n.
-  resampled = [
-      _estimates(rng.multinomial(n, np.full(n, 1 / n), size=_BATCH) / n,
-                 measured, threshold) for _ in range(_BATCHES)]
+  # How often each episode is drawn, over their number: so means are a product
+  # of matrices.
+  resampled = pd.concat([
+      estimates(rng.multinomial(
+          num_episodes, np.full(num_episodes, 1 / num_episodes), size=_BATCH)
+                / num_episodes) for _ in range(_BATCHES)])
   tail = (1 - _LEVEL) / 2
-  return np.quantile(np.concatenate(resampled), [tail, 1 - tail], axis=0).T
+  return np.quantile(resampled, [tail, 1 - tail], axis=0).T

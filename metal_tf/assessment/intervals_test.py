@@ -39,9 +39,14 @@ class IntervalsTest(absltest.TestCase):
         ('a J_C', [0.2, 0.1, 0.1, 0.3]), ('a overshoot', [0.05, nan, 0, 0.15]),
         ('discounted return', [4, 2, 4 - 4.968275, 4 + 4.968275]),
         ('a discounted penalty', [2, 1, 1, 3]),
-        ('b J_C', [0.3, 0, 0.3, 0.3])):  # All episodes alike.
+        ('b J_C', [0.3, 0, 0.3, 0.3]),  # All episodes alike.
+        ('b discounted penalty', [3, 0, 3, 3])):
       np.testing.assert_allclose(got.loc[name], expected, rtol=1e-6, atol=1e-9)
     self.assertAlmostEqual(got.value['penalized return'], 2 - 1000 * 0.05)
+    self.assertEqual(got.index.tolist(), [
+        'return', 'penalized return', 'a J_C', 'a overshoot', 'b J_C',
+        'b overshoot', 'discounted return', 'a discounted penalty',
+        'b discounted penalty'])
 
   def test_returns_and_penalties_of_an_episode_stay_together(self):
     # Return 1000 * J_C: where the threshold is 0, all penalized returns are 0.

@@ -25,12 +25,13 @@ class Measured(NamedTuple):
   Attributes:
     episode_return: `[E]`.
     penalty: J_C of each episode, `[E, K]`.
-    discounted_return: sum of the rewards as the agent weighs them, the first
-      one with 1 and each later one with `config.discount` times the weight
-      before, `[E]`.
+    discounted_return: sum of the rewards as the agent weighs them at the
+      start, the first one with 1 and each later one with the weight before
+      times `config.discount` and the environment's own discount, `[E]`. It ends
+      with the episode, where an agent that learns may bootstrap.
     discounted_penalty: the penalties' sums likewise, `[E, K]`. An agent with
       the multipliers lambda maximises the mean of `discounted_return - lambda .
-      discounted_penalty`, over all states that it meets.
+      discounted_penalty`, and the like from every other state.
     steps: of each episode, `[E]`.
     cut_episodes: episodes that the simulator gave up; others ran instead.
   """
@@ -68,19 +69,20 @@ def measure(policy: Callable[[np.ndarray], np.ndarray],
     actor = actor_lib.Actor(
         policy, exploration_sigma=0.0, seed=0, spec=seeded.spec)
     max_steps = hints.max_episode_steps(config, seeded.spec)
-    runs = [_run_one(seeded, actor, number, watch, max_steps, config.discount)
-            for number in range(1, num_episodes + 1)]
+    outcomes = [
+        _run_one(seeded, actor, number, watch, max_steps, config.discount)
+        for number in range(1, num_episodes + 1)]
   return Measured(
-      np.array([run.result.episode_return for run in runs]),
-      np.stack([run.result.episode_penalty for run in runs]),
-      np.array([run.discounted_return for run in runs]),
-      np.stack([run.discounted_penalty for run in runs]),
-      np.array([run.result.steps for run in runs]),
-      sum(run.cuts_before for run in runs))
+      np.array([outcome.result.episode_return for outcome in outcomes]),
+      np.stack([outcome.result.episode_penalty for outcome in outcomes]),
+      np.array([outcome.discounted_return for outcome in outcomes]),
+      np.stack([outcome.discounted_penalty for outcome in outcomes]),
+      np.array([outcome.result.steps for outcome in outcomes]),
+      sum(outcome.cuts_before for outcome in outcomes))
 
 
-class _Run(NamedTuple):
-  """One whole episode, and how many were cut before."""
+class _Outcome(NamedTuple):
+  """Of one whole episode, with how many were cut before."""
   result: episode_lib.EpisodeResult
   discounted_return: float
   discounted_penalty: np.ndarray
@@ -89,12 +91,13 @@ class _Run(NamedTuple):
 
 def _run_one(seeded: seeding.SeededEnvironment, actor: actor_lib.Actor,
              number: int, watch: Optional[Watcher], max_steps: int,
-             discount: float) -> _Run:
+             discount: float) -> _Outcome:
+  """Runs one whole episode; the arguments are `measure`'s."""
   for attempt in range(episode_lib.MAX_CUTS_IN_A_ROW):
     environment = seeded.begin(number, attempt)
     episode = episode_lib.Episode(environment, actor, max_steps)
-    discounted_return, discounted_penalty, weight = 0., np.zeros(
-        seeded.spec.num_constraints), 1.
+    weight, discounted_return = 1., 0.
+    discounted_penalty = np.zeros(seeded.spec.num_constraints)
     try:
       for count, step in enumerate(episode, 1):
         discounted_return += weight * step.reward
@@ -102,7 +105,7 @@ def _run_one(seeded: seeding.SeededEnvironment, actor: actor_lib.Actor,
         weight *= discount * step.discount
         if watch is not None:
           watch(number, count, environment, step)
-      return _Run(
+      return _Outcome(
           episode.result, discounted_return, discounted_penalty, attempt)
     except errors.EpisodeCut as error:
       cut = error

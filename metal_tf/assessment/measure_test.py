@@ -29,11 +29,13 @@ def _make_fading(seed):
           'left_half', lambda step: step.observation[0] > 0.0, threshold=0.25)])
 
 
-def _by_hand(seed, num_episodes, discount, make=testing.make_environment):
+def _by_hand(seed, num_episodes, discount, make=testing.make_environment,
+             cuts=lambda number: 0):
   """Return, J_C and discounted sums of the same episodes by a plain loop."""
   results = []
   for number in range(1, num_episodes + 1):
-    environment = make(seeding.seed_of('evaluation', seed, number, 0))
+    environment = make(
+        seeding.seed_of('evaluation', seed, number, cuts(number)))
     step, rewards, penalties = environment.reset(), [], []
     while not step.last():
       step = environment.step(_policy(step.observation))
@@ -104,10 +106,14 @@ class MeasureTest(absltest.TestCase):
     measured = self._with_cuts(2)
     self.assertEqual(measured.cut_episodes, 2)
     self.assertEqual(measured.steps.tolist(), 3 * [testing.EPISODE_STEPS])
-    returns, *_ = zip(*_by_hand(3, 3, 0.99))
-    np.testing.assert_allclose(
-        measured.episode_return[[0, 2]], [returns[0], returns[2]], rtol=1e-6)
-    self.assertNotAlmostEqual(measured.episode_return[1], returns[1])
+    returns, penalties, *discounted = zip(*_by_hand(
+        3, 3, testing.small_config('').discount,
+        cuts=lambda number: 2 * (number == 2)))
+    for got, want in (
+        (measured.episode_return, returns), (measured.penalty, penalties),
+        (measured.discounted_return, discounted[0]),
+        (measured.discounted_penalty, discounted[1])):
+      np.testing.assert_allclose(got, want, rtol=1e-6)
 
   def test_too_many_cuts(self):
     with self.assertRaises(errors.EpisodeCut):
