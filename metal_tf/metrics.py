@@ -27,11 +27,16 @@ def overshoot(penalty: np.ndarray, threshold: np.ndarray) -> np.ndarray:
   return np.maximum(0.0, np.asarray(penalty) - np.asarray(threshold))
 
 
-def penalized_return(episode_return: float, penalty: np.ndarray,
-                     threshold: np.ndarray) -> float:
-  """`R - kappa * sum_k max(0, J_C - beta)`; for K = 1 the paper's."""
-  return float(episode_return -
-               KAPPA * np.sum(overshoot(penalty, threshold), axis=-1))
+def penalized_return(episode_return: Any, penalty: np.ndarray,
+                     threshold: np.ndarray) -> Any:
+  """`R - kappa * sum_k max(0, J_C - beta)`; for K = 1 the paper's.
+
+  Args:
+    episode_return: R, `[...]`.
+    penalty: J_C, mean penalty per step, `[..., K]`.
+    threshold: beta, `[K]`.
+  """
+  return episode_return - KAPPA * np.sum(overshoot(penalty, threshold), axis=-1)
 
 
 class Score(NamedTuple):

@@ -66,9 +66,10 @@ def assess(measured: measure.Measured, threshold: np.ndarray,
   def estimates(weights: np.ndarray) -> pd.DataFrame:
     """All that is estimated, for each row of weights of the episodes."""
     means = pd.DataFrame(weights @ each.to_numpy(), columns=each.columns)
-    over = metrics.overshoot(means[[*map(penalty, names)]], threshold)
-    means[[*map(overshoot, names)]] = over
-    means[PENALIZED_RETURN] = means[RETURN] - metrics.KAPPA * over.sum(axis=1)
+    mean_penalty = means[[*map(penalty, names)]].to_numpy()
+    means[[*map(overshoot, names)]] = metrics.overshoot(mean_penalty, threshold)
+    means[PENALIZED_RETURN] = metrics.penalized_return(
+        means[RETURN], mean_penalty, threshold)
     return means
 
   n = len(each)

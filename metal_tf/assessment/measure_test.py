@@ -114,6 +114,8 @@ class MeasureTest(absltest.TestCase):
         (measured.discounted_return, discounted[0]),
         (measured.discounted_penalty, discounted[1])):
       np.testing.assert_allclose(got, want, rtol=1e-6)
+    uncut, *_ = zip(*_by_hand(3, 3, 1.0))
+    self.assertNotAlmostEqual(measured.episode_return[1], uncut[1])
 
   def test_too_many_cuts(self):
     with self.assertRaises(errors.EpisodeCut):

@@ -1,8 +1,9 @@
 """An assessment as a table for people and as JSON for programs."""
 
 import math
-from typing import Any, Dict
+from typing import Any, Dict, List
 
+import numpy as np
 import pandas as pd
 
 from metal_tf import plant as plant_lib
@@ -48,6 +49,11 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
                         for x in assessment.loc[name])
     return {'value': value, 'sd': sd, 'interval_95': ends}
 
+  def by_constraint(values: np.ndarray) -> Dict[str, List[float]]:
+    """Columns of `[E, K]`."""
+    return {constraint.name: column.tolist()
+            for constraint, column in zip(plant.constraints, values.T)}
+
   def constraint_entry(k: int) -> Dict[str, Any]:
     constraint = plant.constraints[k]
     penalty = estimate(intervals.penalty(constraint.name))
@@ -72,13 +78,9 @@ def as_json(assessment: pd.DataFrame, measured: measure.Measured,
       'constraints': [*map(constraint_entry, range(len(plant.constraints)))],
       'each_episode': {
           'return': measured.episode_return.tolist(),
-          'penalty': {
-              constraint.name: measured.penalty[:, k].tolist()
-              for k, constraint in enumerate(plant.constraints)},
+          'penalty': by_constraint(measured.penalty),
           'discounted_return': measured.discounted_return.tolist(),
-          'discounted_penalty': {
-              constraint.name: measured.discounted_penalty[:, k].tolist()
-              for k, constraint in enumerate(plant.constraints)},
+          'discounted_penalty': by_constraint(measured.discounted_penalty),
           'steps': measured.steps.tolist(),
       },
   }
