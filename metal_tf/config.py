@@ -122,7 +122,8 @@ class Config:
       None, 'Threshold beta for the constraints without one of their own; '
       'unset means the task\'s default (cartpole\'s is in the paper).',
       'recalled',
-      unit='mean penalty per step', minimum=0, role=TASK, axis='thresholds')
+      unit='mean penalty per step', minimum=0, maximum=1, role=TASK,
+      axis='thresholds')
   suite: str = _setting(
       'auto', 'Who simulates: the real realworldrl_suite, the builtin tasks, '
       'or the real one where it is installed.', 'our choice',

@@ -224,9 +224,6 @@ def resolve_task(config: config_lib.Config) -> Task:
     raise ConfigError(
         'task', config.task, tasks.TASKS[config.domain].task,
         str(error)) from error
-  if config.threshold is not None and config.threshold > 1:
-    raise ConfigError('threshold', config.threshold, 'in [0, 1]',
-                      'It is a share of violated steps.')
   chosen = config.constraints or (info.default_constraint,)
   constraints = tuple(_resolve_constraint(text, info, config)
                       for text in chosen)

@@ -166,10 +166,10 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
     except cost.MeasuringError as error:
       _say(f'The cost is unknown: {error}')
       status = 1
-  checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', _root())
+  path = jobs_lib.python_path(
+      os.environ.get('BUILD_WORKSPACE_DIRECTORY', _root()))
   for run in runs:
-    print(f'PYTHONPATH={shlex.quote(checkout)} '
-          + shlex.join(_command(run)))
+    print(f'PYTHONPATH={shlex.quote(path)} ' + shlex.join(_command(run)))
   return status
 
 

@@ -65,11 +65,9 @@ class ActorWorker:
     leash = leash_lib.Leash(
         self._coordinator, name, coordinator_lib.Phase.STOP_ACTING)
 
-    def seed(role: str, *numbers: int) -> int:
-      return seeding.seed_of(role, self._config.seed, self._start_episode,
-                             self._index, leash.starts_before, *numbers)
-
-    environment = self._make_environment(seed('environment'))
+    numbers = self._start_episode, self._index, leash.starts_before
+    environment = seeding.SeededEnvironment(
+        self._make_environment, 'environment', self._config, *numbers)
     with contextlib.ExitStack() as stack:
       stack.callback(leash.close)
       stack.callback(environment.close)
@@ -78,14 +76,12 @@ class ActorWorker:
             self._replay, self._spec, timeout_seconds=1.0,
             keep_waiting=lambda: not leash.stopping)
         stack.callback(writer.close)
-        actor = self._make_actor(leash, seed('exploration'))
+        actor = self._make_actor(leash, seeding.seed_of(
+            'exploration', self._config.seed, *numbers))
         episode = 0
         while not leash.stopping:
-          # As in a single process: an environment whose noise would go on into
-          # the next episode (`seeded_noise`) keeps episodes apart.
-          environment.reseed(seed('environment', episode))
-          self._run_episode(leash, environment, actor, writer)
           episode += 1
+          self._run_episode(leash, environment.begin(episode), actor, writer)
       except leash_lib.Stopped:
         pass  # The learner or the counter is gone, so the run is ending.
       except reverb_writer.HeldBack:

@@ -31,6 +31,7 @@ from metal_tf.replay import rate_limits
 from metal_tf.replay import reverb_dataset
 from metal_tf.replay import tables
 from metal_tf.runs import checkpoint as checkpoint_lib
+from metal_tf.training import hints
 from metal_tf.training import parts
 
 # A call to the coordinator that takes longer means that nobody is there. The
@@ -68,9 +69,10 @@ class Run:
   @property
   def window(self) -> rate_limits.RateLimiterWindow:
     """How far the learner and all actors may run apart."""
+    longest = hints.longest_episode(self.config, self.spec)
     return parts.replay_settings(self.config).window(
         prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        first_inserts=self.spec.episode_steps * self.config.num_actors)
+        first_inserts=longest * self.config.num_actors)
 
   @property
   def replay_settings(self) -> Dict[str, Any]:

@@ -80,9 +80,16 @@ class ProgramTest(parameterized.TestCase):
         inserts * run.config.samples_per_insert, run.window.max_diff)
     self.assertLess(run.window.max_diff, sys.float_info.max)
 
-  def test_episodes_of_unknown_length_never_wait_at_the_window(self):
-    self.assertEqual(_run().spec.episode_steps, 0)
-    self.assertEqual(_run().window.max_diff, sys.float_info.max)
+  @parameterized.parameters((None, 10_000), (30, 30))
+  def test_or_as_much_of_it_as_there_can_be(self, limit, longest):
+    run = _run(num_actors=2)
+    run = dataclasses.replace(
+        run, config=run.config.replace(max_episode_steps=limit))
+    self.assertEqual(run.spec.episode_steps, 0)  # It does not say.
+    known = dataclasses.replace(
+        run, spec=run.spec._replace(episode_steps=longest))
+    self.assertEqual(run.window, known.window)
+    self.assertLess(run.window.max_diff, sys.float_info.max)
 
 
 class SupervisedNodeTest(absltest.TestCase):

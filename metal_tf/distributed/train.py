@@ -19,6 +19,7 @@ from metal_tf.replay import reverb_replay
 from metal_tf.runs import checkpoint as checkpoint_lib
 from metal_tf.runs import log_tables
 from metal_tf.runs import workdir as workdir_lib
+from metal_tf.system import loopback
 from metal_tf.training import feasibility
 from metal_tf.training import hints
 from metal_tf.training import opening
@@ -63,6 +64,10 @@ def train(algorithm: agents.Algorithm, config: config_lib.Config,
         algorithm, config, make_environment, workdir, scratch,
         loopback_only=True)
     stack.callback(progress.close)
+    if not loopback.check():  # The workers' own warnings are in their logs.
+      progress.note('Warning: this system does not let the run restrict its '
+                    'ports to this machine; until it ends, others in the '
+                    'network may reach them, which ask for no password.')
     number = launch.run_program(run, launch_type, progress)
     _check_end(workdir, config.num_episodes if number is None else None)
     if number is not None:

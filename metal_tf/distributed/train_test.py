@@ -94,6 +94,24 @@ class TrainTest(absltest.TestCase):
     # Two policies before training begin alike.
     self.assertLen(set(_Seeded.seeds), len(_Seeded.seeds) - 1)
 
+  def test_what_cannot_be_seeded_is_made_anew_for_each_episode(self):
+    made = []
+
+    class Unseedable(testing.Slope):
+      reseed = None
+
+    def make(seed):
+      made.append(seed)
+      return wrapper.ConstrainedEnvironment(Unseedable(seed), [
+          constraint.Constraint.of_time_step('never', lambda step: False, 0.1)])
+
+    train_lib.train(
+        agents.D4PG, testing.small_config(
+            os.path.join(self.create_tempdir().full_path, 'run'), num_actors=2,
+            num_episodes=6, evaluation_period=0, feasibility_episodes=0),
+        make, 'local_mt')
+    self.assertGreaterEqual(len(set(made)), 6)
+
   def test_a_run_that_is_prolonged_keeps_its_rates(self):
     path = os.path.join(self.create_tempdir().full_path, 'run')
 

@@ -6,8 +6,9 @@ Two kinds, because they ask for two reactions:
   environment is fine: a runner counts the event, drops the unfinished step and
   starts the next episode.
 * `BadEnvironmentOutput`: the environment broke its contract (NaN, infinity or a
-  wrong shape). Nothing of that step may reach replay; a runner stops and shows
-  the message, because a second episode would do the same.
+  wrong shape), or lost its files or its connection (an OSError). Nothing of
+  that step may reach replay; a runner stops and shows the message, because a
+  second episode would do the same.
 
 Both carry their parts as attributes and survive pickling between processes.
 After either of them the next `step()` of a `ConstrainedEnvironment` starts a

@@ -194,7 +194,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     self._reset_next_step = True
     try:
       time_step = self._environment.reset()
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
       raise self._translated(error)  # noqa: B904 (says what it comes from)
     if self._step_type(time_step) != dm_env.StepType.FIRST:
       raise errors.BadEnvironmentOutput(
@@ -229,7 +229,7 @@ class ConstrainedEnvironment(dm_env.Environment):
     self._reset_next_step = True
     try:
       time_step = self._environment.step(action)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
       raise self._translated(error)  # noqa: B904 (says what it comes from)
     if self._step_type(time_step) == dm_env.StepType.FIRST:
       raise errors.BadEnvironmentOutput(
@@ -332,8 +332,19 @@ class ConstrainedEnvironment(dm_env.Environment):
           f'expected a finite float32 number, got {value}')
     return float(value)
 
-  def _translated(self, error: RuntimeError) -> RuntimeError:
-    """The simulator's PhysicsError as an `EpisodeCut`, others unchanged."""
+  def _translated(self, error: Exception) -> Exception:
+    """What a runner can tell apart for what a simulator raises.
+
+    A PhysicsError becomes an `EpisodeCut`. A lost connection or a missing file
+    becomes a `BadEnvironmentOutput`, so that nobody takes it for an error of
+    the run's own files. Other errors are unchanged.
+    """
+    if isinstance(error, OSError):
+      bad = errors.BadEnvironmentOutput(
+          self._name, 'simulator', self._step,
+          f'it raised {type(error).__name__}: {error}')
+      bad.__cause__ = error
+      return bad
     # Looked up rather than imported, so that flags can be checked without
     # loading a simulator: whoever raises a PhysicsError has imported it.
     control = sys.modules.get('dm_control.rl.control')

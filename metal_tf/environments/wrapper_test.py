@@ -380,6 +380,15 @@ class EpisodeCutTest(absltest.TestCase):
     with self.assertRaisesRegex(environments.EpisodeCut, 'step 0'):
       environment.reset()
 
+  def test_a_lost_connection_is_the_environments(self):
+    environment = _started([_GOOD, ConnectionResetError('gone')])
+    environment.step(_ACTION)
+    with self.assertRaisesRegex(
+        environments.BadEnvironmentOutput, 'fake: bad simulator at step 2 of '
+        'the episode: it raised ConnectionResetError: gone') as caught:
+      environment.step(_ACTION)
+    self.assertIsInstance(caught.exception.__cause__, ConnectionResetError)
+
   def test_other_errors_pass_unchanged(self):
     error = RuntimeError('something else')
     environment = _started([error])

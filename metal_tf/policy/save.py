@@ -28,7 +28,10 @@ def save(directory: str, network: Callable[[tf.Tensor], tf.Tensor],
     OSError: if it cannot be written.
   """
   directory = os.path.abspath(directory)
-  temporary, replaced = directory + '.incomplete', directory + '.replaced'
+  # Names that nobody else gives to anything: they are deleted unseen.
+  parent, name = os.path.split(directory)
+  temporary, replaced = (os.path.join(parent, f'.{name}.{state}')
+                         for state in ('incomplete', 'replaced'))
   if os.path.isdir(replaced) and not os.path.lexists(directory):
     os.rename(replaced, directory)  # A program was killed between two renames.
   _check_place(directory)

@@ -108,8 +108,9 @@ class SaveTest(parameterized.TestCase):
 
   def test_killed_between_the_renames(self):
     self._save()
-    os.rename(self.directory, self.directory + '.replaced')
-    os.makedirs(self.directory + '.incomplete')
+    folder, name = os.path.split(self.directory)
+    os.rename(self.directory, os.path.join(folder, f'.{name}.replaced'))
+    os.makedirs(os.path.join(folder, f'.{name}.incomplete'))
     self.content['observation'] = {}  # Fails, so the old one is what is left.
     with self.assertRaises(KeyError):
       self._save()

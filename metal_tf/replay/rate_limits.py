@@ -68,9 +68,9 @@ def rate_limiter_window(*,
     batch_size: transitions in a batch.
     prefetched_batches: batches that may be drawn ahead of the learner.
     first_inserts: transitions that may come before the first episode penalty,
-      the episode's length times the number of actors. 0 lets insertion never
-      wait: for one thread that does both, where it would wait for itself, or
-      an episode of unknown length.
+      the longest episode's length times the number of actors. 0 lets
+      insertion never wait: for one thread that does both, where it would wait
+      for itself.
 
   Returns:
     The window. The ratio may be off by the smallest safe number of samples, or

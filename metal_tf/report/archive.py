@@ -116,10 +116,26 @@ def _read(run: collect.ScoredRun) -> _Archived:
     if content is None:
       continue
     if file == _CONFIG:
-      content['config']['workdir'] = name
+      _make_neutral(content, name)
     _check_neutral(run.name, file, content)
     files[file] = (json.dumps(content, indent=2) + '\n').encode()
   return _Archived(name, files)
+
+
+def _make_neutral(content: Dict[str, Any], name: str) -> None:
+  """Leaves out the folders of the run and of a user's own environment.
+
+  Args:
+    content: of `config.json`, to be changed.
+    name: of the run.
+  """
+  config = content['config']
+  config['workdir'] = name
+  if config.get('environment'):
+    config['environment'] = os.path.basename(config['environment'])
+  if content.get('environment_source'):
+    source = content['environment_source']
+    source['file'] = os.path.basename(source['file'])
 
 
 def _compressed(content: bytes) -> bytes:

@@ -119,6 +119,19 @@ class ArchiveTest(parameterized.TestCase):
         content = gzip.decompress(content)
       self.assertNotIn(b'secret', content, name)
 
+  def test_the_folder_of_an_own_environment_is_left_out(self):
+    path = os.path.join(_SOME[0], 'config.json')
+    config = workdir.read_json(os.path.join(self._runs, path))['config']
+    self._change(
+        _SOME[0], 'config.json',
+        config={**config, 'environment': '/home/me/tank.py:make'},
+        environment_source={'file': '/home/me/tank.py', 'sha256': 'ab' * 32})
+    self._archive()
+    archived = workdir.read_json(os.path.join(self._output, path))
+    self.assertEqual(archived['config']['environment'], 'tank.py:make')
+    self.assertEqual(archived['environment_source'], {
+        'file': 'tank.py', 'sha256': 'ab' * 32})
+
   def test_the_table_has_what_the_runs_took(self):
     self._change(_SOME[0], 'config.json', sessions=[
         {'commit': 'a', 'cores': 2}, {'commit': 'b', 'cores': 2}])

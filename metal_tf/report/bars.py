@@ -80,7 +80,8 @@ def by_coefficient(grid: collect.Grid, looks: Dict[str, style.Look],
 def by_domain(grid: collect.Grid, looks: Dict[str, style.Look]) -> Outcome:
   """Figure 3."""
   title = (f'Figure 3: by domain, coefficient {_SOLVABLE:g}, largest threshold')
-  at = [c for c in grid.conditions if c.safety_coeff == _SOLVABLE]
+  at = [c for c in grid.conditions if c.safety_coeff == _SOLVABLE
+        and any(grid.of(label, c) for label in naming.PAPER)]
   labels = [label for label in naming.PAPER if grid.of(label, *at)]
   if not at or len(labels) < 2:
     return style.Missing(

@@ -85,6 +85,7 @@ def of(grid: collect.Grid) -> List[str]:
   for domain in sorted({c.domain for c in grid.conditions}):
     found += _of_domain(domain, [
         c for c in grid.conditions if c.domain == domain])
+  found += _sources(grid)
   found += _presets(grid)
   harder = [run.name for run in used if run.run.config.get('rwrl_spec')]
   if harder:
@@ -107,6 +108,19 @@ def of(grid: collect.Grid) -> List[str]:
   found.append("Where the paper's settings are unknown (its appendix), ours "
                'are used: docs/settings.md labels each.')
   return found
+
+
+def _sources(grid: collect.Grid) -> List[str]:
+  """Whether the file of an own environment has changed between runs."""
+  sources: Dict[str, Set[str]] = {}
+  for run in grid.used:
+    if run.run.source:
+      sources.setdefault(run.condition.domain, set()).add(run.run.source)
+  return [
+      f'Environment: the file of {domain} has changed between the runs, which '
+      f'are put together all the same ({len(versions)} versions by their '
+      'SHA-256).' for domain, versions in sorted(sources.items())
+      if len(versions) > 1]
 
 
 def _presets(grid: collect.Grid) -> List[str]:

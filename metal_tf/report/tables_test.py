@@ -146,6 +146,19 @@ class TablesTest(absltest.TestCase):
     self.assertIn('Simulated by own', texts[2])
     self.assertNotIn('bit for bit', texts[2])
 
+  def test_a_changed_file_of_an_own_environment_is_told(self):
+    runs = [testing.made_run('MetaL', seed, 900, 0.2, domain='tank')
+            for seed in range(3)]
+
+    def told(*sources):
+      return ' '.join(reductions.of(testing.grid_of(*(
+          run._replace(run=run.run._replace(source=source))
+          for run, source in zip(runs, sources)))))
+
+    self.assertIn('the file of tank has changed between the runs, which are '
+                  'put together all the same (2 versions', told('a', 'a', 'b'))
+    self.assertNotIn('has changed', told('a', 'a', ''))
+
   def test_different_lengths_are_told(self):
     columns = {'penalty': [0.1, 0.2], 'lambda': [0, 0]}
     grid = testing.grid_of(

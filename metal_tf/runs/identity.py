@@ -6,6 +6,7 @@ or reports a run tells tasks apart by it.
 
 import hashlib
 import json
+import os
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from metal_tf import types
@@ -70,20 +71,24 @@ def own_task(description: Mapping[str, Any]) -> str:
     description: content of a run's `config.json`.
 
   Returns:
-    The task's name with its own settings and a digest of its interface; '' for
-    the paper's tasks.
+    The task's name with its own settings, the function that makes it where a
+    program was given one, and a digest of its interface; '' for the paper's
+    tasks.
   """
   if not is_own(description['suite']):
     return ''
   name = description.get('environment', {}).get('name') or 'own task'
-  kwargs = description.get('config', {}).get('environment_kwargs')
-  if kwargs:
-    name += f' {kwargs}'
+  config = description.get('config', {})
+  if config.get('environment_kwargs'):
+    name += f' {config["environment_kwargs"]}'
+  parts = []
+  if config.get('environment'):  # Its folder is another on another machine.
+    parts.append(os.path.basename(config['environment']))
   interface = description.get('interface')
-  if interface is None:  # Of a version that did not write it.
-    return name
-  digest = hashlib.sha256(json.dumps(interface, sort_keys=True).encode())
-  return f'{name} (interface {digest.hexdigest()[:6]})'
+  if interface is not None:  # Else of a version that did not write it.
+    digest = hashlib.sha256(json.dumps(interface, sort_keys=True).encode())
+    parts.append(f'interface {digest.hexdigest()[:6]}')
+  return f'{name} ({", ".join(parts)})' if parts else name
 
 
 def _entries(description: Mapping[str, Any]) -> Dict[str, Any]:

@@ -63,6 +63,15 @@ class IdentityTest(parameterized.TestCase):
     heavy = {**_described(), 'config': {'environment_kwargs': '{"mass": 2}'}}
     self.assertStartsWith(identity.own_task(heavy), 'slope {"mass": 2} (inter')
 
+  def test_so_does_the_function_that_makes_them_wherever_its_file_is(self):
+    easy, moved, hard = (
+        identity.own_task({**_described(), 'config': {'environment': name}})
+        for name in ('/home/me/slope.py:make', 'slope.py:make',
+                     '/home/me/slope.py:make_hard'))
+    self.assertStartsWith(easy, 'slope (slope.py:make, interface ')
+    self.assertEqual(easy, moved)
+    self.assertNotEqual(easy, hard)
+
   @parameterized.parameters('builtin (dm-control 1)', 'realworldrl abc')
   def test_the_papers_tasks_have_none(self, suite):
     self.assertEqual(identity.own_task(_described(suite=suite)), '')

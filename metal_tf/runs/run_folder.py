@@ -70,6 +70,7 @@ class RunFolder(NamedTuple):
       `identity.own_task`; '' for the paper's tasks.
     rates: `lagrange_lr` and `meta_lr` as resolved at the first start; empty for
       runs from before they were.
+    source: SHA-256 of the file with the user's own environment, or ''.
   """
   path: str
   algorithm: str
@@ -84,6 +85,7 @@ class RunFolder(NamedTuple):
   status: str
   own_task: str = ''
   rates: Mapping[str, float] = types.MappingProxyType({})
+  source: str = ''
 
   @property
   def num_episodes(self) -> int:
@@ -150,7 +152,8 @@ def read(path: str) -> RunFolder:
         summary=summary,
         status=_status(path, summary, description['config']),
         own_task=identity.own_task(description),
-        rates=description.get('resolved', {}))
+        rates=description.get('resolved', {}),
+        source=(description.get('environment_source') or {}).get('sha256', ''))
   except (OSError, EOFError, ValueError, KeyError, TypeError, csv.Error,
           zlib.error) as error:
     raise RunFolderError(

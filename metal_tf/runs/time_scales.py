@@ -73,8 +73,15 @@ def default_meta_lr(meta_optimizer: str, outer_divergence: str
 
 def learner_steps(config: config_lib.Config, episode_steps: int) -> float:
   """Learner steps of a whole run; 0 steps an episode are taken for 1000."""
-  return (config.num_episodes * (episode_steps or EPISODE_STEPS) *
+  return (config.num_episodes * _length(config, episode_steps) *
           config.samples_per_insert / config.batch_size)
+
+
+def _length(config: config_lib.Config, episode_steps: int) -> int:
+  """Steps of a full episode, as far as is known before the first."""
+  steps = episode_steps or EPISODE_STEPS
+  return (steps if config.max_episode_steps is None else
+          min(steps, config.max_episode_steps))
 
 
 def too_fast(config: config_lib.Config, episode_steps: int) -> Optional[float]:
@@ -116,7 +123,7 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   lines = [f'Learning rate of lambda: alpha_1 = {rate:.3g}, {origin}.']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '
-                 f'{EPISODE_STEPS} steps are assumed.')
+                 f'{_length(given, episode_steps)} steps are assumed.')
   if given.lagrange_lr is not None and not prolonged:
     episode = too_fast(resolved, episode_steps)
     if episode is not None:

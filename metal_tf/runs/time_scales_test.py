@@ -31,6 +31,11 @@ class ResolveTest(parameterized.TestCase):
         _resolve(250, num_episodes=500)[0], 4 * 6.4e-5, delta=1e-12)
     self.assertEqual(_resolve(0), _resolve(1000))
 
+  def test_or_else_after_how_many_steps_it_is_cut(self):
+    for steps in (0, 1000):
+      self.assertEqual(_resolve(steps, max_episode_steps=250), _resolve(250))
+      self.assertEqual(_resolve(steps, max_episode_steps=5000), _resolve(1000))
+
   @parameterized.parameters(
       (dict(), 28.125), (dict(num_episodes=500), 28.125),
       (dict(lagrange_lr=1e-3), 28.125),
@@ -73,6 +78,9 @@ class DescribeTest(parameterized.TestCase):
         'and td.'])
     self.assertLen(self._describe(meta=False), 1)
     self.assertIn('1000 steps are assumed', self._describe(0)[1])
+    first, second, _ = self._describe(0, max_episode_steps=100)
+    self.assertIn('at the end of this run (12500 learner steps)', first)
+    self.assertIn('100 steps are assumed', second)
 
   def test_as_given_and_as_before(self):
     self.assertEqual(

@@ -1,10 +1,12 @@
 """What a grid will cost, from speeds that were measured on this machine."""
 
+import math
 import os
 import tempfile
 import time
 from typing import Callable, Dict, List, NamedTuple, Sequence
 
+from metal_tf import config as config_lib
 from metal_tf import plant as plant_lib
 from metal_tf.runs import rates as rates_lib
 from metal_tf.runs import run_folder
@@ -12,7 +14,8 @@ from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
 
-# One to fill the replay, one to compile in, and some to measure.
+# Each as long as the replay takes to fill, or longer: one to fill it, one to
+# compile in, and some to measure.
 _EPISODES = 5
 
 
@@ -58,8 +61,9 @@ def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],
     Their mean speed.
 
   Raises:
-    MeasuringError: if one of them fails.
+    MeasuringError: if one of them fails, or has not begun to learn.
   """
+  episodes = _episodes(runs[0].config)
   # Workers of a killed job may write for a moment longer.
   with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
     folders, jobs = [], []
@@ -67,7 +71,7 @@ def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],
       for number, run in enumerate(runs):
         folders.append(os.path.join(scratch, f'run{number}'))
         config = run.config.replace(
-            num_episodes=_EPISODES, evaluation_period=0, workdir=folders[-1])
+            num_episodes=episodes, evaluation_period=0, workdir=folders[-1])
         jobs.append(jobs_lib.Job(
             command_of(run._replace(config=config)), f'{folders[-1]}.log',
             environment))
@@ -81,10 +85,22 @@ def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],
     finally:
       for job in jobs:
         job.kill()
-    rates = [rates_lib.of(run_folder.read(folder)) for folder in folders]
-  return _mean([each for each in rates if each is not None],
-               f'{len(runs)} run{"s" * (len(runs) > 1)} of {_EPISODES} '
+    rates = [each for each in map(rates_lib.of, map(
+        run_folder.read, folders)) if each is not None]
+  if not all(each.learner_steps for each in rates):
+    raise MeasuringError(
+        f'{episodes} episodes were too short to begin to learn '
+        f'(--min_replay_size={runs[0].config.min_replay_size}). Train one run '
+        'in the folder to its end; its speed is used then.')
+  return _mean(rates, f'{len(runs)} run{"s" * (len(runs) > 1)} of {episodes} '
                f'episodes{" at once" * (len(runs) > 1)}, just now')
+
+
+def _episodes(config: config_lib.Config) -> int:
+  """How many to measure: more of those that do not fill the replay."""
+  steps = plant_lib.resolve(config).episode_steps
+  return _EPISODES * max(1, math.ceil(config.min_replay_size / steps)
+                         if steps else 1)
 
 
 def describe(runs: Sequence[grid.Run], states: Sequence[overview.State],

@@ -63,6 +63,35 @@ class CostTest(absltest.TestCase):
       self.assertFalse(os.path.exists(os.path.dirname(folder)))
     self.assertEmpty(os.listdir(self._root))
 
+  def test_short_episodes_are_more(self):
+    # The builtin tasks have 1000 steps.
+    for size, episodes in ((1, 5), (1000, 5), (2500, 15)):
+      asked = []
+
+      def command_of(run, asked=asked):
+        asked.append(run.config.num_episodes)
+        return [sys.executable, '-c', _TRAINS, run.config.workdir]
+
+      cost.measure(self._grid(min_replay_size=size)[:1], command_of,
+                   jobs.environment(1, _ROOT))
+      self.assertEqual(asked, [episodes])
+
+  def test_a_run_that_did_not_begin_to_learn_tells_no_speed(self):
+    trains = _TRAINS + '''
+import csv
+rows = list(csv.DictReader(open(sys.argv[1] + '/episodes.csv')))
+with open(sys.argv[1] + '/episodes.csv', 'w') as stream:
+  writer = csv.DictWriter(stream, rows[0])
+  writer.writeheader()
+  writer.writerows({**row, 'learner_steps': 0} for row in rows)
+'''
+    with self.assertRaisesRegex(
+        cost.MeasuringError, '5 episodes were too short to begin to learn'):
+      cost.measure(
+          self._grid()[:1],
+          lambda run: [sys.executable, '-c', trains, run.config.workdir],
+          jobs.environment(1, _ROOT))
+
   def test_a_measuring_run_that_fails_has_the_last_word(self):
     with self.assertRaisesRegex(cost.MeasuringError,
                                 'metal-cartpole.*status 3: it broke'):

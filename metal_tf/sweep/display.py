@@ -42,7 +42,14 @@ class Screen:
   def update(self, draw: Callable[[], Any]) -> None:
     """Shows what `draw` returns: something for rich, or a line."""
     started = time.monotonic()
-    picture = self._picture = draw()
+    try:
+      self._show(draw())
+    finally:
+      now = time.monotonic()
+      self._due = now + max(self._period, _REST * (now - started))
+
+  def _show(self, picture: Any) -> None:
+    self._picture = picture
     if isinstance(picture, str):
       self.note(picture)
     elif self.console.is_terminal:
@@ -54,8 +61,6 @@ class Screen:
       self._live.update(picture, refresh=True)
     else:
       self.console.print(picture)
-    now = time.monotonic()
-    self._due = now + max(self._period, _REST * (now - started))
 
   def close(self, draw: Optional[Callable[[], Any]] = None) -> None:
     """Ends a live picture; the last one, or what `draw` returns, stays."""

@@ -91,6 +91,16 @@ def last_line(log: str) -> str:
   return lines[-1] if lines else ''
 
 
+def python_path(root: str) -> str:
+  """Where Python finds this package, and what it finds here already.
+
+  Args:
+    root: folder that the packages are in.
+  """
+  given = os.environ.get('PYTHONPATH')  # It may lead to the suite.
+  return os.pathsep.join([root, given] if given else [root])
+
+
 def environment(jobs: int, root: str) -> Dict[str, str]:
   """The environment of one of several jobs on this machine.
 
@@ -102,9 +112,8 @@ def environment(jobs: int, root: str) -> Dict[str, str]:
     jobs: how many run at once; a single one has the machine to itself.
     root: folder that the packages are in.
   """
-  given = os.environ.get('PYTHONPATH')
-  result = {**os.environ, 'PYTHONUNBUFFERED': '1', 'PYTHONPATH': (
-      os.pathsep.join([root, given] if given else [root]))}
+  result = {**os.environ, 'PYTHONUNBUFFERED': '1',
+            'PYTHONPATH': python_path(root)}
   if jobs > 1:
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     for name in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS',

@@ -1,11 +1,21 @@
 """Runs a grid: so many jobs at once, each outcome recorded, then the next."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import signal
 import time
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
+from typing import (
+  Any,
+  Callable,
+  Deque,
+  Dict,
+  Iterator,
+  List,
+  Optional,
+  Sequence,
+)
 
 from metal_tf.runs import rates
 from metal_tf.runs import workdir as workdir_lib
@@ -94,7 +104,7 @@ class Sweep:
       for number, handler in handlers.items():
         signal.signal(number, handler)
     if self._signal is not None:
-      self._screen.note(
+      self._note(
           f'Stopped by {signal.Signals(self._signal).name}; the same command '
           'again goes on from the checkpoints.')
     self._show_end()
@@ -143,7 +153,8 @@ class Sweep:
         if status is not None:
           self._settle(entry, self._running.pop(entry.name), status)
       if not self._screen.rest:
-        self._screen.update(self._picture)
+        with _unseen():
+          self._screen.update(self._picture)
       time.sleep(_PERIOD_SECONDS)
 
   def _stop_jobs(self, at_once: bool) -> None:
@@ -165,7 +176,7 @@ class Sweep:
       self._fail(entry, f'cannot be started: {error}')
     else:
       again = f', attempt {entry.attempts}' if entry.attempts > 1 else ''
-      self._screen.note(f'started  {entry.name}{again}')
+      self._note(f'started  {entry.name}{again}')
     self._save([entry])
 
   def _settle(self, entry: record_lib.Entry, job: jobs_lib.Job,
@@ -182,10 +193,10 @@ class Sweep:
       entry.last_line = str(error)
     if finished:
       entry.status = record_lib.FINISHED
-      self._screen.note(f'finished {entry.name} in {took}')
+      self._note(f'finished {entry.name} in {took}')
     elif status in _SIGNALLED or self._signal is not None:
       entry.status = record_lib.INTERRUPTED
-      self._screen.note(f'stopped  {entry.name} after {took}')
+      self._note(f'stopped  {entry.name} after {took}')
     else:
       self._fail(entry, entry.last_line)
     self._save([entry])
@@ -203,25 +214,30 @@ class Sweep:
       more = 'it is tried once more at the end'
     how = '' if entry.exit_status is None else (
         f' with status {entry.exit_status}')
-    self._screen.note(
+    self._note(
         f'FAILED   {entry.name}{how}: {reason} ({more}; log: '
         f'{self._log(entry.name)})')
 
   # --- What it tells ---------------------------------------------------------
+
+  def _note(self, text: str) -> None:
+    with _unseen():
+      self._screen.note(text)
 
   def _picture(self) -> Any:
     return self._view(self._overview.states(
         [entry.name for entry in self._entries]), self._jobs)
 
   def _show_end(self) -> None:
-    self._screen.close(self._picture)
+    with _unseen():
+      self._screen.close(self._picture)
     left = [entry for entry in self._entries
             if entry.status != record_lib.FINISHED]
     for entry in left:
       if entry.status == record_lib.FAILED:
-        self._screen.note(f'failed: {entry.name}: {entry.last_line} '
-                           f'(log: {self._log(entry.name)})')
-    self._screen.note(
+        self._note(f'failed: {entry.name}: {entry.last_line} (log: '
+                   f'{self._log(entry.name)})')
+    self._note(
         f'{len(self._entries) - len(left)} of {len(self._entries)} runs have '
         f'finished. Everything is in {self._workdir.path}')
 
@@ -232,10 +248,21 @@ class Sweep:
     try:
       self._record.add(entries)
     except OSError as error:
-      self._screen.note(f'Warning: {record_lib.FILE} could not be written '
-                         f'({error}); the sweep goes on.')
+      self._note(f'Warning: {record_lib.FILE} could not be written ({error}); '
+                 'the sweep goes on.')
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del frame  # The loop does the rest: a job may just be starting.
     self._signal = self._signal or number
     self._signals += 1
+
+
+@contextlib.contextmanager
+def _unseen() -> Iterator[None]:
+  """What cannot be read or shown ends no job.
+
+  A full disk, a file that is being edited, or a reader who has gone away, for
+  whom rich ends the program.
+  """
+  with contextlib.suppress(OSError, workdir_lib.WorkdirError, SystemExit):
+    yield

@@ -80,6 +80,16 @@ class SweepTest(parameterized.TestCase):
     self.assertEqual(sorted(os.listdir(os.path.join(self._path, 'logs'))),
                      ['a.log', 'b.log', 'c.log'])
 
+  @parameterized.parameters(
+      OSError('no space left'), SystemExit(1),
+      workdir_lib.WorkdirError('sweep.json is being edited'))
+  def test_what_cannot_be_shown_ends_no_job(self, error):
+    with mock.patch.object(display.Screen, 'note', side_effect=error):
+      with mock.patch.object(display.Screen, 'update', side_effect=error):
+        self.assertEqual(self._sweep(dict(a='finish', b='finish')), 0)
+    self.assertEqual({entry.status for entry in self._entries().values()},
+                     {record.FINISHED})
+
   def test_finished_runs_are_not_run_again(self):
     self._sweep(dict(a='finish'))
     self.assertEqual(self._sweep(dict(a='fail', b='finish')), 0)

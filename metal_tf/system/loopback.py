@@ -13,9 +13,9 @@ _LISTEN = '0A'
 def restrict_to_loopback(port: int) -> bool:
   """Makes a port of this process unreachable from other machines.
 
-  Reverb's server listens on all addresses, without authentication, and has no
-  option for the address. Binding its socket to the loopback device afterwards
-  has the same effect.
+  Reverb's and Courier's servers listen on all addresses, without
+  authentication, and have no option for the address. Binding the socket to the
+  loopback device afterwards has the same effect.
 
   Args:
     port: a TCP port on which this process listens.
@@ -26,7 +26,7 @@ def restrict_to_loopback(port: int) -> bool:
   try:
     descriptors = _listening_descriptors(port)
     for descriptor in descriptors:
-      # The duplicate shares the socket, and closing it leaves Reverb's alone.
+      # The duplicate shares the socket; closing it leaves the server's alone.
       with socket.socket(fileno=os.dup(descriptor)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'lo')
     if descriptors:
@@ -35,9 +35,15 @@ def restrict_to_loopback(port: int) -> bool:
   except (OSError, AttributeError) as e:  # No /proc or no SO_BINDTODEVICE.
     reason = str(e)
   logging.warning(
-      'The replay server on port %d may be reached from other machines: could '
-      'not restrict it to the loopback device (%s).', port, reason)
+      'The server on port %d may be reached from other machines: could not '
+      'restrict it to the loopback device (%s).', port, reason)
   return False
+
+
+def check() -> bool:
+  """Tries that on a port of its own; the answer holds for all processes."""
+  with socket.create_server(('127.0.0.1', 0)) as probe:
+    return restrict_to_loopback(probe.getsockname()[1])
 
 
 def _listening_descriptors(port: int) -> Set[int]:

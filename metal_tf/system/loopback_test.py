@@ -58,12 +58,17 @@ class LoopbackTest(absltest.TestCase):
     for address in reachable_before:
       self.assertFalse(_reachable(address, port), address)
 
+  def test_what_is_tried_first_tells_what_a_server_gets(self):
+    self.assertEqual(loopback.check(),
+                     loopback.restrict_to_loopback(self._server.port))
+
   def test_a_refusal_is_one_warning(self):
     refusal = PermissionError('not allowed')
     with mock.patch.object(socket.socket, 'setsockopt', side_effect=refusal):
       with self.assertLogs(logging.get_absl_logger(), 'WARNING') as logs:
         self.assertFalse(loopback.restrict_to_loopback(self._server.port))
-    self.assertLen(logs.output, 1)
+        self.assertFalse(loopback.check())
+    self.assertLen(logs.output, 2)
     self.assertIn('may be reached from other machines', logs.output[0])
     self.assertIn('not allowed', logs.output[0])
     self.assertTrue(_reachable('localhost', self._server.port))

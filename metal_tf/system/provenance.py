@@ -9,6 +9,8 @@ from typing import Any, Dict
 
 from metal_tf.system import threads
 
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 _PACKAGES = (
     'tensorflow', 'dm-sonnet', 'trfl', 'dm-reverb', 'dm-acme', 'dm-launchpad',
     'dm-control', 'mujoco', 'numpy', 'tensorflow-probability')
@@ -31,8 +33,10 @@ def commit() -> str:
   'unknown' outside a git checkout. `bazel run` names the checkout in
   BUILD_WORKSPACE_DIRECTORY, since the program itself runs elsewhere.
   """
-  checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.path.dirname(
-      os.path.abspath(__file__)))
+  checkout = os.environ.get('BUILD_WORKSPACE_DIRECTORY', _ROOT)
+  # Else git looks above: an installed package may lie in somebody's project.
+  if not os.path.exists(os.path.join(checkout, '.git')):
+    return 'unknown'
   try:
     return subprocess.run(
         ['git', '-C', checkout, 'describe', '--always', '--dirty',

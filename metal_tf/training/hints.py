@@ -27,6 +27,18 @@ def max_episode_steps(config: config_lib.Config,
   return max(DEFAULT_EPISODE_STEPS, spec.episode_steps)
 
 
+def longest_episode(config: config_lib.Config,
+                    spec: types.EnvironmentSpec) -> int:
+  """How many steps no episode exceeds.
+
+  Args:
+    config: the run's settings.
+    spec: the environment's.
+  """
+  limit = max_episode_steps(config, spec)
+  return min(spec.episode_steps, limit) if spec.episode_steps else limit
+
+
 def tell(config: config_lib.Config, spec: types.EnvironmentSpec,
          note: Callable[[str], None]) -> None:
   """Says what is known before the first step.

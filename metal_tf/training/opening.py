@@ -1,5 +1,6 @@
 """The start of a run in its folder: new, resumed, or refused."""
 
+import os
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 from metal_tf import config as config_lib
@@ -45,7 +46,8 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
     Where to go on from.
 
   Raises:
-    WorkdirError: if the folder holds a run with other settings.
+    WorkdirError: if the folder holds a run with other settings, or a finished
+      one without checkpoints.
     CheckpointError: if there are checkpoints and none is intact.
   """
   before = workdir.read_json('config.json')
@@ -68,6 +70,11 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
     if saved.replay_episode not in (None, episode):
       lag = f'; its replay is of episode {saved.replay_episode}'
     note(f'Resumed at episode {episode} (checkpoint {saved.path}{lag}).')
+  elif os.path.exists(workdir.file('summary.json')):
+    raise workdir_lib.WorkdirError(
+        f'--workdir: the run in {workdir.path} has finished, and its '
+        'checkpoints are gone, so it cannot go on; starting again would delete '
+        'its logs. Choose another folder, or remove that one.')
   elif before is not None:
     note('The run in this folder ended before its first checkpoint; starting '
          'again.')

@@ -209,6 +209,16 @@ class OpeningTest(absltest.TestCase):
         'again.'])
     self.assertLen(self._sessions(), 2)
 
+  def test_a_finished_run_without_its_checkpoints_keeps_its_logs(self):
+    self._open()
+    self._workdir.write_json('summary.json', {'episodes': 2})
+    before = self._workdir.read_json('config.json')
+    with self.assertRaisesRegex(
+        workdir_lib.WorkdirError, 'has finished, and its checkpoints are gone'):
+      self._open(num_episodes=9)
+    self.assertEqual(self._workdir.read_json('config.json'), before)
+    self.assertIsNotNone(self._workdir.read_json('summary.json'))
+
   def test_resumed_at_the_newest_checkpoint(self):
     opened = self._open()
     self._save(opened, 2)

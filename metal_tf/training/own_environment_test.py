@@ -28,6 +28,7 @@ from metal_tf.runs import run_folder
 from metal_tf.runs import workdir as workdir_lib
 from metal_tf.training import export
 from metal_tf.training import run
+from metal_tf.training import seeding
 from metal_tf.training import testing
 
 _RIGHT = constraint.Constraint.of_time_step(
@@ -189,8 +190,10 @@ class OwnEnvironmentTest(parameterized.TestCase):
       made.append(seed)
       return environment
 
-    self._train(make)
-    self.assertNotEmpty(made)
+    self._train(make, num_episodes=3, feasibility_episodes=0)
+    self.assertEqual(made[-3:], [
+        seeding.seed_of('environment', 0, episode, 0)
+        for episode in (1, 2, 3)])
 
   def test_what_fails_to_be_seeded_is_one_sentence(self):
     def make(seed):

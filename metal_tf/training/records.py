@@ -208,6 +208,10 @@ class Records:
     thresholds = self._spec.thresholds
     score = metrics.score(self._returns, self._penalties, thresholds)
     satisfied = self.satisfied_episodes()
+    if not learned.steps:
+      self._warn('Warning: nothing was learned, since the run ended before the '
+                 'replay had --min_replay_size transitions; the policy is as '
+                 'it was at the start.')
     return score, {
         'algorithm': algorithm_name,
         'episodes': self._episode,
@@ -263,7 +267,8 @@ class Records:
         'target lay below --vmin or above --vmax, with lambda at '
         f'{multipliers}. It is moved to the outermost atom, so the critic does '
         'not learn how far such returns go, and no meta-gradient comes from '
-        'them; clipped_mass in episodes.csv says how much it is.')
+        'them; clipped_mass in episodes.csv says how much it is. A new run '
+        'may have other --vmin and --vmax.')
 
   def _measured(self, result: episode_lib.EpisodeResult) -> Dict[str, float]:
     """The columns that both logs have."""

@@ -79,6 +79,14 @@ class RecordsTest(absltest.TestCase):
     np.testing.assert_array_equal(rows['penalized_return'], [-220.0])
     self.assertEmpty(self._warnings)
 
+  def test_a_run_that_learned_nothing_is_told(self):
+    opened = self._open()
+    opened.add_episode(_result(10.0), 2.0, _report(0))
+    opened.summary('metal', _report(0), {})
+    opened.close()
+    [warning] = self._warnings
+    self.assertStartsWith(warning, 'Warning: nothing was learned')
+
   def test_returns_beyond_the_atoms_are_told_once(self):
     opened = self._open()
     for clipped in (float('nan'), 0.05, 0.127, 0.2):

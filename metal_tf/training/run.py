@@ -193,9 +193,9 @@ class Run:
   def _loop(self) -> None:
     whole = True  # Whether nothing was learned from an interrupted episode.
     self._evaluate()  # A run can be stopped between a checkpoint and its own.
+    started = time.monotonic()
     while (self._records.episode < self._config.num_episodes and
            self._signal is None):
-      started = time.monotonic()
       result = self._run_episode()
       if result is None:  # Interrupted or cut; the episode does not count.
         whole = self._signal is None
@@ -208,6 +208,7 @@ class Run:
       self._evaluate()
       if self._saving.due(self._records.episode):
         self._save(self._saving.replay_due())
+      started = time.monotonic()  # Not behind a cut: it costs time, too.
     if whole and self._records.episode > self._saved_episode:
       self._failed_to_save = not self._save(
           self._in_parts or self._signal is None or

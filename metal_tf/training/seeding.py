@@ -11,6 +11,7 @@ import numpy as np
 from metal_tf import config as config_lib
 from metal_tf import types
 from metal_tf.environments import adapting
+from metal_tf.environments import own
 from metal_tf.environments import wrapper
 
 # Their places are part of the seeds: append only.
@@ -63,21 +64,23 @@ class SeededEnvironment:
   """
 
   def __init__(self, make_environment: EnvironmentFactory, role: str,
-               config: config_lib.Config):
+               config: config_lib.Config, *numbers: int):
     """Makes the environment.
 
     Args:
       make_environment: makes it from a seed.
       role: 'environment', 'evaluation' or 'feasibility'.
       config: the run's settings.
+      *numbers: what tells this one from others of its role.
 
     Raises:
       ValueError: if the function returns something else than an environment,
-        or one that is closed.
+        or (`OwnEnvironmentError`) one that is closed.
     """
     self._make = make_environment
     self._role = role
     self._seed = config.seed
+    self._numbers = numbers
     self._made_for = self._seed_of(1, 0)
     self._environment = self._take(self._made_for)
     self._closed = False
@@ -119,7 +122,7 @@ class SeededEnvironment:
   def _take(self, seed: int) -> wrapper.ConstrainedEnvironment:
     environment = adapting.adapt(self._make(seed))
     if environment.closed:
-      raise ValueError(
+      raise own.OwnEnvironmentError(
           f'{environment.name}: the function that makes environments returned '
           'one that it had returned before and that is closed by now; it has '
           'to make a new one, or the environment has to be one that can be '
@@ -129,7 +132,7 @@ class SeededEnvironment:
     return environment
 
   def _seed_of(self, episode: int, attempt: int) -> int:
-    return seed_of(self._role, self._seed, episode, attempt)
+    return seed_of(self._role, self._seed, *self._numbers, episode, attempt)
 
 
 def _give_back(environment: wrapper.ConstrainedEnvironment) -> None:

@@ -81,6 +81,12 @@ class SeedingTest(parameterized.TestCase):
         _start(self._seeded(make, 'evaluation'), 1)]
     self.assertLen({float(start[0]) for start in starts}, 4)
 
+  def test_so_do_several_of_a_role(self):
+    starts = [_start(seeding.SeededEnvironment(
+        testing.make_environment, 'environment', testing.small_config(''),
+        *numbers), 1) for numbers in ((), (0,), (1,), (0, 1))]
+    self.assertLen({float(start[0]) for start in starts}, 4)
+
 
 if __name__ == '__main__':
   absltest.main()
