@@ -99,6 +99,14 @@ class DocsTest(parameterized.TestCase):
       text = re.sub('^    .*$', '', _text(page), flags=re.MULTILINE)
       self.assertEmpty(set(re.findall(r'--([a-z_]+)', text)) - known, page)
 
+  def test_what_a_resume_may_change_is_listed(self):
+    text = _text('docs/runs.md')
+    listed = text[text.index('## Stopping and resuming'):
+                  text.index('## Agents and their variants')]
+    changeable = {field.name for field, setting in config_lib.Config.settings()
+                  if setting.changeable and field.name != 'workdir'}
+    self.assertEqual(set(re.findall(r'--([a-z_]+)', listed)), changeable)
+
   def test_every_line_that_trains_would_start(self):
     started = set()
     for page, launcher, arguments in _launched():

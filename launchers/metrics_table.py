@@ -15,15 +15,17 @@ from metal_tf.runs import log_tables
 _HEAD = """\
 # Metrics
 
-This page lists every column, scalar and entry that a run writes into its
-`--workdir`, with unit and meaning. `launchers/metrics_table.py` makes it, and a
-test compares it with the code and with the files of a run.
+This page lists every column, scalar and entry of the logs, `summary.json`,
+`config.json` and `feasibility.json` that a run writes into its `--workdir`,
+with unit and meaning. `launchers/metrics_table.py` makes it, and a test
+compares it with the code and with the files of a run.
 
 The suite's penalties are 0 or 1 per step, so J_C, thresholds and overshoots are
 shares of violated steps. Rewards have the task's unit; the paper's tasks pay 0
 to 1 per step. Columns are the same for all agents. A number that an agent does
 not have, or does not have yet, is `nan` in a CSV file and missing in
-TensorBoard.
+TensorBoard. The exceptions are alpha_lambda, which is 0 for agents that do not
+learn it, and the lambda of D4PG, which is 0.
 
 A column that ends in `/<constraint>` exists once for each of the K constraints,
 all columns of the first constraint before those of the second. With

@@ -13,8 +13,9 @@ from metal_tf import config as config_lib
 _HEAD = """\
 # Settings
 
-Every field of `metal_tf.config.Config`, which is every flag of the launchers.
-Made by `launchers/settings_table.py`; a test holds it against the code.
+Every field of `metal_tf.config.Config`. Each is a flag of the launchers, which
+have one more, `--lp_launch_type` ([distributed.md](distributed.md)). Made by
+`launchers/settings_table.py`; a test holds it against the code.
 
 Where a default comes from: **paper**, in the paper's main text; **checked**, in
 public source code or a sister paper; **recalled**, recalled from the paper's

@@ -32,6 +32,18 @@ cache_dir() {
   (cd "${dir}" && pwd)
 }
 
+# Prints the directory to import realworldrl_suite from, if there is one.
+#
+#   suite_dir ENVIRONMENT
+suite_dir() {
+  local dir="${METAL_TF_REALWORLDRL_SUITE:-$1/realworldrl_suite}"
+  if [[ -e "${dir}/realworldrl_suite/__init__.py" ]]; then
+    (cd "${dir}" && pwd)
+  elif [[ -n "${METAL_TF_REALWORLDRL_SUITE:-}" ]]; then
+    die "METAL_TF_REALWORLDRL_SUITE is '${dir}', which is no checkout of realworldrl_suite: correct it or unset it."
+  fi
+}
+
 # Prints the line of a log that says best what went wrong.
 last_error() {
   local line

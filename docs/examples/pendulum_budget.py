@@ -4,8 +4,8 @@ r"""A Gymnasium environment with a budget: Pendulum-v1 that saves energy.
         --vmin=-1700 --vmax=0
 
 Its rewards are costs, down to -16 a step, so the critic's atoms begin lower
-than for the paper's tasks. A film needs `pip install pygame`, with which
-Gymnasium draws this one.
+than for the paper's tasks. A film needs pygame, with which Gymnasium draws this
+one and which is not in the lock.
 """
 
 import gymnasium

@@ -1,4 +1,4 @@
-"""Reads what a finished run has left: python docs/examples/read_run.py RUN."""
+"""Reads what a finished run has left: read_run.py RUN."""
 
 import os
 import sys
