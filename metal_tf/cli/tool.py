@@ -85,14 +85,17 @@ def command(program: str, *arguments: str) -> str:
     *arguments: for it.
 
   Returns:
-    A line for a shell: Bazel's in a checkout, else that of the wheel.
+    A line for a shell: Bazel's, or that of the checkout or of the wheel.
   """
-  root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-  checkout = 'BUILD_WORKING_DIRECTORY' in os.environ or os.path.exists(
-      os.path.join(root, 'bazelw'))
-  return shlex.join([
-      *(('./bazelw', 'run', f'//launchers:{program}', '--') if checkout else
-        ('metal', program)), *arguments])
+  script = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.abspath(__file__)))), 'tools', 'python')
+  if 'BUILD_WORKING_DIRECTORY' in os.environ:
+    start = ['./bazelw', 'run', f'//launchers:{program}', '--']
+  elif os.path.exists(script):
+    start = [os.path.relpath(script), '-m', 'metal_tf.cli', program]
+  else:
+    start = ['metal', program]
+  return shlex.join([*start, *arguments])
 
 
 def exit_on_sigterm() -> None:

@@ -22,11 +22,14 @@ _ONE, _TWO = (flags.DEFINE_string(f'tool_test_{name}', '', 'A folder.')
 
 class ToolTest(parameterized.TestCase):
 
-  def test_a_command_is_that_of_the_checkout_or_of_the_wheel(self):
+  def test_a_command_is_that_of_bazel_the_checkout_or_the_wheel(self):
     with mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY='/x'):
       self.assertEqual(tool.command('watch', '--workdir=a b'),
                        "./bazelw run //launchers:watch -- '--workdir=a b'")
       del os.environ['BUILD_WORKING_DIRECTORY']
+      with mock.patch.object(os.path, 'exists', return_value=True):
+        self.assertRegex(tool.command('watch', '--workdir=a b'),
+                         "tools/python -m metal_tf.cli watch '--workdir=a b'$")
       with mock.patch.object(os.path, 'exists', return_value=False):
         self.assertEqual(tool.command('watch', '--workdir=a b'),
                          "metal watch '--workdir=a b'")

@@ -69,10 +69,11 @@ class Run:
   @property
   def window(self) -> rate_limits.RateLimiterWindow:
     """How far the learner and all actors may run apart."""
-    longest = hints.longest_episode(self.config, self.spec)
+    # One more than there are actors, for an episode that is cut.
+    episodes = self.config.num_actors + 1
     return parts.replay_settings(self.config).window(
         prefetched_batches=reverb_dataset.IN_FLIGHT_BATCHES,
-        first_inserts=longest * self.config.num_actors)
+        first_inserts=episodes * hints.longest_episode(self.config, self.spec))
 
   @property
   def replay_settings(self) -> Dict[str, Any]:

@@ -75,7 +75,7 @@ class ProgramTest(parameterized.TestCase):
     run = _run(num_actors)
     run = dataclasses.replace(
         run, spec=run.spec._replace(episode_steps=testing.EPISODE_STEPS))
-    inserts = num_actors * testing.EPISODE_STEPS
+    inserts = (num_actors + 1) * testing.EPISODE_STEPS  # And one that is cut.
     self.assertLessEqual(
         inserts * run.config.samples_per_insert, run.window.max_diff)
     self.assertLess(run.window.max_diff, sys.float_info.max)

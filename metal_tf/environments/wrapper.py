@@ -1,5 +1,6 @@
 """`ConstrainedEnvironment`: any dm_env environment with K constraints."""
 
+import contextlib
 import math
 import sys
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
@@ -274,7 +275,9 @@ class ConstrainedEnvironment(dm_env.Environment):
 
   def close(self) -> None:
     self._closed = True
-    self._environment.close()
+    # Of a lost connection, which has been told already.
+    with contextlib.suppress(OSError):
+      self._environment.close()
 
   def _step_type(self, time_step: Any) -> dm_env.StepType:
     try:
@@ -298,11 +301,16 @@ class ConstrainedEnvironment(dm_env.Environment):
   def _penalty(self, time_step: dm_env.TimeStep) -> np.ndarray:
     penalty = np.empty(len(self._functions), np.float32)
     sources = {constraint_lib.TIME_STEP: time_step}
-    for name in self._attributes:
-      sources[name] = getattr(self._environment, name)
+    try:
+      for name in self._attributes:
+        sources[name] = getattr(self._environment, name)
+    except OSError as error:
+      raise self._translated(error)  # noqa: B904 (says what it comes from)
     for k, (function, source) in enumerate(self._functions):
       try:
         value = function(sources[source])
+      except OSError as error:
+        raise self._translated(error)  # noqa: B904 (says what it comes from)
       except errors.NoPenalty as error:
         raise errors.BadEnvironmentOutput(
             self._name, f'penalty {self._constraints[k].name!r}', self._step,

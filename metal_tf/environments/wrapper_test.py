@@ -4,6 +4,7 @@ import collections
 import math
 import pickle
 import types as python_types
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -12,6 +13,7 @@ from dm_env import specs
 import numpy as np
 
 from metal_tf import environments
+from metal_tf.environments import constraint
 from metal_tf.environments import testing
 from metal_tf.environments import wrapper
 
@@ -388,6 +390,20 @@ class EpisodeCutTest(absltest.TestCase):
         'the episode: it raised ConnectionResetError: gone') as caught:
       environment.step(_ACTION)
     self.assertIsInstance(caught.exception.__cause__, ConnectionResetError)
+    environment.environment.close = mock.Mock(side_effect=BrokenPipeError)
+    environment.close()
+    self.assertTrue(environment.closed)
+
+  def test_so_is_one_that_a_penalty_asks_for(self):
+    def ask(step):
+      raise TimeoutError('no answer')
+    environment = wrapper.ConstrainedEnvironment(
+        _started([_GOOD]).environment,
+        [constraint.Constraint.of_time_step('asked', ask, 0.1)], name='fake')
+    environment.reset()
+    with self.assertRaisesRegex(environments.BadEnvironmentOutput,
+                                'fake: bad simulator at step 1'):
+      environment.step(_ACTION)
 
   def test_other_errors_pass_unchanged(self):
     error = RuntimeError('something else')

@@ -67,14 +67,14 @@ def rate_limiter_window(*,
     capacity: largest number of transitions held.
     batch_size: transitions in a batch.
     prefetched_batches: batches that may be drawn ahead of the learner.
-    first_inserts: transitions that may come before the first episode penalty,
-      the longest episode's length times the number of actors. 0 lets
-      insertion never wait: for one thread that does both, where it would wait
-      for itself.
+    first_inserts: transitions that may come before the first episode penalty.
+      0 lets insertion never wait: for one thread that does both, where it would
+      wait for itself.
 
   Returns:
     The window. The ratio may be off by the smallest safe number of samples, or
-    by a tenth of `min_size * samples_per_insert` if that is larger.
+    by a tenth of `min_size * samples_per_insert` if that is larger; too few
+    samples may be as many as `first_inserts` asks for.
 
   Raises:
     ValueError: naming the field, what it was and what is allowed.
@@ -93,22 +93,21 @@ def rate_limiter_window(*,
   # A batch becomes due only when it is complete, so the balance swings by one
   # batch and one insertion even if the loop never lags.
   swing = (prefetched_batches + 1) * batch_size + max(1., samples_per_insert)
-  first_episode = samples_per_insert * max(0, first_inserts - min_size)
-  error_buffer = max(
-      swing, first_episode, _TOLERANCE * min_size * samples_per_insert)
+  more = max(swing, _TOLERANCE * min_size * samples_per_insert)
+  fewer = max(more, samples_per_insert * (first_inserts - min_size))
 
   centre = min_size * samples_per_insert
   bounded = first_inserts > 0
   return RateLimiterWindow(
       samples_per_insert=float(samples_per_insert),
       min_size=min_size,
-      min_diff=centre - error_buffer,
-      max_diff=centre + error_buffer if bounded else sys.float_info.max,
+      min_diff=centre - more,
+      max_diff=centre + fewer if bounded else sys.float_info.max,
       description=(
           f'replay: learning starts at {min_size} transitions and draws '
           f'{samples_per_insert:g} samples for each new one, '
-          + (f'give or take {error_buffer:g}' if bounded else
-             f'at most {error_buffer:g} ahead')))
+          f'at most {more:g} too many'
+          + (f' and {fewer:g} too few' if bounded else '')))
 
 
 def check_penalty_sizes(num_penalty_samples: int,

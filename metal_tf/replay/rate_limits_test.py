@@ -19,13 +19,15 @@ class RateLimiterWindowTest(parameterized.TestCase):
     self.assertEqual(
         window.description,
         'replay: learning starts at 1000 transitions and draws 32 samples for '
-        'each new one, give or take 3200')
+        'each new one, at most 3200 too many and 3200 too few')
 
   def test_admits_the_first_episode(self):
     window = rate_limits.rate_limiter_window(
         **{**_SETTINGS, 'first_inserts': 4000})
     # Inserting waits above max_diff, and nothing has been sampled yet.
     self.assertGreaterEqual(window.max_diff, 4000 * 32)
+    # It does not let the learner run ahead.
+    self.assertEqual(window.min_diff, 28800.)
 
   def test_admits_the_samples_in_flight(self):
     window = rate_limits.rate_limiter_window(
@@ -44,7 +46,7 @@ class RateLimiterWindowTest(parameterized.TestCase):
     window = rate_limits.rate_limiter_window(
         **{**_SETTINGS, 'first_inserts': 0})
     self.assertEqual(window.max_diff, sys.float_info.max)
-    self.assertEndsWith(window.description, 'at most 3200 ahead')
+    self.assertEndsWith(window.description, 'at most 3200 too many')
 
   @parameterized.parameters(
       (dict(samples_per_insert=0.), 'samples_per_insert: got 0.0, allowed'),

@@ -73,12 +73,17 @@ def default_meta_lr(meta_optimizer: str, outer_divergence: str
 
 def learner_steps(config: config_lib.Config, episode_steps: int) -> float:
   """Learner steps of a whole run; 0 steps an episode are taken for 1000."""
-  return (config.num_episodes * _length(config, episode_steps) *
+  return (config.num_episodes * episode_length(config, episode_steps) *
           config.samples_per_insert / config.batch_size)
 
 
-def _length(config: config_lib.Config, episode_steps: int) -> int:
-  """Steps of a full episode, as far as is known before the first."""
+def episode_length(config: config_lib.Config, episode_steps: int) -> int:
+  """Steps of a full episode, as far as is known before the first.
+
+  Args:
+    config: the run's settings, of which one cuts episodes.
+    episode_steps: what the environment says, 0 for nothing.
+  """
   steps = episode_steps or EPISODE_STEPS
   return (steps if config.max_episode_steps is None else
           min(steps, config.max_episode_steps))
@@ -123,7 +128,7 @@ def describe(given: config_lib.Config, resolved: config_lib.Config,
   lines = [f'Learning rate of lambda: alpha_1 = {rate:.3g}, {origin}.']
   if given.lagrange_lr is None and not prolonged and not episode_steps:
     lines.append('The environment does not say how long its episodes are; '
-                 f'{_length(given, episode_steps)} steps are assumed.')
+                 f'{episode_length(given, episode_steps)} steps are assumed.')
   if given.lagrange_lr is not None and not prolonged:
     episode = too_fast(resolved, episode_steps)
     if episode is not None:

@@ -10,6 +10,7 @@ from metal_tf import config as config_lib
 from metal_tf import plant as plant_lib
 from metal_tf.runs import rates as rates_lib
 from metal_tf.runs import run_folder
+from metal_tf.runs import time_scales
 from metal_tf.sweep import grid
 from metal_tf.sweep import jobs as jobs_lib
 from metal_tf.sweep import overview
@@ -98,9 +99,9 @@ def measure(runs: Sequence[grid.Run], command_of: Callable[[grid.Run],
 
 def _episodes(config: config_lib.Config) -> int:
   """How many to measure: more of those that do not fill the replay."""
-  steps = plant_lib.resolve(config).episode_steps
-  return _EPISODES * max(1, math.ceil(config.min_replay_size / steps)
-                         if steps else 1)
+  steps = time_scales.episode_length(
+      config, plant_lib.resolve(config).episode_steps)
+  return _EPISODES * math.ceil(config.min_replay_size / steps)
 
 
 def describe(runs: Sequence[grid.Run], states: Sequence[overview.State],

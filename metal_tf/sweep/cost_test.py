@@ -65,14 +65,16 @@ class CostTest(absltest.TestCase):
 
   def test_short_episodes_are_more(self):
     # The builtin tasks have 1000 steps.
-    for size, episodes in ((1, 5), (1000, 5), (2500, 15)):
+    for settings, episodes in (
+        ({'min_replay_size': 1}, 5), ({'min_replay_size': 2500}, 15), ({}, 5),
+        ({'max_episode_steps': 250}, 20)):
       asked = []
 
       def command_of(run, asked=asked):
         asked.append(run.config.num_episodes)
         return [sys.executable, '-c', _TRAINS, run.config.workdir]
 
-      cost.measure(self._grid(min_replay_size=size)[:1], command_of,
+      cost.measure(self._grid(**settings)[:1], command_of,
                    jobs.environment(1, _ROOT))
       self.assertEqual(asked, [episodes])
 

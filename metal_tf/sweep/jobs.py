@@ -97,8 +97,9 @@ def python_path(root: str) -> str:
   Args:
     root: folder that the packages are in.
   """
-  given = os.environ.get('PYTHONPATH')  # It may lead to the suite.
-  return os.pathsep.join([root, given] if given else [root])
+  given = os.environ.get('PYTHONPATH', '')  # It may lead to the suite.
+  return os.pathsep.join([root, *(
+      os.path.abspath(entry) for entry in given.split(os.pathsep) if entry)])
 
 
 def environment(jobs: int, root: str) -> Dict[str, str]:

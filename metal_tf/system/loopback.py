@@ -23,27 +23,31 @@ def restrict_to_loopback(port: int) -> bool:
   Returns:
     Whether it worked. If not, one line is logged: the system does not let us.
   """
+  hindrance = _restrict(port)
+  if hindrance:
+    logging.warning(
+        'The server on port %d may be reached from other machines: could not '
+        'restrict it to the loopback device (%s).', port, hindrance)
+  return not hindrance
+
+
+def check() -> bool:
+  """Tries that on a port of its own; the answer holds for all processes."""
+  with socket.create_server(('127.0.0.1', 0)) as probe:
+    return not _restrict(probe.getsockname()[1])
+
+
+def _restrict(port: int) -> str:
+  """Does that, or says what hinders it."""
   try:
     descriptors = _listening_descriptors(port)
     for descriptor in descriptors:
       # The duplicate shares the socket; closing it leaves the server's alone.
       with socket.socket(fileno=os.dup(descriptor)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'lo')
-    if descriptors:
-      return True
-    reason = 'its socket was not found'
+    return '' if descriptors else 'its socket was not found'
   except (OSError, AttributeError) as e:  # No /proc or no SO_BINDTODEVICE.
-    reason = str(e)
-  logging.warning(
-      'The server on port %d may be reached from other machines: could not '
-      'restrict it to the loopback device (%s).', port, reason)
-  return False
-
-
-def check() -> bool:
-  """Tries that on a port of its own; the answer holds for all processes."""
-  with socket.create_server(('127.0.0.1', 0)) as probe:
-    return restrict_to_loopback(probe.getsockname()[1])
+    return str(e)
 
 
 def _listening_descriptors(port: int) -> Set[int]:

@@ -129,7 +129,8 @@ def show(workdir: workdir_lib.Workdir,
       note(f'  Episodes of the {result.policy} policy did not end by '
            'themselves.')
   hints.tell_units(
-      spec, np.max([result.largest for result in results], axis=0), note)
+      config, spec, np.max([result.largest for result in results], axis=0),
+      note)
   try:
     workdir.write_json(
         FILE, _content(results, spec, config.feasibility_episodes))

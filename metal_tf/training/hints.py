@@ -7,11 +7,10 @@ import numpy as np
 
 from metal_tf import config as config_lib
 from metal_tf import types
+from metal_tf.runs import time_scales
 
 # Cut episodes are bootstrapped, so a limit that comes too early costs little.
 DEFAULT_EPISODE_STEPS = 10_000
-# Steps that a sum per episode is taken to be meant for, where nobody says.
-_USUAL_EPISODE_STEPS = 1000
 
 
 def max_episode_steps(config: config_lib.Config,
@@ -36,7 +35,7 @@ def longest_episode(config: config_lib.Config,
     spec: the environment's.
   """
   limit = max_episode_steps(config, spec)
-  return min(spec.episode_steps, limit) if spec.episode_steps else limit
+  return min(spec.episode_steps or limit, limit)
 
 
 def tell(config: config_lib.Config, spec: types.EnvironmentSpec,
@@ -62,20 +61,22 @@ def tell(config: config_lib.Config, spec: types.EnvironmentSpec,
          f'action, so {share:.0%} of the actions around its middle lie on a '
          'bound.')
   if not config.feasibility_episodes:
-    tell_units(spec, None, note)
+    tell_units(config, spec, None, note)
 
 
-def tell_units(spec: types.EnvironmentSpec, largest: Optional[np.ndarray],
+def tell_units(config: config_lib.Config, spec: types.EnvironmentSpec,
+               largest: Optional[np.ndarray],
                note: Callable[[str], None]) -> None:
   """Says which thresholds look like a sum per episode.
 
   Args:
+    config: the run's settings.
     spec: the environment's.
     largest: the largest penalty of a step that was measured, `[K]`; None where
       nothing was.
     note: takes lines for the user.
   """
-  steps = spec.episode_steps or _USUAL_EPISODE_STEPS
+  steps = time_scales.episode_length(config, spec.episode_steps)
   for k, (name, threshold) in enumerate(zip(
       spec.constraint_names, spec.thresholds)):
     if threshold < 1 or (largest is not None and largest[k] > threshold):

@@ -72,9 +72,9 @@ def open_run(workdir: workdir_lib.Workdir, algorithm: agents.Algorithm,
     note(f'Resumed at episode {episode} (checkpoint {saved.path}{lag}).')
   elif os.path.exists(workdir.file('summary.json')):
     raise workdir_lib.WorkdirError(
-        f'--workdir: the run in {workdir.path} has finished, and its '
-        'checkpoints are gone, so it cannot go on; starting again would delete '
-        'its logs. Choose another folder, or remove that one.')
+        f'--workdir: the run in {workdir.path} has finished and has no '
+        'checkpoint to go on from; starting again would delete its logs. '
+        'Choose another folder, or remove that one.')
   elif before is not None:
     note('The run in this folder ended before its first checkpoint; starting '
          'again.')

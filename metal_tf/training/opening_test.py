@@ -214,7 +214,7 @@ class OpeningTest(absltest.TestCase):
     self._workdir.write_json('summary.json', {'episodes': 2})
     before = self._workdir.read_json('config.json')
     with self.assertRaisesRegex(
-        workdir_lib.WorkdirError, 'has finished, and its checkpoints are gone'):
+        workdir_lib.WorkdirError, 'has finished and has no checkpoint'):
       self._open(num_episodes=9)
     self.assertEqual(self._workdir.read_json('config.json'), before)
     self.assertIsNotNone(self._workdir.read_json('summary.json'))

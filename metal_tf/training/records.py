@@ -209,9 +209,9 @@ class Records:
     score = metrics.score(self._returns, self._penalties, thresholds)
     satisfied = self.satisfied_episodes()
     if not learned.steps:
-      self._warn('Warning: nothing was learned, since the run ended before the '
-                 'replay had --min_replay_size transitions; the policy is as '
-                 'it was at the start.')
+      self._warn('Warning: nothing was learned, since the run ended before '
+                 'learning began (see --min_replay_size); the policy is as it '
+                 'was at the start.')
     return score, {
         'algorithm': algorithm_name,
         'episodes': self._episode,

@@ -4,6 +4,7 @@ So a resumed run meets the same starting states as one that was never stopped,
 without any state of the simulator in the checkpoint.
 """
 
+import threading
 from typing import Any, Callable, Dict, List
 
 import numpy as np
@@ -26,6 +27,7 @@ EnvironmentFactory = Callable[[int], Any]
 # which a process can have only one is the same for all of them: they take
 # turns, and each episode begins with a reset.
 _in_use: Dict[int, List[Any]] = {}
+_lock = threading.Lock()  # Of that; workers may be threads.
 
 
 def seed_of(role: str, seed: int, *numbers: int) -> int:
@@ -128,7 +130,8 @@ class SeededEnvironment:
           'to make a new one, or the environment has to be one that can be '
           'seeded')
     simulator = adapting.simulator(environment)
-    _in_use.setdefault(id(simulator), []).append(simulator)
+    with _lock:
+      _in_use.setdefault(id(simulator), []).append(simulator)
     return environment
 
   def _seed_of(self, episode: int, attempt: int) -> int:
@@ -138,7 +141,9 @@ class SeededEnvironment:
 def _give_back(environment: wrapper.ConstrainedEnvironment) -> None:
   """Closes an environment unless others have its simulator."""
   key = id(adapting.simulator(environment))
-  _in_use[key].pop()
-  if not _in_use[key]:
+  with _lock:
+    _in_use[key].pop()
+    if _in_use[key]:
+      return
     del _in_use[key]
-    environment.close()
+  environment.close()
