@@ -139,7 +139,7 @@ def _sweep(runs: Sequence[grid.Run]) -> int:
   try:
     console = console_lib.Console(highlight=False)
     screen = display.Screen(2.0 if console.is_terminal else 30.0, console)
-    environment = jobs_lib.environment(_JOBS.value, _root())
+    environment = jobs_lib.environment(_JOBS.value, tool.root())
     screen.note(grid.describe(runs, workdir.path))
     if _JOBS.value > 1:
       screen.note(f'  {_JOBS.value} at once, each with OMP_NUM_THREADS='
@@ -167,7 +167,7 @@ def _dry_run(runs: Sequence[grid.Run]) -> int:
       _say(f'The cost is unknown: {error}')
       status = 1
   path = jobs_lib.python_path(
-      os.environ.get('BUILD_WORKSPACE_DIRECTORY', _root()))
+      os.environ.get('BUILD_WORKSPACE_DIRECTORY', tool.root()))
   for run in runs:
     print(f'PYTHONPATH={shlex.quote(path)} ' + shlex.join(_command(run)))
   return status
@@ -188,7 +188,7 @@ def _cost(runs: Sequence[grid.Run], directory: str) -> List[str]:
            f'{", ".join(run.name for run in some)} shortly, in a temporary '
            'folder ...')
       speeds[domain] = cost.measure(
-          some, _command, jobs_lib.environment(_JOBS.value, _root()))
+          some, _command, jobs_lib.environment(_JOBS.value, tool.root()))
   return cost.describe(runs, states, _JOBS.value, speeds)
 
 
@@ -201,12 +201,6 @@ def _command(run: grid.Run) -> List[str]:
           'seed', 'num_episodes',
           *(() if run.config.environment else ('domain', 'safety_coeff')))),
       *([f'--{flag.name}={flag.value}'] if flag.present else [])]
-
-
-def _root() -> str:
-  """The folder that the packages are in: the checkout, or Bazel's runfiles."""
-  return os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.abspath(__file__))))
 
 
 def _say(text: str) -> None:

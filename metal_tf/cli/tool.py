@@ -87,8 +87,7 @@ def command(program: str, *arguments: str) -> str:
   Returns:
     A line for a shell: Bazel's, or that of the checkout or of the wheel.
   """
-  script = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
-      os.path.abspath(__file__)))), 'tools', 'python')
+  script = os.path.join(root(), 'tools', 'python')
   if 'BUILD_WORKING_DIRECTORY' in os.environ:
     start = ['./bazelw', 'run', f'//launchers:{program}', '--']
   elif os.path.exists(script):
@@ -96,6 +95,12 @@ def command(program: str, *arguments: str) -> str:
   else:
     start = ['metal', program]
   return shlex.join([*start, *arguments])
+
+
+def root() -> str:
+  """The folder that the packages are in: the checkout, or Bazel's runfiles."""
+  return os.path.dirname(os.path.dirname(os.path.dirname(
+      os.path.abspath(__file__))))
 
 
 def exit_on_sigterm() -> None:

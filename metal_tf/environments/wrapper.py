@@ -246,7 +246,10 @@ class ConstrainedEnvironment(dm_env.Environment):
       raise errors.BadEnvironmentOutput(
           self._name, 'discount', self._step,
           f'expected a number in [0, 1], got {discount:g}')
-    penalty = self._penalty(time_step)
+    try:
+      penalty = self._penalty(time_step)
+    except OSError as error:
+      raise self._translated(error)  # noqa: B904 (says what it comes from)
     if self._include_penalties:
       observation[self._flatten.size:] = penalty
     result = TimeStep(
@@ -301,16 +304,11 @@ class ConstrainedEnvironment(dm_env.Environment):
   def _penalty(self, time_step: dm_env.TimeStep) -> np.ndarray:
     penalty = np.empty(len(self._functions), np.float32)
     sources = {constraint_lib.TIME_STEP: time_step}
-    try:
-      for name in self._attributes:
-        sources[name] = getattr(self._environment, name)
-    except OSError as error:
-      raise self._translated(error)  # noqa: B904 (says what it comes from)
+    for name in self._attributes:
+      sources[name] = getattr(self._environment, name)
     for k, (function, source) in enumerate(self._functions):
       try:
         value = function(sources[source])
-      except OSError as error:
-        raise self._translated(error)  # noqa: B904 (says what it comes from)
       except errors.NoPenalty as error:
         raise errors.BadEnvironmentOutput(
             self._name, f'penalty {self._constraints[k].name!r}', self._step,
