@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 import time
-from typing import Callable, List, NoReturn, Optional
+from typing import Any, Callable, List, NoReturn, Optional
 
 from absl import app
 from absl import flags
@@ -105,7 +105,14 @@ def root() -> str:
 
 def exit_on_sigterm() -> None:
   """Lets SIGTERM end the process by an exception, with status 143."""
-  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+  def leave(number: int, frame: Any) -> NoReturn:
+    del frame
+    # The next one would end what this one's exception still has to do, and
+    # the interpreter puts the default in place of any handler when it ends.
+    keep_status()
+    sys.exit(128 + number)
+
+  signal.signal(signal.SIGTERM, leave)
 
 
 def keep_status() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import subprocess
 import sys
 from unittest import mock
 
@@ -33,6 +34,30 @@ class ToolTest(parameterized.TestCase):
       with mock.patch.object(os.path, 'exists', return_value=False):
         self.assertEqual(tool.command('watch', '--workdir=a b'),
                          "metal watch '--workdir=a b'")
+
+  def test_signals_until_the_process_is_gone_keep_the_first_ones_status(self):
+    script = """
+import os, signal
+from metal_tf.cli import tool
+
+def again(kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+  kill(pid, number)
+
+class AtTheVeryEnd:
+  def __del__(self, again=again):
+    again()
+
+os.at_the_very_end = AtTheVeryEnd()
+tool.exit_on_sigterm()
+try:
+  again()
+finally:
+  again()  # While the first one's exception is on its way.
+"""
+    ended = subprocess.run(
+        [sys.executable, '-c', script], check=False, stderr=subprocess.PIPE,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
+    self.assertEqual((ended.returncode, ended.stderr), (143, b''))
 
   def _end(self, body, *arguments):
     """Returns the exit status and what was said of it."""

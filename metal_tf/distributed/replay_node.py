@@ -1,7 +1,9 @@
 """The replay server's node: Launchpad's own, tied to its run."""
 
+import time
 from typing import Callable, Optional, Sequence
 
+from absl import logging
 import launchpad as lp
 from launchpad import address as lp_address
 from launchpad.nodes.courier import node as courier_node
@@ -13,6 +15,42 @@ from metal_tf.system import loopback
 from metal_tf.system import process
 
 NAME = 'replay'
+
+# Between attempts to take the port, in seconds.
+_PAUSES = (1.0, 2.0, 4.0)
+
+
+def start_server(
+    port: int, make_tables: Callable[[], Sequence[reverb.Table]],
+    make_checkpointer: Callable[[], reverb.checkpointers.CheckpointerBase]
+) -> reverb.Server:
+  """Starts a server, on a port that may not be free for a moment.
+
+  Launchpad finds an unused port and lets it go: another program that looks for
+  one, or a connection, may hold it when the server starts.
+
+  Args:
+    port: where to listen.
+    make_tables: makes its tables.
+    make_checkpointer: makes what it starts with, and saves with.
+
+  Returns:
+    The server.
+
+  Raises:
+    ValueError: the port is still taken after some seconds.
+  """
+  def start() -> reverb.Server:
+    return reverb.Server(tables=make_tables(), port=port,
+                         checkpointer=make_checkpointer())
+
+  for seconds in _PAUSES:
+    try:
+      return start()
+    except ValueError as error:  # gRPC logs the reason and does not give it.
+      logging.warning('No replay server on port %d yet (%s).', port, error)
+      time.sleep(seconds)
+  return start()
 
 
 class ReplayNode(lp.ReverbNode):
@@ -47,9 +85,8 @@ class ReplayNode(lp.ReverbNode):
     process.adopt()
     coordinator = self._coordinator.dereference()
     port = lp_address.get_port_from_address(self._address.resolve())
-    server = reverb.Server(
-        tables=self._priority_tables_fn(), port=port,
-        checkpointer=self._checkpoint_ctor())
+    server = start_server(port, self._priority_tables_fn,
+                          self._checkpoint_ctor)
     if self._loopback_only:
       loopback.restrict_to_loopback(port)
     leash = leash_lib.Leash(
